@@ -1,0 +1,1 @@
+//! Downstream: deploy, watch, report.

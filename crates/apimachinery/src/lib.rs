@@ -1,0 +1,1 @@
+//! Kubernetes API machinery as pure functions: type graphs, patches, field ownership, structural schemas, selectors.

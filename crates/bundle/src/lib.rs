@@ -1,0 +1,1 @@
+//! From a file tree and fleet.yaml to Bundles and content chunks.

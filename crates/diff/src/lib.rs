@@ -1,0 +1,1 @@
+//! Desired against live objects: normalise, compare, readiness of each kind.

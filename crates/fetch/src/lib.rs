@@ -1,0 +1,1 @@
+//! Git repositories into in-memory file trees, with size caps.

@@ -1,0 +1,2 @@
+//! The one binary: every command of Flotilla.
+fn main() {}

@@ -1,0 +1,1 @@
+//! YAML and JSON as Go's libraries read and write them, to the byte.

@@ -1,0 +1,1 @@
+//! Charts, values, the sprig and Helm functions, hooks and release records.

@@ -1,0 +1,1 @@
+//! The hub's controllers, one directory per kind.

@@ -1,0 +1,1 @@
+//! From deployment states to summaries, conditions and budgeted details, incrementally.

@@ -1,0 +1,1 @@
+//! Which cluster gets which bundle with which options, in which partition, when.
