@@ -1,0 +1,330 @@
+//! The queue itself: three sets of keys and the instants at which delayed keys are due.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// How long a key that failed has to wait: `base * 2^(failures - 1)`, at most `max`.
+#[derive(Clone, Copy, Debug)]
+pub struct Backoff {
+    /// Delay after the first failure.
+    pub base: Duration,
+    /// The longest delay.
+    pub max: Duration,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self {
+            base: Duration::from_millis(200),
+            max: Duration::from_mins(2),
+        }
+    }
+}
+
+impl Backoff {
+    /// The delay after `failures` failures in a row (at least one).
+    pub fn delay(&self, failures: u32) -> Duration {
+        let doublings = failures.saturating_sub(1).min(31);
+        self.base.saturating_mul(1_u32 << doublings).min(self.max)
+    }
+}
+
+/// A work queue shared by its clones. See the crate documentation for the guarantees.
+#[derive(Debug)]
+pub struct Queue<K> {
+    inner: Arc<Inner<K>>,
+}
+
+impl<K> Clone for Queue<K> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Inner<K> {
+    state: Mutex<State<K>>,
+    /// Wakes one waiting worker whenever a key may have become ready or due earlier.
+    wake: Notify,
+    backoff: Backoff,
+}
+
+/// A key is in at most one of `ready`+`waiting` (to be done), `due` (later) and `working`; a key
+/// of `working` may also be in `waiting`, which means "again, when this run is over".
+#[derive(Debug)]
+struct State<K> {
+    /// Keys to hand out, oldest first. Every key here is in `waiting` too.
+    ready: VecDeque<K>,
+    waiting: BTreeSet<K>,
+    working: BTreeSet<K>,
+    /// Delayed keys by instant; `delayed` is the same relation by key.
+    due: BTreeSet<(Instant, K)>,
+    delayed: BTreeMap<K, Instant>,
+    failures: BTreeMap<K, u32>,
+    closed: bool,
+}
+
+impl<K> Default for State<K> {
+    fn default() -> Self {
+        Self {
+            ready: VecDeque::new(),
+            waiting: BTreeSet::new(),
+            working: BTreeSet::new(),
+            due: BTreeSet::new(),
+            delayed: BTreeMap::new(),
+            failures: BTreeMap::new(),
+            closed: false,
+        }
+    }
+}
+
+impl<K: Ord + Clone> State<K> {
+    fn add(&mut self, key: K) {
+        if let Some(at) = self.delayed.remove(&key) {
+            self.due.remove(&(at, key.clone()));
+        }
+        if self.waiting.insert(key.clone()) && !self.working.contains(&key) {
+            self.ready.push_back(key);
+        }
+    }
+
+    /// Schedules `key`; the earlier of two instants wins, and a key that already waits stays.
+    fn add_at(&mut self, key: K, at: Instant) {
+        if self.waiting.contains(&key) {
+            return;
+        }
+        match self.delayed.get(&key) {
+            Some(earlier) if *earlier <= at => return,
+            Some(later) => {
+                self.due.remove(&(*later, key.clone()));
+            }
+            None => {}
+        }
+        self.delayed.insert(key.clone(), at);
+        self.due.insert((at, key));
+    }
+
+    fn promote_due(&mut self, now: Instant) {
+        while let Some((at, key)) = self.due.first().cloned() {
+            if at > now {
+                return;
+            }
+            self.add(key);
+        }
+    }
+
+    fn take(&mut self) -> Option<K> {
+        let key = self.ready.pop_front()?;
+        self.waiting.remove(&key);
+        self.working.insert(key.clone());
+        Some(key)
+    }
+}
+
+impl<K: Ord + Clone> Default for Queue<K> {
+    fn default() -> Self {
+        Self::new(Backoff::default())
+    }
+}
+
+impl<K: Ord + Clone> Queue<K> {
+    /// An empty queue.
+    pub fn new(backoff: Backoff) -> Self {
+        let inner = Inner {
+            state: Mutex::new(State::default()),
+            wake: Notify::new(),
+            backoff,
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<K>> {
+        // No code that can panic runs under this lock, so a poisoned state is still consistent.
+        self.inner
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds `key` for work as soon as a worker is free. A pending delay of the key is dropped.
+    pub fn add(&self, key: K) {
+        self.state().add(key);
+        self.inner.wake.notify_one();
+    }
+
+    /// Adds `key` after `delay`, unless it waits already or is due earlier.
+    pub fn add_after(&self, key: K, delay: Duration) {
+        if delay.is_zero() {
+            return self.add(key);
+        }
+        self.state().add_at(key, Instant::now() + delay);
+        self.inner.wake.notify_one();
+    }
+
+    /// Adds `key` after its back-off and counts one more failure. Returns the delay.
+    pub fn retry(&self, key: K) -> Duration {
+        let delay = {
+            let mut state = self.state();
+            let failures = state.failures.entry(key.clone()).or_insert(0);
+            *failures = failures.saturating_add(1);
+            self.inner.backoff.delay(*failures)
+        };
+        self.add_after(key, delay);
+        delay
+    }
+
+    /// Forgets the failures of `key`.
+    pub fn forget(&self, key: &K) {
+        self.state().failures.remove(key);
+    }
+
+    /// Waits for the next key. The caller must call [`Queue::done`] with it afterwards.
+    /// `None` once the queue is closed; keys still waiting are then not handed out.
+    pub async fn next(&self) -> Option<K> {
+        loop {
+            let until = {
+                let mut state = self.state();
+                if state.closed {
+                    // Pass the news on to the next worker.
+                    self.inner.wake.notify_one();
+                    return None;
+                }
+                state.promote_due(Instant::now());
+                if let Some(key) = state.take() {
+                    if !state.ready.is_empty() || !state.due.is_empty() {
+                        self.inner.wake.notify_one();
+                    }
+                    return Some(key);
+                }
+                state.due.first().map(|(at, _)| *at)
+            };
+            match until {
+                Some(at) => {
+                    tokio::select! {
+                        () = self.inner.wake.notified() => {}
+                        () = tokio::time::sleep_until(at) => {}
+                    }
+                }
+                None => self.inner.wake.notified().await,
+            }
+        }
+    }
+
+    /// Ends the work on `key`; if it was added meanwhile it becomes ready now.
+    pub fn done(&self, key: &K) {
+        let mut state = self.state();
+        state.working.remove(key);
+        if state.waiting.contains(key) {
+            state.ready.push_back(key.clone());
+            self.inner.wake.notify_one();
+        }
+    }
+
+    /// Keys that are ready, being worked on or delayed.
+    pub fn len(&self) -> usize {
+        let state = self.state();
+        state.waiting.union(&state.working).count() + state.due.len()
+    }
+
+    /// Whether nothing is ready, being worked on or delayed.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Ends all present and future calls of [`Queue::next`].
+    pub fn close(&self) {
+        self.state().closed = true;
+        self.inner.wake.notify_waiters();
+        self.inner.wake.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_key_waits_once_however_often_it_is_added() {
+        let queue = Queue::default();
+        queue.add("a");
+        queue.add("a");
+        queue.add("b");
+        assert_eq!(queue.next().await, Some("a"));
+        assert_eq!(queue.next().await, Some("b"));
+        queue.done(&"a");
+        queue.done(&"b");
+        assert!(queue.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_key_added_during_its_run_is_handed_out_only_afterwards() {
+        let queue = Queue::default();
+        queue.add("a");
+        assert_eq!(queue.next().await, Some("a"));
+        queue.add("a");
+        queue.add("b");
+        assert_eq!(queue.next().await, Some("b"));
+        queue.done(&"a");
+        assert_eq!(queue.next().await, Some("a"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_earlier_of_two_delays_wins() {
+        let queue = Queue::default();
+        let start = Instant::now();
+        queue.add_after("a", Duration::from_mins(1));
+        queue.add_after("a", Duration::from_secs(5));
+        queue.add_after("a", Duration::from_secs(30));
+        assert_eq!(queue.next().await, Some("a"));
+        assert_eq!(start.elapsed().as_secs(), 5);
+        queue.done(&"a");
+        assert!(queue.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn adding_a_delayed_key_drops_the_delay() {
+        let queue = Queue::default();
+        queue.add_after("a", Duration::from_mins(1));
+        queue.add("a");
+        assert_eq!(queue.next().await, Some("a"));
+        queue.done(&"a");
+        assert!(queue.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failing_key_waits_twice_as_long_each_time_until_it_is_forgotten() {
+        let backoff = Backoff {
+            base: Duration::from_secs(1),
+            max: Duration::from_secs(3),
+        };
+        let queue = Queue::new(backoff);
+        let delays: Vec<u64> = (0..4).map(|_| queue.retry("a").as_secs()).collect();
+        assert_eq!(delays, [1, 2, 3, 3]);
+        queue.forget(&"a");
+        assert_eq!(queue.retry("a").as_secs(), 1);
+    }
+
+    #[tokio::test]
+    async fn close_ends_every_waiting_worker() {
+        let queue: Queue<u8> = Queue::default();
+        let workers: Vec<_> = (0..3)
+            .map(|_| {
+                let queue = queue.clone();
+                tokio::spawn(async move { queue.next().await })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        queue.close();
+        for worker in workers {
+            assert_eq!(worker.await.unwrap(), None);
+        }
+    }
+}
