@@ -1,1 +1,4 @@
 //! Kubernetes API machinery as pure functions: type graphs, patches, field ownership, structural schemas, selectors.
+
+pub mod names;
+pub mod selectors;
