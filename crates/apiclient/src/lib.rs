@@ -1,1 +1,35 @@
 //! The one place that talks to an API server.
+//!
+//! A [`Client`] reads, writes and watches objects of any [`Kind`] as any type that serde can decode;
+//! callers choose small types when they need little of an object. It sits on [`kube::Client`], so
+//! the same code runs over TLS with a kubeconfig and in the process on the sandbox, and cannot tell.
+//!
+//! What it guarantees to its callers:
+//!
+//! * every write is measured before it is sent and refused when it exceeds the [`Budgets`]
+//!   (invariant B-1);
+//! * neither bodies nor responses are ever logged or quoted in errors (invariant T-1): the parts of
+//!   [`kube`] that log a response which does not decode are not used;
+//! * a [`watch`](Client::watch) tells only differences: after a broken or expired watch it lists
+//!   again and reports what changed or vanished meanwhile (invariant W-2);
+//! * reads and writes are counted by verb and kind in [`Stats`].
+//!
+//! It takes no decisions: retries of failed writes, conflicts and back-off are the callers'.
+
+mod budget;
+mod client;
+mod connect;
+mod discovery;
+mod error;
+mod kind;
+mod stats;
+mod watch;
+
+pub use budget::Budgets;
+pub use client::{Body, Client, DeleteOptions, Patch, Propagation, Selector, WriteOptions};
+pub use connect::{ConnectError, connect, from_kubeconfig_text};
+pub use discovery::Discovery;
+pub use error::{Class, Error, Target};
+pub use kind::{Kind, Metadata, Object, ObjectKey, ObjectMeta, Scope};
+pub use stats::{Call, Stats};
+pub use watch::{Event, Watch};

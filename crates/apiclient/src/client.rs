@@ -1,0 +1,682 @@
+//! Reads and measured writes.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::budget::Budgets;
+use crate::error::{Error, Target};
+use crate::kind::{Kind, ObjectKey, ObjectMeta};
+use crate::stats::Stats;
+use crate::watch::Watch;
+
+/// How long any request but a watch may take. The API server itself ends requests after a minute.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(65);
+/// Objects per page of a list.
+const PAGE_LIMIT: u32 = 500;
+/// What is left as it is in a path segment or query value.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b':');
+
+/// Talks to one API server as one identity. Clones share connections, budgets and counters.
+#[derive(Clone)]
+pub struct Client {
+    kube: kube::Client,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    field_manager: String,
+    budgets: Budgets,
+    stats: Stats,
+}
+
+/// Restricts a list or watch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selector {
+    /// Only this namespace.
+    pub namespace: Option<String>,
+    /// Label selector in its string form.
+    pub labels: Option<String>,
+    /// Field selector in its string form.
+    pub fields: Option<String>,
+}
+
+impl Selector {
+    /// Everything of a namespace.
+    pub fn namespace(namespace: impl Into<String>) -> Self {
+        Self {
+            namespace: Some(namespace.into()),
+            ..Self::default()
+        }
+    }
+
+    /// Everything with these labels, in all namespaces.
+    pub fn labels(labels: impl Into<String>) -> Self {
+        Self {
+            labels: Some(labels.into()),
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn query(&self) -> Query {
+        let mut query = Query::default();
+        query.add_some("labelSelector", self.labels.as_deref());
+        query.add_some("fieldSelector", self.fields.as_deref());
+        query
+    }
+}
+
+/// Options of a write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WriteOptions {
+    /// Run everything but the storing.
+    pub dry_run: bool,
+    /// Take fields from other managers (server-side apply only).
+    pub force: bool,
+}
+
+/// How dependents of a deleted object are treated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Propagation {
+    /// The garbage collector removes them afterwards.
+    #[default]
+    Background,
+    /// They go first.
+    Foreground,
+    /// They stay.
+    Orphan,
+}
+
+/// Options of a delete.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeleteOptions {
+    /// What happens to dependents.
+    pub propagation: Propagation,
+    /// Delete only this incarnation; empty means any.
+    pub uid: String,
+}
+
+/// The change a patch makes. The value is serialised as it is.
+#[derive(Debug)]
+pub enum Patch<'a, T: ?Sized> {
+    /// JSON merge patch (RFC 7396).
+    Merge(&'a T),
+    /// JSON patch (RFC 6902).
+    Json(&'a T),
+    /// Strategic merge patch; built-in kinds only.
+    Strategic(&'a T),
+    /// Server-side apply under the client's field manager.
+    Apply(&'a T),
+}
+
+impl<T: Serialize + ?Sized> Patch<'_, T> {
+    fn parts(&self) -> (&'static str, &'static str, &T) {
+        match self {
+            Self::Merge(body) => ("patch", "application/merge-patch+json", body),
+            Self::Json(body) => ("patch", "application/json-patch+json", body),
+            Self::Strategic(body) => ("patch", "application/strategic-merge-patch+json", body),
+            Self::Apply(body) => ("apply", "application/apply-patch+yaml", body),
+        }
+    }
+}
+
+/// A serialised object, measured once.
+#[derive(Clone, Debug)]
+pub struct Body(Bytes);
+
+impl Body {
+    /// Serialises `value`, which is (part of) object `key`.
+    pub fn of<T: Serialize + ?Sized>(
+        kind: &Kind,
+        key: &ObjectKey,
+        value: &T,
+    ) -> Result<Self, Error> {
+        match serde_json::to_vec(value) {
+            Ok(bytes) => Ok(Self(bytes.into())),
+            Err(source) => Err(Error::Serialise {
+                at: Target::new("serialise", kind, key),
+                source,
+            }),
+        }
+    }
+
+    /// Size in bytes.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether nothing was serialised.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// A query string under construction.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Query(String);
+
+impl Query {
+    pub(crate) fn add(&mut self, name: &str, value: &str) {
+        let separator = if self.0.is_empty() { '?' } else { '&' };
+        // Writing to a string cannot fail.
+        let _ = write!(
+            self.0,
+            "{separator}{name}={}",
+            utf8_percent_encode(value, PLAIN)
+        );
+    }
+
+    pub(crate) fn add_some(&mut self, name: &str, value: Option<&str>) {
+        if let Some(value) = value {
+            self.add(name, value);
+        }
+    }
+}
+
+/// One request before it is sent.
+struct Call<'a> {
+    verb: &'static str,
+    method: http::Method,
+    kind: &'a Kind,
+    key: &'a ObjectKey,
+    subresource: Option<&'a str>,
+    query: Query,
+    content_type: Option<&'static str>,
+    body: Bytes,
+}
+
+#[derive(Deserialize)]
+struct Page<'a> {
+    #[serde(default)]
+    metadata: PageMeta,
+    #[serde(borrow, default)]
+    items: Option<Vec<&'a RawValue>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct PageMeta {
+    resource_version: String,
+    #[serde(rename = "continue")]
+    next: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Status {
+    message: String,
+    reason: String,
+    details: Option<StatusDetails>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct StatusDetails {
+    retry_after_seconds: u32,
+}
+
+impl Client {
+    /// A client over `kube`, writing as `field_manager` within `budgets`.
+    pub fn new(kube: kube::Client, field_manager: impl Into<String>, budgets: Budgets) -> Self {
+        let field_manager = field_manager.into();
+        Self {
+            kube,
+            shared: Arc::new(Shared {
+                field_manager,
+                budgets,
+                stats: Stats::default(),
+            }),
+        }
+    }
+
+    /// The counters of this client and its clones.
+    pub fn stats(&self) -> &Stats {
+        &self.shared.stats
+    }
+
+    /// The budgets writes are measured against.
+    pub fn budgets(&self) -> &Budgets {
+        &self.shared.budgets
+    }
+
+    /// The object, or `None` when it (or its kind) does not exist.
+    pub async fn get<T: DeserializeOwned>(
+        &self,
+        kind: &Kind,
+        key: &ObjectKey,
+    ) -> Result<Option<T>, Error> {
+        let call = call("get", http::Method::GET, kind, key);
+        match self.send(call).await {
+            Ok(bytes) => decode("get", kind, key, &bytes).map(Some),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Hands every selected object to `each`, page by page, and returns the resource version of
+    /// the list. Objects that do not decode are logged by name and left out (invariant I-1).
+    pub async fn list<T, F>(
+        &self,
+        kind: &Kind,
+        selector: &Selector,
+        mut each: F,
+    ) -> Result<String, Error>
+    where
+        T: DeserializeOwned,
+        F: FnMut(T),
+    {
+        let mut next = String::new();
+        loop {
+            let (version, after) = self.page(kind, selector, &next, &mut each).await?;
+            if after.is_empty() {
+                return Ok(version);
+            }
+            next = after;
+        }
+    }
+
+    async fn page<T, F>(
+        &self,
+        kind: &Kind,
+        selector: &Selector,
+        next: &str,
+        each: &mut F,
+    ) -> Result<(String, String), Error>
+    where
+        T: DeserializeOwned,
+        F: FnMut(T),
+    {
+        let key = ObjectKey::new(selector.namespace.as_deref().unwrap_or_default(), "");
+        let mut call = call("list", http::Method::GET, kind, &key);
+        call.query = selector.query();
+        call.query.add("limit", &PAGE_LIMIT.to_string());
+        if !next.is_empty() {
+            call.query.add("continue", next);
+        }
+        let bytes = self.send(call).await?;
+        let page: Page<'_> = decode_borrowed("list", kind, &key, &bytes)?;
+        for item in page.items.unwrap_or_default() {
+            match serde_json::from_str(item.get()) {
+                Ok(object) => each(object),
+                Err(error) => log_undecodable(kind, item.get(), &error),
+            }
+        }
+        Ok((page.metadata.resource_version, page.metadata.next))
+    }
+
+    /// Watches the selected objects until the returned handle is dropped.
+    pub fn watch<T: crate::Object>(&self, kind: &Kind, selector: Selector) -> Watch<T> {
+        Watch::start(self.clone(), kind.clone(), selector)
+    }
+
+    /// Creates the object; its namespace and name are those of `key`, except that `key.name` may be
+    /// empty when the body has a `generateName`.
+    pub async fn create<T: Serialize + ?Sized>(
+        &self,
+        kind: &Kind,
+        key: &ObjectKey,
+        object: &T,
+        options: WriteOptions,
+    ) -> Result<ObjectMeta, Error> {
+        let body = self.measured("create", kind, key, 0, object)?;
+        let collection = ObjectKey::new(key.namespace.clone(), "");
+        let mut call = call("create", http::Method::POST, kind, &collection);
+        call.query = self.write_query(options);
+        call.content_type = Some("application/json");
+        call.body = body.0;
+        let bytes = self.send(call).await.map_err(|error| error.named(key))?;
+        self.written("create", kind, key, &bytes)
+    }
+
+    /// Replaces the whole object; a resource version in the body is a precondition.
+    pub async fn replace<T: Serialize + ?Sized>(
+        &self,
+        kind: &Kind,
+        key: &ObjectKey,
+        object: &T,
+        options: WriteOptions,
+    ) -> Result<ObjectMeta, Error> {
+        let body = self.measured("update", kind, key, 0, object)?;
+        let mut call = call("update", http::Method::PUT, kind, key);
+        call.query = self.write_query(options);
+        call.content_type = Some("application/json");
+        call.body = body.0;
+        let bytes = self.send(call).await?;
+        self.written("update", kind, key, &bytes)
+    }
+
+    /// Patches the object, or its `subresource`.
+    ///
+    /// `stored_bytes` is the size of what the patch leaves in place, as far as the caller knows it
+    /// (zero is allowed for small objects); it is added to the patch when it is measured.
+    pub async fn patch<T, R>(
+        &self,
+        kind: &Kind,
+        key: &ObjectKey,
+        subresource: Option<&str>,
+        patch: Patch<'_, T>,
+        stored_bytes: usize,
+        options: WriteOptions,
+    ) -> Result<R, Error>
+    where
+        T: Serialize + ?Sized,
+        R: DeserializeOwned,
+    {
+        let (verb, content_type, value) = patch.parts();
+        let body = self.measured(verb, kind, key, stored_bytes, value)?;
+        let mut call = call(verb, http::Method::PATCH, kind, key);
+        call.subresource = subresource;
+        call.query = self.write_query(options);
+        if options.force {
+            call.query.add("force", "true");
+        }
+        call.content_type = Some(content_type);
+        call.body = body.0;
+        let bytes = self.send(call).await?;
+        self.written(verb, kind, key, &bytes)
+    }
+
+    /// Deletes the object; `false` when there was none.
+    pub async fn delete(
+        &self,
+        kind: &Kind,
+        key: &ObjectKey,
+        options: &DeleteOptions,
+    ) -> Result<bool, Error> {
+        let propagation = match options.propagation {
+            Propagation::Background => "Background",
+            Propagation::Foreground => "Foreground",
+            Propagation::Orphan => "Orphan",
+        };
+        let mut body = serde_json::json!({
+            "kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": propagation,
+        });
+        if !options.uid.is_empty() {
+            body["preconditions"] = serde_json::json!({ "uid": options.uid });
+        }
+        let mut call = call("delete", http::Method::DELETE, kind, key);
+        call.content_type = Some("application/json");
+        call.body = Body::of(kind, key, &body)?.0;
+        match self.send(call).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The answer to a GET of any path, such as `/version`.
+    pub async fn get_path<T: DeserializeOwned>(
+        &self,
+        path: &'static str,
+        accept: &'static str,
+    ) -> Result<T, Error> {
+        let kind = Kind::new("", "", "", path, false);
+        let key = ObjectKey::default();
+        let request = http::Request::get(path).header(http::header::ACCEPT, accept);
+        let request = request.body(kube::client::Body::empty());
+        let request = request.map_err(|source| Error::Address {
+            at: Target::new("get", &kind, &key),
+            source,
+        })?;
+        let bytes = self.exchange("get", &kind, &key, request).await?;
+        decode("get", &kind, &key, &bytes)
+    }
+
+    fn write_query(&self, options: WriteOptions) -> Query {
+        let mut query = Query::default();
+        query.add("fieldManager", &self.shared.field_manager);
+        if options.dry_run {
+            query.add("dryRun", "All");
+        }
+        query
+    }
+
+    fn measured<T: Serialize + ?Sized>(
+        &self,
+        verb: &'static str,
+        kind: &Kind,
+        key: &ObjectKey,
+        stored_bytes: usize,
+        value: &T,
+    ) -> Result<Body, Error> {
+        let body = Body::of(kind, key, value)?;
+        let (bytes, bytes_max) = (body.len() + stored_bytes, self.shared.budgets.of(kind));
+        if bytes > bytes_max {
+            return Err(Error::OverBudget {
+                at: Target::new(verb, kind, key),
+                bytes,
+                bytes_max,
+            });
+        }
+        Ok(body)
+    }
+
+    fn written<R: DeserializeOwned>(
+        &self,
+        verb: &'static str,
+        kind: &Kind,
+        key: &ObjectKey,
+        bytes: &Bytes,
+    ) -> Result<R, Error> {
+        self.shared.stats.size(&kind.to_string(), bytes.len());
+        decode(verb, kind, key, bytes)
+    }
+
+    async fn send(&self, call: Call<'_>) -> Result<Bytes, Error> {
+        let (verb, kind, key) = (call.verb, call.kind, call.key);
+        let request = self.request(call)?;
+        self.exchange(verb, kind, key, request).await
+    }
+
+    fn request(&self, call: Call<'_>) -> Result<http::Request<kube::client::Body>, Error> {
+        let Call {
+            verb,
+            method,
+            kind,
+            key,
+            subresource,
+            query,
+            content_type,
+            body,
+        } = call;
+        let mut path = kind.path(key.ns());
+        let mut resource = kind.to_string();
+        if !key.name.is_empty() {
+            let _ = write!(path, "/{}", utf8_percent_encode(&key.name, PLAIN));
+        }
+        if let Some(subresource) = subresource {
+            let _ = write!(path, "/{subresource}");
+            let _ = write!(resource, "/{subresource}");
+        }
+        path.push_str(&query.0);
+        self.shared.stats.count(verb, resource);
+        let mut request = http::Request::builder()
+            .method(method)
+            .uri(path)
+            .header(http::header::ACCEPT, "application/json");
+        if let Some(content_type) = content_type {
+            request = request.header(http::header::CONTENT_TYPE, content_type);
+        }
+        request
+            .body(kube::client::Body::from(body))
+            .map_err(|source| Error::Address {
+                at: Target::new(verb, kind, key),
+                source,
+            })
+    }
+
+    async fn exchange(
+        &self,
+        verb: &'static str,
+        kind: &Kind,
+        key: &ObjectKey,
+        request: http::Request<kube::client::Body>,
+    ) -> Result<Bytes, Error> {
+        let transport = |source| Error::Transport {
+            at: Target::new(verb, kind, key),
+            source,
+        };
+        let answer = async {
+            let response = self.kube.send(request).await?;
+            let status = response.status();
+            let body = response.into_body().collect().await?.to_bytes();
+            Ok::<_, kube::Error>((status, body))
+        };
+        let (status, body) = match tokio::time::timeout(REQUEST_TIMEOUT, answer).await {
+            Ok(answer) => answer.map_err(transport)?,
+            Err(elapsed) => return Err(transport(kube::Error::Service(elapsed.into()))),
+        };
+        if status.is_success() {
+            Ok(body)
+        } else {
+            Err(refusal(verb, kind, key, status, &body))
+        }
+    }
+
+    /// Opens a watch; the body streams one JSON event a line.
+    pub(crate) async fn open_watch(
+        &self,
+        kind: &Kind,
+        selector: &Selector,
+        version: &str,
+        timeout_secs: u32,
+    ) -> Result<kube::client::Body, Error> {
+        let key = ObjectKey::new(selector.namespace.as_deref().unwrap_or_default(), "");
+        let mut call = call("watch", http::Method::GET, kind, &key);
+        call.query = selector.query();
+        call.query.add("watch", "true");
+        call.query.add("allowWatchBookmarks", "true");
+        call.query.add("resourceVersion", version);
+        call.query.add("timeoutSeconds", &timeout_secs.to_string());
+        let mut request = self.request(call)?;
+        // A compressed watch is flushed when a block is full, not when an event is complete.
+        let identity = http::HeaderValue::from_static("identity");
+        request
+            .headers_mut()
+            .insert(http::header::ACCEPT_ENCODING, identity);
+        let transport = |source| Error::Transport {
+            at: Target::new("watch", kind, &key),
+            source,
+        };
+        let opened = tokio::time::timeout(REQUEST_TIMEOUT, self.kube.send(request)).await;
+        let response = match opened {
+            Ok(response) => response.map_err(transport)?,
+            Err(elapsed) => return Err(transport(kube::Error::Service(elapsed.into()))),
+        };
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response.into_body());
+        }
+        let body = response
+            .into_body()
+            .collect()
+            .await
+            .map_err(transport)?
+            .to_bytes();
+        Err(refusal("watch", kind, &key, status, &body))
+    }
+}
+
+fn call<'a>(
+    verb: &'static str,
+    method: http::Method,
+    kind: &'a Kind,
+    key: &'a ObjectKey,
+) -> Call<'a> {
+    Call {
+        verb,
+        method,
+        kind,
+        key,
+        subresource: None,
+        query: Query::default(),
+        content_type: None,
+        body: Bytes::new(),
+    }
+}
+
+fn refusal(
+    verb: &'static str,
+    kind: &Kind,
+    key: &ObjectKey,
+    code: http::StatusCode,
+    body: &[u8],
+) -> Error {
+    let status: Status = serde_json::from_slice(body).unwrap_or_default();
+    let at = Target::new(verb, kind, key);
+    if code == http::StatusCode::NOT_FOUND {
+        return Error::NotFound { at };
+    }
+    let message = if status.message.is_empty() {
+        format!("the server answered {code}")
+    } else {
+        status.message
+    };
+    let retry_after_secs = status.details.unwrap_or_default().retry_after_seconds;
+    let (code, reason) = (code.as_u16(), status.reason);
+    Error::Refused {
+        at,
+        code,
+        reason,
+        message,
+        retry_after_secs,
+    }
+}
+
+fn decode<T: DeserializeOwned>(
+    verb: &'static str,
+    kind: &Kind,
+    key: &ObjectKey,
+    bytes: &[u8],
+) -> Result<T, Error> {
+    serde_json::from_slice(bytes).map_err(|error| undecodable(verb, kind, key, &error))
+}
+
+fn decode_borrowed<'a, T: Deserialize<'a>>(
+    verb: &'static str,
+    kind: &Kind,
+    key: &ObjectKey,
+    bytes: &'a [u8],
+) -> Result<T, Error> {
+    serde_json::from_slice(bytes).map_err(|error| undecodable(verb, kind, key, &error))
+}
+
+/// serde's own text may quote the offending value, which may be a secret: only its position stays.
+pub(crate) fn position(error: &serde_json::Error) -> String {
+    format!(
+        "{:?} error at line {} column {}",
+        error.classify(),
+        error.line(),
+        error.column()
+    )
+}
+
+fn undecodable(
+    verb: &'static str,
+    kind: &Kind,
+    key: &ObjectKey,
+    error: &serde_json::Error,
+) -> Error {
+    Error::Decode {
+        at: Target::new(verb, kind, key),
+        position: position(error),
+    }
+}
+
+pub(crate) fn log_undecodable(kind: &Kind, object: &str, error: &serde_json::Error) {
+    let meta: ObjectMeta = serde_json::from_str(object).unwrap_or_default();
+    let key = ObjectKey::new(meta.metadata.namespace, meta.metadata.name);
+    tracing::error!(%kind, object = %key, error = position(error), "skip an object that does not decode");
+}

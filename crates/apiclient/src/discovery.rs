@@ -1,0 +1,120 @@
+//! From `apiVersion` and `kind` to the address of a resource.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::client::Client;
+use crate::error::Error;
+use crate::kind::Kind;
+
+const AGGREGATED: &str =
+    "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json";
+
+/// The kinds an API server serves, as of one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Discovery {
+    kinds: BTreeMap<(String, String), Kind>,
+}
+
+#[derive(Deserialize)]
+struct Groups {
+    #[serde(default)]
+    items: Vec<Group>,
+}
+
+#[derive(Deserialize)]
+struct Group {
+    #[serde(default)]
+    metadata: GroupName,
+    #[serde(default)]
+    versions: Vec<Version>,
+}
+
+#[derive(Default, Deserialize)]
+struct GroupName {
+    #[serde(default)]
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Version {
+    version: String,
+    #[serde(default)]
+    resources: Vec<Resource>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Resource {
+    #[serde(rename = "resource")]
+    plural: String,
+    response_kind: Option<ResponseKind>,
+    #[serde(default)]
+    scope: String,
+}
+
+#[derive(Deserialize)]
+struct ResponseKind {
+    #[serde(default)]
+    kind: String,
+}
+
+impl Discovery {
+    /// Asks the server, with two requests (aggregated discovery, Kubernetes 1.27 and later).
+    pub async fn read(client: &Client) -> Result<Self, Error> {
+        let mut discovery = Self::default();
+        for path in ["/api", "/apis"] {
+            let groups: Groups = client.get_path(path, AGGREGATED).await?;
+            for group in groups.items {
+                discovery.add(&group);
+            }
+        }
+        Ok(discovery)
+    }
+
+    fn add(&mut self, group: &Group) {
+        for version in &group.versions {
+            for resource in &version.resources {
+                let Some(response) = &resource.response_kind else {
+                    continue;
+                };
+                let kind = Kind {
+                    group: group.metadata.name.clone().into(),
+                    version: version.version.clone().into(),
+                    kind: response.kind.clone().into(),
+                    plural: resource.plural.clone().into(),
+                    namespaced: resource.scope == "Namespaced",
+                };
+                self.kinds
+                    .insert((kind.api_version(), response.kind.clone()), kind);
+            }
+        }
+    }
+
+    /// The address of a kind.
+    ///
+    /// # Errors
+    /// [`Error::UnknownKind`] when the server did not serve it at the moment of reading; it may do
+    /// so once a CustomResourceDefinition is established, so read again before giving up.
+    pub fn find(&self, api_version: &str, kind: &str) -> Result<&Kind, Error> {
+        let key = (api_version.to_owned(), kind.to_owned());
+        self.kinds.get(&key).ok_or(Error::UnknownKind {
+            api_version: key.0,
+            kind: key.1,
+        })
+    }
+
+    /// Group versions, and group versions with kinds (`apps/v1/Deployment`), sorted: what a chart
+    /// sees as `.Capabilities.APIVersions`.
+    pub fn api_versions(&self) -> Vec<String> {
+        let mut versions: Vec<String> = Vec::with_capacity(self.kinds.len() * 2);
+        for (api_version, kind) in self.kinds.keys() {
+            versions.push(api_version.clone());
+            versions.push(format!("{api_version}/{kind}"));
+        }
+        versions.sort_unstable();
+        versions.dedup();
+        versions
+    }
+}

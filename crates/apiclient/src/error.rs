@@ -1,0 +1,199 @@
+//! What can go wrong between us and an API server, and what a controller should do about it.
+
+use std::fmt;
+
+use crate::kind::{Kind, ObjectKey};
+
+/// What a request tries on which object; part of every [`Error`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// `get`, `list`, `watch`, `create`, `update`, `patch`, `apply` or `delete`.
+    pub verb: &'static str,
+    /// The kind.
+    pub kind: Kind,
+    /// The object; without a name for collections.
+    pub key: ObjectKey,
+}
+
+impl Target {
+    pub(crate) fn new(verb: &'static str, kind: &Kind, key: &ObjectKey) -> Box<Self> {
+        Box::new(Self {
+            verb,
+            kind: kind.clone(),
+            key: key.clone(),
+        })
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.verb, self.kind, self.key)
+    }
+}
+
+/// A failed request. Texts name verb, kind and object; they never hold bodies (invariant T-1),
+/// but hold the server's own message, which names fields and not secret values.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The object or kind does not exist.
+    #[error("{at}: not found")]
+    NotFound {
+        /// What was tried on what.
+        at: Box<Target>,
+    },
+    /// The server refused the request.
+    #[error("{at}: {message}")]
+    Refused {
+        /// What was tried on what.
+        at: Box<Target>,
+        /// HTTP status.
+        code: u16,
+        /// Kubernetes' machine-readable reason, such as `Conflict`.
+        reason: String,
+        /// The server's text.
+        message: String,
+        /// What the server asked us to wait, in seconds; zero when it did not.
+        retry_after_secs: u32,
+    },
+    /// The object is larger than its budget and was not sent (invariant B-1).
+    #[error("{at}: {bytes} bytes exceed the budget of {bytes_max}")]
+    OverBudget {
+        /// What was tried on what.
+        at: Box<Target>,
+        /// Serialised size.
+        bytes: usize,
+        /// The kind's budget.
+        bytes_max: usize,
+    },
+    /// The object cannot be serialised.
+    #[error("{at}: serialise the object")]
+    Serialise {
+        /// What was tried on what.
+        at: Box<Target>,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// The answer is not what the kind promises.
+    #[error("{at}: the answer does not decode ({position})")]
+    Decode {
+        /// What was tried on what.
+        at: Box<Target>,
+        /// Category, line and column of the first offence, never content.
+        position: String,
+    },
+    /// The request did not reach the server or its answer did not reach us.
+    #[error("{at}: no answer from the API server")]
+    Transport {
+        /// What was tried on what.
+        at: Box<Target>,
+        /// Why.
+        source: kube::Error,
+    },
+    /// The name or namespace cannot be part of a URL.
+    #[error("{at}: the name cannot be part of a request")]
+    Address {
+        /// What was tried on what.
+        at: Box<Target>,
+        /// Why.
+        source: http::Error,
+    },
+    /// No kind of that name is served.
+    #[error("the API server serves no kind {kind} in {api_version}")]
+    UnknownKind {
+        /// Group and version asked for.
+        api_version: String,
+        /// Kind asked for.
+        kind: String,
+    },
+}
+
+/// What a controller should do about an [`Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Try again with back-off.
+    Transient,
+    /// Read again, decide again.
+    Conflict,
+    /// Does not exist.
+    NotFound,
+    /// Exists already.
+    AlreadyExists,
+    /// Will fail the same way until somebody changes the object, the permissions or the kind.
+    Permanent,
+    /// A watch or continue token is too old: list again.
+    Expired,
+}
+
+impl Error {
+    /// The class of this error.
+    pub fn class(&self) -> Class {
+        match self {
+            Self::NotFound { .. } => Class::NotFound,
+            Self::Refused { code, reason, .. } => class_of(*code, reason),
+            Self::OverBudget { .. }
+            | Self::Serialise { .. }
+            | Self::Address { .. }
+            | Self::UnknownKind { .. } => Class::Permanent,
+            Self::Decode { .. } | Self::Transport { .. } => Class::Transient,
+        }
+    }
+
+    /// The same error about the object that was to be created rather than its collection.
+    pub(crate) fn named(mut self, object: &ObjectKey) -> Self {
+        if let Self::Refused { at, .. } | Self::Transport { at, .. } | Self::NotFound { at } =
+            &mut self
+        {
+            at.key.clone_from(object);
+        }
+        self
+    }
+
+    /// Whether the object (or its kind) does not exist.
+    pub fn is_not_found(&self) -> bool {
+        self.class() == Class::NotFound
+    }
+
+    /// Whether the object exists already.
+    pub fn is_already_exists(&self) -> bool {
+        self.class() == Class::AlreadyExists
+    }
+
+    /// Whether the object changed since it was read.
+    pub fn is_conflict(&self) -> bool {
+        self.class() == Class::Conflict
+    }
+}
+
+fn class_of(code: u16, reason: &str) -> Class {
+    match (code, reason) {
+        (409, "AlreadyExists") => Class::AlreadyExists,
+        (409, _) => Class::Conflict,
+        (410, _) => Class::Expired,
+        // A refused token or role may be granted a moment later: permissions are objects too.
+        (401 | 403 | 408 | 429, _) => Class::Transient,
+        (400..=499, _) => Class::Permanent,
+        _ => Class::Transient,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_map_to_what_a_controller_should_do() {
+        let cases = [
+            (409, "AlreadyExists", Class::AlreadyExists),
+            (409, "Conflict", Class::Conflict),
+            (410, "Expired", Class::Expired),
+            (403, "Forbidden", Class::Transient),
+            (422, "Invalid", Class::Permanent),
+            (413, "RequestEntityTooLarge", Class::Permanent),
+            (500, "InternalError", Class::Transient),
+            (503, "ServiceUnavailable", Class::Transient),
+        ];
+        for (code, reason, class) in cases {
+            assert_eq!(class_of(code, reason), class, "{code} {reason}");
+        }
+    }
+}
