@@ -111,6 +111,8 @@ fn an_object_without_labels_matches_what_asks_for_none() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn any_text_parses_or_is_refused_and_prints_back(text in "[a-c!=<>(), inot./\\\\\"é\u{0}-]{0,24}") {
         if let Ok(selector) = LabelSelector::parse(&text) {

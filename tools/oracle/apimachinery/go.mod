@@ -2,7 +2,10 @@ module oracle/apimachinery
 
 go 1.26.0
 
-require k8s.io/apimachinery v0.36.3
+require (
+	gopkg.in/evanphx/json-patch.v4 v4.13.0
+	k8s.io/apimachinery v0.36.3
+)
 
 require (
 	github.com/fxamacker/cbor/v2 v2.9.0 // indirect

@@ -1,0 +1,44 @@
+//! The patches an API server applies: JSON patch, JSON merge patch and strategic merge patch.
+//!
+//! In: an object and a patch as JSON values. Out: the patched object, or an [`Error`] whose text
+//! and [`Error::status`] are the API server's. What the patch does to metadata that the server
+//! owns, to field ownership and to validity is for the caller.
+
+mod json;
+mod merge;
+
+pub use json::{OPERATIONS_MAX, json_patch};
+pub use merge::{create_merge_patch, merge_patch};
+
+/// A patch that cannot be applied. Texts are the API server's, so that they can go into a
+/// `Status` as they are.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The patch itself is malformed.
+    #[error("{0}")]
+    Decode(String),
+    /// The patch does not fit the object.
+    #[error("{0}")]
+    Apply(String),
+    /// More operations than a JSON patch may have.
+    #[error("The allowed maximum operations in a JSON patch is {OPERATIONS_MAX}, got {0}")]
+    TooManyOperations(usize),
+    /// A strategic merge patch for a kind without built-in type.
+    #[error(
+        "the body of the request was in an unknown format - accepted media types include: \
+         application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml"
+    )]
+    NoStrategy,
+}
+
+impl Error {
+    /// The HTTP status of the answer.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Decode(_) => 400,
+            Self::Apply(_) => 422,
+            Self::TooManyOperations(_) => 413,
+            Self::NoStrategy => 415,
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Patches against answers recorded from the libraries that the API server uses, by
+//! `tools/oracle/apimachinery`. Half of the cases are errors, compared by their whole text.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
+use apimachinery::patch;
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+fn check(text: &str, apply: fn(&Value, &Value) -> Result<Value, patch::Error>) {
+    let cases: Vec<Map<String, Value>> = serde_json::from_str(text).unwrap();
+    for case in cases {
+        match apply(&case["object"], &case["patch"]) {
+            Ok(got) => assert_eq!(Some(&got), case.get("want"), "{case:?}"),
+            Err(error) => {
+                let recorded = case.get("error").and_then(Value::as_str);
+                assert_eq!(recorded, Some(error.to_string().as_str()), "{case:?}");
+                assert!(matches!(error.status(), 400 | 422), "{case:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn json_patches_answer_as_recorded() {
+    check(include_str!("data/json-patch.json"), patch::json_patch);
+}
+
+#[test]
+fn merge_patches_answer_as_recorded() {
+    check(include_str!("data/merge-patch.json"), patch::merge_patch);
+}
+
+#[test]
+fn too_many_operations_are_refused_before_any_is_applied() {
+    let one = json!({"op": "remove", "path": "/missing"});
+    let patch = Value::from(vec![one; patch::OPERATIONS_MAX + 1]);
+    let error = patch::json_patch(&json!({}), &patch).unwrap_err();
+    assert_eq!(error.status(), 413);
+    assert_eq!(
+        error.to_string(),
+        "The allowed maximum operations in a JSON patch is 10000, got 10001"
+    );
+}
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        (-2i64..3).prop_map(Value::from),
+        "[ab/~-]{0,2}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 24, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map("[a-c]{1}", inner, 0..4)
+                .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+        ]
+    })
+}
+
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => fields
+            .into_iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(name, value)| (name, without_nulls(value)))
+            .collect::<Map<_, _>>()
+            .into(),
+        Value::Array(items) => items.into_iter().map(without_nulls).collect(),
+        other => other,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_created_merge_patch_leads_from_one_object_to_the_other(from in any_json(), to in any_json()) {
+        let (from, to) = (without_nulls(json!({"x": from})), without_nulls(json!({"x": to})));
+        let change = patch::create_merge_patch(from.as_object().unwrap(), to.as_object().unwrap());
+        prop_assert_eq!(without_nulls(patch::merge_patch(&from, &change).unwrap()), without_nulls(to.clone()));
+        let none = patch::create_merge_patch(to.as_object().unwrap(), to.as_object().unwrap());
+        prop_assert_eq!(none, json!({}));
+    }
+
+    #[test]
+    fn a_merge_patch_applied_twice_is_applied_once(object in any_json(), change in any_json()) {
+        if let Ok(once) = patch::merge_patch(&object, &change) {
+            prop_assert_eq!(patch::merge_patch(&once, &change).unwrap_or(once.clone()), once);
+        }
+    }
+
+    #[test]
+    fn arbitrary_json_patches_never_panic(
+        object in any_json(),
+        op in prop::sample::select(vec!["add", "remove", "replace", "move", "copy", "test", "x"]),
+        path in "(/[a-c0-9~-]{0,2}){0,4}",
+        from in "(/[a-c0-9~-]{0,2}){0,4}",
+        value in any_json(),
+    ) {
+        let patch = json!([{"op": op, "path": path, "from": from, "value": value}]);
+        let _ = patch::json_patch(&object, &patch);
+        let _ = patch::json_patch(&object, &value);
+    }
+}
