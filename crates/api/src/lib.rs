@@ -1,1 +1,8 @@
-//! The fleet.cattle.io/v1alpha1 types, names, hashes, canonical JSON, byte budgets and CRDs.
+//! The `fleet.cattle.io/v1alpha1` API: types, names, hashes, budgets, invariants and CRDs.
+//!
+//! Pure: nothing here does I/O or reads a clock. Everything whose bytes must equal upstream's (names,
+//! ids, canonical JSON) lives in this crate, so that hub, agent and command line cannot disagree.
+
+pub mod crds;
+mod json;
+pub mod v1alpha1;

@@ -1,0 +1,3 @@
+//! CustomResourceDefinitions of all kinds, generated from the types.
+
+pub(crate) mod schemas;

@@ -1,0 +1,13 @@
+//! Schemas of fields whose Rust type does not say what the API server should check.
+
+use schemars::{Schema, SchemaGenerator, json_schema};
+
+/// An object with any members.
+pub(crate) fn free_form(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
+}
+
+/// Bytes, base64 in JSON.
+pub(crate) fn bytes(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "format": "byte"})
+}
