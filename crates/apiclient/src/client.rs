@@ -21,6 +21,9 @@ use crate::watch::Watch;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(65);
 /// Objects per page of a list.
 const PAGE_LIMIT: u32 = 500;
+const JSON: &str = "application/json";
+const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+const METADATA_LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 /// What is left as it is in a path segment or query value.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
@@ -51,6 +54,8 @@ pub struct Selector {
     pub labels: Option<String>,
     /// Field selector in its string form.
     pub fields: Option<String>,
+    /// Ask for metadata only; the type that is decoded must be content with that.
+    pub metadata_only: bool,
 }
 
 impl Selector {
@@ -192,6 +197,7 @@ struct Call<'a> {
     kind: &'a Kind,
     key: &'a ObjectKey,
     subresource: Option<&'a str>,
+    accept: &'static str,
     query: Query,
     content_type: Option<&'static str>,
     body: Bytes,
@@ -301,6 +307,9 @@ impl Client {
         let key = ObjectKey::new(selector.namespace.as_deref().unwrap_or_default(), "");
         let mut call = call("list", http::Method::GET, kind, &key);
         call.query = selector.query();
+        if selector.metadata_only {
+            call.accept = METADATA_LIST;
+        }
         call.query.add("limit", &PAGE_LIMIT.to_string());
         if !next.is_empty() {
             call.query.add("continue", next);
@@ -334,7 +343,7 @@ impl Client {
         let collection = ObjectKey::new(key.namespace.clone(), "");
         let mut call = call("create", http::Method::POST, kind, &collection);
         call.query = self.write_query(options);
-        call.content_type = Some("application/json");
+        call.content_type = Some(JSON);
         call.body = body.0;
         let bytes = self.send(call).await.map_err(|error| error.named(key))?;
         self.written("create", kind, key, &bytes)
@@ -351,7 +360,7 @@ impl Client {
         let body = self.measured("update", kind, key, 0, object)?;
         let mut call = call("update", http::Method::PUT, kind, key);
         call.query = self.write_query(options);
-        call.content_type = Some("application/json");
+        call.content_type = Some(JSON);
         call.body = body.0;
         let bytes = self.send(call).await?;
         self.written("update", kind, key, &bytes)
@@ -407,7 +416,7 @@ impl Client {
             body["preconditions"] = serde_json::json!({ "uid": options.uid });
         }
         let mut call = call("delete", http::Method::DELETE, kind, key);
-        call.content_type = Some("application/json");
+        call.content_type = Some(JSON);
         call.body = Body::of(kind, key, &body)?.0;
         match self.send(call).await {
             Ok(_) => Ok(true),
@@ -505,7 +514,7 @@ impl Client {
         let mut request = http::Request::builder()
             .method(method)
             .uri(path)
-            .header(http::header::ACCEPT, "application/json");
+            .header(http::header::ACCEPT, accept);
         if let Some(content_type) = content_type {
             request = request.header(http::header::CONTENT_TYPE, content_type);
         }
@@ -556,6 +565,9 @@ impl Client {
         let key = ObjectKey::new(selector.namespace.as_deref().unwrap_or_default(), "");
         let mut call = call("watch", http::Method::GET, kind, &key);
         call.query = selector.query();
+        if selector.metadata_only {
+            call.accept = METADATA;
+        }
         call.query.add("watch", "true");
         call.query.add("allowWatchBookmarks", "true");
         call.query.add("resourceVersion", version);
@@ -601,6 +613,7 @@ fn call<'a>(
         kind,
         key,
         subresource: None,
+        accept: JSON,
         query: Query::default(),
         content_type: None,
         body: Bytes::new(),
