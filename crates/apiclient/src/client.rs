@@ -496,6 +496,7 @@ impl Client {
             kind,
             key,
             subresource,
+            accept,
             query,
             content_type,
             body,
