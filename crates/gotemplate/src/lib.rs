@@ -1,1 +1,23 @@
-//! The Go template language: lexer, parser, value model, fmt and an evaluator with fuel.
+//! The Go template language (text/template of Go 1.26): lexer, parser, value model, fmt and an evaluator with fuel.
+//!
+//! In: template texts, functions and values. Out: bytes, or errors with Go's texts and positions.
+//! It knows nothing of Helm, reads no files and no clock, and never panics or overflows the stack on bad input.
+
+pub mod strconv;
+
+mod bytestr;
+mod error;
+mod exec;
+mod function;
+mod stack;
+mod types;
+mod value;
+
+pub use bytestr::Str;
+pub use error::{CallError, ExecError, LimitError, Location, ParseError};
+pub use exec::{Context, Limits};
+pub use function::{
+    Arg, Args, Body, Callable, Function, Functions, Int, Rest, Return, WithContext,
+};
+pub use types::{IntKind, Method, MethodBody, NamedType, Signature, Type};
+pub use value::{List, Map, Native, Value};

@@ -1,0 +1,101 @@
+//! What one rendering shares between all templates it executes, and what functions see of it.
+
+use std::any::Any;
+
+use crate::error::LimitError;
+
+/// Bounds of one rendering. Templates come from anybody; each bound ends what Go would go on with for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Nodes, commands and iterations, over all templates executed.
+    pub steps_max: u64,
+    /// Bytes written, over all templates executed; what is included twice counts twice.
+    pub output_bytes_max: u64,
+    /// Templates within templates, whether by `template` or by a function. Go's own bound is 100,000 for `template`
+    /// and none for functions.
+    pub depth_max: u32,
+}
+
+impl Limits {
+    /// Far above what charts need; a runaway template ends within seconds.
+    pub const PRODUCTION: Self = Self {
+        steps_max: 100_000_000,
+        output_bytes_max: 512 << 20,
+        depth_max: 10_000,
+    };
+    /// For tests: reached at once.
+    pub const TINY: Self = Self {
+        steps_max: 500,
+        output_bytes_max: 2_000,
+        depth_max: 20,
+    };
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::PRODUCTION
+    }
+}
+
+/// The state of one rendering: what is left of the limits, and the host's own state.
+pub(crate) struct Shared {
+    pub(crate) limits: Limits,
+    pub(crate) steps: u64,
+    pub(crate) output_bytes: u64,
+    pub(crate) depth: u32,
+    pub(crate) host: Box<dyn Any>,
+}
+
+impl Shared {
+    pub(crate) fn new(limits: Limits, host: Box<dyn Any>) -> Self {
+        Self {
+            limits,
+            steps: 0,
+            output_bytes: 0,
+            depth: 0,
+            host,
+        }
+    }
+
+    pub(crate) fn step(&mut self, n: u64) -> Result<(), LimitError> {
+        self.steps = self.steps.saturating_add(n);
+        if self.steps > self.limits.steps_max {
+            return Err(LimitError::Steps {
+                max: self.limits.steps_max,
+            });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn write(&mut self, n_bytes: usize) -> Result<(), LimitError> {
+        self.output_bytes = self.output_bytes.saturating_add(n_bytes as u64);
+        if self.output_bytes > self.limits.output_bytes_max {
+            return Err(LimitError::OutputBytes {
+                max: self.limits.output_bytes_max,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// What a function sees of the rendering it is called in.
+pub struct Context<'c> {
+    pub(crate) shared: &'c mut Shared,
+}
+
+impl Context<'_> {
+    /// The host's state, if it is a `T`.
+    pub fn host<T: 'static>(&mut self) -> Option<&mut T> {
+        self.shared.host.downcast_mut()
+    }
+
+    /// Charges steps for work that grows with its arguments (loops, patterns).
+    pub fn spend_steps(&mut self, n: u64) -> Result<(), LimitError> {
+        self.shared.step(n)
+    }
+
+    /// Charges bytes before building something large (`repeat`, padding, file contents).
+    pub fn spend_bytes(&mut self, n_bytes: usize) -> Result<(), LimitError> {
+        self.shared.write(n_bytes)
+    }
+}

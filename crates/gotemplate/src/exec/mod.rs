@@ -1,0 +1,6 @@
+//! Executing parsed templates.
+
+mod context;
+
+pub(crate) use context::Shared;
+pub use context::{Context, Limits};
