@@ -1,5 +1,8 @@
 //! Kubernetes API machinery as pure functions: type graphs, patches, field ownership, structural schemas, selectors.
 
+pub mod field;
 pub mod names;
 pub mod patch;
 pub mod selectors;
+pub mod structural;
+pub mod types;
