@@ -63,13 +63,23 @@ pub(crate) fn is_empty<T: GoEmpty>(value: &T) -> bool {
 
 /// JSON as Go's `encoding/json` writes it: no whitespace, HTML characters escaped, floats in Go's
 /// shortest form.
-///
-/// # Errors
-/// If the value has a map with keys that are no strings.
-pub(crate) fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, serde_json::Error> {
+#[expect(
+    clippy::expect_used,
+    reason = "only a map with other keys than strings fails"
+)]
+pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
     let mut out = Vec::with_capacity(256);
-    value.serialize(&mut Serializer::with_formatter(&mut out, GoFormatter))?;
-    Ok(out)
+    value
+        .serialize(&mut Serializer::with_formatter(&mut out, GoFormatter))
+        .expect("types of this crate have string keys only");
+    out
+}
+
+/// The same with a newline at the end, as Go's `json.Encoder` writes it.
+pub(crate) fn line<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
+    let mut out = encode(value);
+    out.push(b'\n');
+    out
 }
 
 struct GoFormatter;

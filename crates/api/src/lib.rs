@@ -3,6 +3,10 @@
 //! Pure: nothing here does I/O or reads a clock. Everything whose bytes must equal upstream's (names,
 //! ids, canonical JSON) lives in this crate, so that hub, agent and command line cannot disagree.
 
+pub mod conditions;
 pub mod crds;
+pub mod ids;
 mod json;
+pub mod labels;
+pub mod names;
 pub mod v1alpha1;

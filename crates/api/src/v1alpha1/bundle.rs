@@ -201,7 +201,7 @@ pub struct BundleTargetRestriction {
 /// any it matches nothing.
 ///
 /// `namespaceLabels` and `namespaceAnnotations` exist once in the serialized form and belong to the
-/// target: those of the embedded `options` stay `None`.
+/// target: those of the embedded `options` stay empty.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase")]
 pub struct BundleTarget {
@@ -228,11 +228,11 @@ pub struct BundleTarget {
     #[serde(deserialize_with = "or_default", skip_serializing_if = "is_empty")]
     pub do_not_deploy: bool,
     /// Labels for the release namespace.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub namespace_labels: Option<BTreeMap<String, String>>,
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "is_empty")]
+    pub namespace_labels: BTreeMap<String, String>,
     /// Annotations for the release namespace.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub namespace_annotations: Option<BTreeMap<String, String>>,
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "is_empty")]
+    pub namespace_annotations: BTreeMap<String, String>,
 }
 
 /// Roll-out and readiness of a bundle.

@@ -62,11 +62,11 @@ pub struct BundleDeploymentOptions {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub correct_drift: Option<CorrectDrift>,
     /// Labels for the release namespace.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub namespace_labels: Option<BTreeMap<String, String>>,
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "is_empty")]
+    pub namespace_labels: BTreeMap<String, String>,
     /// Annotations for the release namespace.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub namespace_annotations: Option<BTreeMap<String, String>>,
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "is_empty")]
+    pub namespace_annotations: BTreeMap<String, String>,
     /// Also delete the CustomResourceDefinitions of the bundle, and with them all their objects, when
     /// the deployment is removed.
     #[serde(
