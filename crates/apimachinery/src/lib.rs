@@ -1,5 +1,6 @@
 //! Kubernetes API machinery as pure functions: type graphs, patches, field ownership, structural schemas, selectors.
 
+pub mod crd;
 pub mod field;
 pub mod names;
 pub mod patch;

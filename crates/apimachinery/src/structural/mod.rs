@@ -25,7 +25,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 pub use self::node::Error;
-use self::node::{Node, Parser};
+use self::node::{Additional, Node, Parser};
 use crate::field::{FieldError, Path};
 
 /// A compiled schema. Cheap to share: [`SchemaCache`] gives equal schemas the same allocation.
@@ -84,6 +84,15 @@ impl Schema {
         self.errors(object, Some(old))
     }
 
+    /// The rules of `x-kubernetes-validations`, which are accepted but not evaluated: where each
+    /// stands (`spec.items`), and its text. A server that takes such a schema should say so in a
+    /// warning.
+    pub fn unevaluated_rules(&self) -> Vec<UnevaluatedRule> {
+        let mut rules = Vec::new();
+        collect_rules(&self.root, "", &mut rules);
+        rules
+    }
+
     fn errors(&self, object: &Value, old: Option<&Value>) -> Vec<FieldError> {
         let root = Path::new("");
         let mut errors = validate::validate(&self.root, object, old, &root);
@@ -91,6 +100,37 @@ impl Schema {
             validate::lists(&self.root, object, &root, &mut errors);
         }
         errors
+    }
+}
+
+/// A validation rule in CEL that is not evaluated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnevaluatedRule {
+    /// Dotted path of the schema that has the rule; `[]` for list items, `{}` for map values,
+    /// empty at the root.
+    pub path: String,
+    /// The CEL expression.
+    pub rule: String,
+}
+
+fn collect_rules(node: &Node, path: &str, rules: &mut Vec<UnevaluatedRule>) {
+    rules.extend(node.rules.iter().map(|rule| UnevaluatedRule {
+        path: path.to_owned(),
+        rule: rule.rule.clone(),
+    }));
+    for (name, child) in &node.properties {
+        let path = if path.is_empty() {
+            name.clone()
+        } else {
+            format!("{path}.{name}")
+        };
+        collect_rules(child, &path, rules);
+    }
+    if let Some(items) = node.items.as_deref() {
+        collect_rules(items, &format!("{path}[]"), rules);
+    }
+    if let Some(Additional::Schema(child)) = &node.additional {
+        collect_rules(child, &format!("{path}{{}}"), rules);
     }
 }
 
