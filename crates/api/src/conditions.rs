@@ -122,7 +122,7 @@ pub fn set(conditions: &mut Vec<Condition>, type_: &str, finding: Finding, now: 
     if next.status != status || next.message != message || next.last_update_time.is_empty() {
         next.last_update_time = rfc3339(now);
     }
-    next.status = status.to_owned();
+    status.clone_into(&mut next.status);
     next.reason = reason;
     next.message = message;
     if found.as_ref() == Some(&next) {

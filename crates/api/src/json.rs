@@ -61,17 +61,26 @@ pub(crate) fn is_empty<T: GoEmpty>(value: &T) -> bool {
     value.is_go_empty()
 }
 
-/// JSON as Go's `encoding/json` writes it: no whitespace, HTML characters escaped, floats in Go's
+/// Writes JSON as Go's `encoding/json` does: no whitespace, HTML characters escaped, floats in Go's
 /// shortest form.
+///
+/// # Errors
+/// If the writer fails, or for a map whose keys are no strings.
+pub(crate) fn write<W: io::Write, T: Serialize + ?Sized>(
+    to: W,
+    value: &T,
+) -> Result<(), serde_json::Error> {
+    value.serialize(&mut Serializer::with_formatter(to, GoFormatter))
+}
+
+/// JSON as Go's `json.Marshal` writes it.
 #[expect(
     clippy::expect_used,
     reason = "only a map with other keys than strings fails"
 )]
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
     let mut out = Vec::with_capacity(256);
-    value
-        .serialize(&mut Serializer::with_formatter(&mut out, GoFormatter))
-        .expect("types of this crate have string keys only");
+    write(&mut out, value).expect("types of this crate have string keys only");
     out
 }
 

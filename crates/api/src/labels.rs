@@ -103,6 +103,12 @@ pub const SECRET_TYPE_AGENT_CREDENTIAL: &str = "fleet.cattle.io/agent-credential
 /// Type of the Secret with the values of a registration token.
 pub const SECRET_TYPE_REGISTRATION_VALUES: &str = "fleet.cattle.io/cluster-registration-values";
 
+/// Label on a Content that is one chunk of a larger content and of no use by itself.
+pub const CONTENT_CHUNK: &str = "fleet.cattle.io/content-chunk";
+/// Annotation on a Content in chunks: their names, separated by commas. It repeats `chunks` where a
+/// reader of metadata sees it, so that collecting unused contents needs no payload.
+pub const CONTENT_CHUNKS: &str = "fleet.cattle.io/content-chunks";
+
 const KUBECTL_PREFIX: &str = "kubectl.kubernetes.io/";
 
 fn is_internal(key: &str) -> bool {
@@ -180,9 +186,3 @@ mod tests {
         assert_eq!(keys(&annotations_visible_to_templates(&labels)), ["env"]);
     }
 }
-
-/// Label on a Content that is one chunk of a larger content and of no use by itself.
-pub const CONTENT_CHUNK: &str = "fleet.cattle.io/content-chunk";
-/// Annotation on a Content in chunks: their names, separated by commas. It repeats `chunks` where a
-/// reader of metadata sees it, so that collecting unused contents needs no payload.
-pub const CONTENT_CHUNKS: &str = "fleet.cattle.io/content-chunks";

@@ -8,5 +8,7 @@ pub mod crds;
 pub mod ids;
 mod json;
 pub mod labels;
+pub mod limits;
 pub mod names;
+pub mod state;
 pub mod v1alpha1;
