@@ -111,13 +111,11 @@ pub fn matches(pattern: &str, name: &str) -> Result<bool, BadPattern> {
         if star && chunk.is_empty() {
             return Ok(!name.contains(&'/'));
         }
-        match place_chunk(star, chunk, &name, rest.is_empty())? {
-            Some(left) => name.drain(..name.len() - left),
-            None => {
-                well_formed(rest)?;
-                return Ok(false);
-            }
+        let Some(left) = place_chunk(star, chunk, &name, rest.is_empty())? else {
+            well_formed(rest)?;
+            return Ok(false);
         };
+        name.drain(..name.len() - left);
     }
     Ok(name.is_empty())
 }

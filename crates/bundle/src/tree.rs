@@ -153,22 +153,20 @@ pub fn resolve(files: &dyn Files, path: &str) -> Result<String, ReadError> {
 
 /// The bytes of a file, following every link on the way.
 pub fn read_following(files: &dyn Files, path: &str) -> Result<Arc<[u8]>, ReadError> {
-    match files.entry(path) {
-        Ok(Some(Entry::File(_))) => files.read(path),
-        _ => {
-            let real = resolve(files, path).map_err(|error| match error {
-                ReadError::NotFound { .. } => ReadError::NotFound {
-                    path: path.to_owned(),
-                },
-                other => other,
-            })?;
-            match files.entry(&real)? {
-                Some(Entry::Directory) => Err(ReadError::IsDirectory {
-                    path: path.to_owned(),
-                }),
-                _ => files.read(&real),
-            }
-        }
+    if let Ok(Some(Entry::File(_))) = files.entry(path) {
+        return files.read(path);
+    }
+    let real = resolve(files, path).map_err(|error| match error {
+        ReadError::NotFound { .. } => ReadError::NotFound {
+            path: path.to_owned(),
+        },
+        other => other,
+    })?;
+    match files.entry(&real)? {
+        Some(Entry::Directory) => Err(ReadError::IsDirectory {
+            path: path.to_owned(),
+        }),
+        _ => files.read(&real),
     }
 }
 

@@ -1,0 +1,578 @@
+//! Bare mirrors below the cache directory: one per repository and credential.
+//!
+//! ```text
+//! <cache>/lock          held by the process that uses the cache
+//! <cache>/gitconfig     configuration of every git run
+//! <cache>/home          empty home directory
+//! <cache>/mirrors/<key> bare repositories
+//! <cache>/removed/…     mirrors on their way out
+//! ```
+//!
+//! A commit is in a mirror when `refs/flotilla/<commit>` exists there, which is written after all of its
+//! objects. Mirrors only grow; one with too many packs, or a damaged one, is removed and made anew.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use bundle::tree::{FileTree, Node};
+use sha2::{Digest, Sha256};
+use tokio::sync::RwLock;
+use tokio::time::Instant;
+
+use crate::classify::{self, Kind};
+use crate::error::Error;
+use crate::git::{Access, Bounds, Failure, Git};
+use crate::objects::{Blobs, Item, ItemKind, parse_listing};
+use crate::{Commit, Limits, Repository, Tree};
+
+/// Bytes of listing per file that are expected at most, on average.
+const LISTING_BYTES_PER_FILE: u64 = 512;
+
+/// Longest text of a symbolic link that is read. Bytes.
+const LINK_BYTES_MAX: u64 = 4096;
+
+/// The cache directory.
+#[derive(Debug)]
+pub(crate) struct Mirrors {
+    root: PathBuf,
+    open: Mutex<BTreeMap<String, Weak<Mirror>>>,
+    /// Held for as long as the directory is used.
+    _lock: File,
+}
+
+/// One bare repository.
+#[derive(Debug)]
+pub(crate) struct Mirror {
+    key: String,
+    path: PathBuf,
+    removed: PathBuf,
+    /// Readers read trees; the writer fetches or removes.
+    lock: RwLock<()>,
+}
+
+impl Repository {
+    /// Name of the repository and credential that reveals neither.
+    pub(crate) fn key(&self) -> String {
+        let mut hash = Sha256::new();
+        let mut add = |part: &[u8]| {
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
+        };
+        let credentials = &self.credentials;
+        add(self.url.for_git().as_bytes());
+        if let Some(basic) = credentials.basic.as_ref().or(self.url.basic()) {
+            add(b"basic");
+            add(basic.username.as_bytes());
+            add(basic.password.expose().as_bytes());
+        }
+        if let Some(key) = &credentials.ssh_private_key {
+            add(b"ssh");
+            add(key.expose().as_bytes());
+        }
+        hex::encode(&hash.finalize()[..16])
+    }
+}
+
+impl Mirrors {
+    /// Makes the directory and takes its lock.
+    pub(crate) fn open(root: &Path) -> Result<Self, Error> {
+        for directory in ["", "home", "mirrors", "removed"] {
+            let path = root.join(directory);
+            std::fs::create_dir_all(&path)
+                .map_err(|source| Error::cache(path, "make the directory", source))?;
+        }
+        let path = root.join("lock");
+        let lock =
+            File::create(&path).map_err(|source| Error::cache(&path, "make the file", source))?;
+        lock.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => Error::Cache {
+                path: root.to_owned(),
+                reason: "it is in use by another process".to_owned(),
+                source: None,
+            },
+            TryLockError::Error(source) => Error::cache(&path, "lock the file", source),
+        })?;
+        let removed = root.join("removed");
+        std::fs::remove_dir_all(&removed)
+            .and_then(|()| std::fs::create_dir(&removed))
+            .map_err(|source| Error::cache(removed, "empty the directory", source))?;
+        Ok(Mirrors {
+            root: root.to_owned(),
+            open: Mutex::default(),
+            _lock: lock,
+        })
+    }
+
+    pub(crate) fn home(&self) -> PathBuf {
+        self.root.join("home")
+    }
+
+    pub(crate) fn config(&self) -> PathBuf {
+        self.root.join("gitconfig")
+    }
+
+    /// The mirror for a repository key and a length of commit ids: a repository has one kind of hash.
+    pub(crate) fn get(&self, key: &str, id_length: usize) -> Arc<Mirror> {
+        let key = if id_length == 64 {
+            format!("{key}-sha256")
+        } else {
+            key.to_owned()
+        };
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|_, mirror| mirror.strong_count() > 0);
+        if let Some(mirror) = open.get(&key).and_then(Weak::upgrade) {
+            return mirror;
+        }
+        let mirror = Arc::new(Mirror {
+            path: self.root.join("mirrors").join(&key),
+            removed: self.root.join("removed"),
+            key: key.clone(),
+            lock: RwLock::default(),
+        });
+        open.insert(key, Arc::downgrade(&mirror));
+        mirror
+    }
+}
+
+impl Mirror {
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Makes sure that the commit is in the mirror.
+    pub(crate) async fn ensure(
+        self: &Arc<Self>,
+        git: &Git,
+        repo: &Repository,
+        commit: &Commit,
+        limits: &Limits,
+    ) -> Result<(), Error> {
+        let end = Instant::now() + limits.fetch_timeout;
+        if self.path.join("HEAD").exists() {
+            let _reading = self.lock.read().await;
+            if self.has(git, repo, commit, end).await? {
+                return Ok(());
+            }
+        }
+        let _writing = self.lock.write().await;
+        if self.n_packs() >= limits.n_packs_max {
+            self.remove_locked().await?;
+        }
+        if !self.path.join("HEAD").exists() {
+            self.init(git, repo, commit, end).await?;
+        }
+        self.fetch(git, repo, commit, limits, end).await
+    }
+
+    /// Deletes the mirror.
+    pub(crate) async fn remove(&self) -> Result<(), Error> {
+        let _writing = self.lock.write().await;
+        self.remove_locked().await
+    }
+
+    /// Moves the mirror away first, so that a kill leaves all of it or nothing.
+    async fn remove_locked(&self) -> Result<(), Error> {
+        let trash = tempfile::Builder::new()
+            .prefix(&self.key)
+            .tempdir_in(&self.removed)
+            .map_err(|source| Error::cache(&self.removed, "make a directory", source))?;
+        match std::fs::rename(&self.path, trash.path().join("mirror")) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(source) => return Err(Error::cache(&self.path, "remove the mirror", source)),
+        }
+        let deleted = tokio::task::spawn_blocking(move || trash.close()).await;
+        if let Ok(Err(error)) = deleted {
+            tracing::warn!(%error, "cannot delete a removed git mirror");
+        }
+        Ok(())
+    }
+
+    /// Packs, each of which came with one fetch.
+    fn n_packs(&self) -> usize {
+        std::fs::read_dir(self.path.join("objects/pack")).map_or(0, |entries| {
+            entries
+                .flatten()
+                .filter(|entry| entry.path().extension().is_some_and(|end| end == "pack"))
+                .count()
+        })
+    }
+
+    async fn init(
+        &self,
+        git: &Git,
+        repo: &Repository,
+        commit: &Commit,
+        end: Instant,
+    ) -> Result<(), Error> {
+        let mut args: Vec<String> = ["init", "--quiet", "--bare", "--template="]
+            .map(str::to_owned)
+            .into();
+        if commit.id.len() == 64 {
+            args.push("--object-format=sha256".to_owned());
+        }
+        args.push(self.path.to_string_lossy().into_owned());
+        self.local(git, repo, &args, None, 1 << 16, end)
+            .await
+            .map(|_| ())
+            .map_err(|error| {
+                let reason = format!("make the mirror: {error}");
+                Error::Cache {
+                    path: self.path.clone(),
+                    reason,
+                    source: None,
+                }
+            })
+    }
+
+    /// Whether the commit arrived completely at some time.
+    async fn has(
+        &self,
+        git: &Git,
+        repo: &Repository,
+        commit: &Commit,
+        end: Instant,
+    ) -> Result<bool, Error> {
+        let args = ["for-each-ref", "--format=%(objectname)"].map(str::to_owned);
+        let args = [&args[..], &[kept(&commit.id)]].concat();
+        let found = self.local(git, repo, &args, None, 1 << 16, end).await?;
+        Ok(found.trim_ascii() == commit.id.as_bytes())
+    }
+
+    /// Asks for exactly the commit; where the server does not do that, for the tip of the reference; and
+    /// where that has moved on, for all that leads to the reference.
+    async fn fetch(
+        &self,
+        git: &Git,
+        repo: &Repository,
+        commit: &Commit,
+        limits: &Limits,
+        end: Instant,
+    ) -> Result<(), Error> {
+        let access = Access::of(repo)?;
+        for (depth, refspecs) in attempts(commit) {
+            let mut args = self.args(&["fetch", "--quiet", "--force", "--no-tags"]);
+            args.extend(["--no-write-fetch-head", "--no-recurse-submodules"].map(str::to_owned));
+            args.extend(depth.map(|depth| format!("--depth={depth}")));
+            args.extend(["--end-of-options".to_owned(), repo.url.for_git().to_owned()]);
+            args.extend(refspecs);
+            let bounds = Bounds {
+                stdout_bytes_max: 1 << 20,
+                timeout: left(end),
+                file_bytes_max: Some(limits.pack_bytes_max),
+            };
+            let outcome = git.run(&args, Some(&access), None, &bounds).await;
+            let leftover = self.sweep();
+            match outcome {
+                Err(_) if leftover >= limits.pack_bytes_max => {
+                    return Err(too_large(
+                        repo,
+                        commit,
+                        "the fetched pack",
+                        limits.pack_bytes_max,
+                    ));
+                }
+                Ok(_) if self.keep(git, repo, commit, end).await? => return Ok(()),
+                Ok(_) => {}
+                Err(Failure::Failed(text)) if classify::kind(&text) == Kind::Refused => {
+                    tracing::debug!(repository = %repo.url, "fetch was refused, trying another way");
+                }
+                Err(failure) => return Err(classify::error(failure, repo, "fetching a commit")),
+            }
+        }
+        let (commit, url) = (commit.id.clone(), repo.url.to_string());
+        Err(Error::CommitNotFound { commit, url })
+    }
+
+    /// Deletes what broken fetches left behind; the size of the largest such file. The writer's lock is
+    /// held, so nobody else is fetching.
+    fn sweep(&self) -> u64 {
+        let Ok(entries) = std::fs::read_dir(self.path.join("objects/pack")) else {
+            return 0;
+        };
+        let mut largest = 0;
+        for entry in entries.flatten() {
+            if entry.file_name().to_string_lossy().starts_with("tmp_") {
+                largest = largest.max(entry.metadata().map_or(0, |metadata| metadata.len()));
+                // What stays is swept next time.
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
+        largest
+    }
+
+    /// Marks the commit as complete if it arrived.
+    async fn keep(
+        &self,
+        git: &Git,
+        repo: &Repository,
+        commit: &Commit,
+        end: Instant,
+    ) -> Result<bool, Error> {
+        let object = format!("{}^{{commit}}", commit.id);
+        let present = self.args(&["cat-file", "-e", &object]);
+        let bounds = local_bounds(1 << 16, end);
+        match git.run(&present, None, None, &bounds).await {
+            Ok(_) => {}
+            Err(Failure::Failed(_)) => return Ok(false),
+            Err(failure) => return Err(damaged(failure, repo)),
+        }
+        let args = ["update-ref", &kept(&commit.id), &commit.id].map(str::to_owned);
+        self.local(git, repo, &args, None, 1 << 16, end)
+            .await
+            .map(|_| true)
+    }
+
+    /// Reads the files of a commit that is in the mirror.
+    pub(crate) async fn read(
+        &self,
+        git: &Git,
+        repo: &Repository,
+        commit: &Commit,
+        paths: Option<&[String]>,
+        limits: &Limits,
+    ) -> Result<Tree, Error> {
+        let _reading = self.lock.read().await;
+        let end = Instant::now() + limits.fetch_timeout;
+        let listing_max = limits.n_files_max as u64 * LISTING_BYTES_PER_FILE;
+        let args = ["ls-tree", "-r", "-l", "-z", "--full-tree", &commit.id].map(str::to_owned);
+        let listing = match self.local(git, repo, &args, None, listing_max, end).await {
+            Err(Error::Protocol { .. }) => {
+                return Err(too_large(repo, commit, "the list of files", listing_max));
+            }
+            other => other?,
+        };
+        let broken = |detail: &str| Error::Damaged {
+            url: repo.url.to_string(),
+            detail: detail.to_owned(),
+        };
+        let items = parse_listing(&listing).ok_or_else(|| broken("its file list is malformed"))?;
+        if items.len() > limits.n_files_max {
+            let limit = limits.n_files_max as u64;
+            return Err(too_large(repo, commit, "the number of files", limit));
+        }
+        let mut wanted: BTreeMap<&str, u64> = BTreeMap::new();
+        for item in &items {
+            if let Some(size) = size_to_read(item, paths, limits) {
+                wanted.insert(&item.id, size);
+            }
+        }
+        let bytes: u64 = wanted.values().sum();
+        if bytes > limits.tree_bytes_max {
+            return Err(too_large(
+                repo,
+                commit,
+                "the size of all files",
+                limits.tree_bytes_max,
+            ));
+        }
+        let contents = self.contents(git, repo, &wanted, bytes, end).await?;
+        Ok(assemble(&items, &contents, limits))
+    }
+
+    /// The bytes of objects, by id.
+    async fn contents(
+        &self,
+        git: &Git,
+        repo: &Repository,
+        wanted: &BTreeMap<&str, u64>,
+        bytes: u64,
+        end: Instant,
+    ) -> Result<BTreeMap<String, Arc<[u8]>>, Error> {
+        if wanted.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let mut question = Vec::new();
+        for id in wanted.keys() {
+            question.extend_from_slice(id.as_bytes());
+            question.push(b'\n');
+        }
+        let args = ["cat-file", "--batch", "--buffer"].map(str::to_owned);
+        let output_max = bytes + wanted.len() as u64 * 128;
+        let output = self
+            .local(git, repo, &args, Some(question), output_max, end)
+            .await?;
+        let mut blobs = Blobs::new(&output);
+        let mut contents = BTreeMap::new();
+        for id in wanted.keys() {
+            let content = blobs.next(id).ok_or_else(|| Error::Damaged {
+                url: repo.url.to_string(),
+                detail: format!("object {id} is missing or malformed"),
+            })?;
+            contents.insert((*id).to_owned(), Arc::from(content));
+        }
+        Ok(contents)
+    }
+
+    /// Runs git on the mirror without talking to a server.
+    async fn local(
+        &self,
+        git: &Git,
+        repo: &Repository,
+        args: &[String],
+        stdin: Option<Vec<u8>>,
+        stdout_bytes_max: u64,
+        end: Instant,
+    ) -> Result<Vec<u8>, Error> {
+        let words: Vec<&str> = args.iter().map(String::as_str).collect();
+        // `init` makes the directory that the others work on.
+        let args = if words.first() == Some(&"init") {
+            args.to_vec()
+        } else {
+            self.args(&words)
+        };
+        git.run(
+            &args,
+            None::<&Access>,
+            stdin,
+            &local_bounds(stdout_bytes_max, end),
+        )
+        .await
+        .map_err(|failure| damaged(failure, repo))
+    }
+
+    fn args(&self, words: &[&str]) -> Vec<String> {
+        let mut args = vec![format!("--git-dir={}", self.path.to_string_lossy())];
+        args.extend(words.iter().map(|&word| word.to_owned()));
+        args
+    }
+}
+
+/// Depth and refspecs of the ways to get a commit, best first.
+fn attempts(commit: &Commit) -> Vec<(Option<u32>, Vec<String>)> {
+    let id = &commit.id;
+    let mut ways = vec![(Some(1), vec![format!("+{id}:{}", kept(id))])];
+    if let Some(reference) = &commit.reference {
+        let refspec = format!("+{reference}:refs/seen/tip");
+        ways.push((Some(1), vec![refspec.clone()]));
+        ways.push((None, vec![refspec]));
+    } else {
+        let all = [
+            "+refs/heads/*:refs/seen/heads/*",
+            "+refs/tags/*:refs/seen/tags/*",
+        ];
+        ways.push((None, all.map(str::to_owned).into()));
+    }
+    ways
+}
+
+/// The reference that marks a commit as complete.
+fn kept(id: &str) -> String {
+    format!("refs/flotilla/{id}")
+}
+
+fn left(end: Instant) -> Duration {
+    end.saturating_duration_since(Instant::now())
+}
+
+fn local_bounds(stdout_bytes_max: u64, end: Instant) -> Bounds {
+    Bounds {
+        stdout_bytes_max,
+        timeout: left(end),
+        file_bytes_max: None,
+    }
+}
+
+/// The error for a failed run on the mirror alone.
+fn damaged(failure: Failure, repo: &Repository) -> Error {
+    match failure {
+        Failure::Failed(text) if classify::kind(&text) != Kind::Disk => Error::Damaged {
+            url: repo.url.to_string(),
+            detail: classify::excerpt(&text),
+        },
+        other => classify::error(other, repo, "reading the mirror"),
+    }
+}
+
+fn too_large(repo: &Repository, commit: &Commit, what: &'static str, limit: u64) -> Error {
+    Error::TreeTooLarge {
+        url: repo.url.to_string(),
+        commit: commit.id.clone(),
+        what,
+        limit,
+    }
+}
+
+/// The size of an entry whose content has to be read.
+fn size_to_read(item: &Item, paths: Option<&[String]>, limits: &Limits) -> Option<u64> {
+    match item.kind {
+        ItemKind::Link { size } => (size <= LINK_BYTES_MAX).then_some(size),
+        ItemKind::File { size } => {
+            let inside =
+                paths.is_none_or(|paths| paths.iter().any(|path| covers(path, &item.path)));
+            (inside && size <= limits.file_bytes_max).then_some(size)
+        }
+        ItemKind::Submodule => None,
+    }
+}
+
+/// Whether a wanted path is this file or a directory above it.
+fn covers(path: &str, file: &[u8]) -> bool {
+    let path = bundle::path::clean(path.trim_start_matches('/'));
+    path == "."
+        || file
+            .strip_prefix(path.as_bytes())
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+}
+
+fn assemble(items: &[Item], contents: &BTreeMap<String, Arc<[u8]>>, limits: &Limits) -> Tree {
+    let mut files = FileTree::new();
+    let mut submodules = BTreeSet::new();
+    let mut unreadable = Vec::new();
+    for item in items {
+        let Ok(path) = std::str::from_utf8(&item.path) else {
+            unreadable.push(item.path.escape_ascii().to_string());
+            continue;
+        };
+        let content = contents.get(&item.id);
+        let node = match (item.kind, content) {
+            (ItemKind::Submodule, _) => {
+                submodules.insert(path.to_owned());
+                Node::Submodule
+            }
+            (ItemKind::File { .. }, Some(content)) => Node::File(content.clone()),
+            (ItemKind::File { size }, None) if size > limits.file_bytes_max => Node::TooLarge {
+                size,
+                limit: limits.file_bytes_max,
+            },
+            (ItemKind::File { size }, None) => Node::NotLoaded { size },
+            (ItemKind::Link { .. }, Some(content)) => {
+                Node::Link(String::from_utf8_lossy(content).into_owned())
+            }
+            (ItemKind::Link { size }, None) => Node::TooLarge {
+                size,
+                limit: LINK_BYTES_MAX,
+            },
+        };
+        files.insert(path, node);
+    }
+    Tree {
+        files,
+        submodules: submodules.into_iter().collect(),
+        unreadable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wanted_paths_cover_themselves_and_what_is_below() {
+        for (path, file, wanted) in [
+            (".", "a", true),
+            ("", "a", true),
+            ("/", "a", true),
+            ("a", "a", true),
+            ("a/", "a/b", true),
+            ("/a", "a/b", true),
+            ("a", "ab", false),
+            ("a/b", "a", false),
+        ] {
+            assert_eq!(covers(path, file.as_bytes()), wanted, "{path} {file}");
+        }
+    }
+}
