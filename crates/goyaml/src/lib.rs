@@ -1,1 +1,62 @@
 //! YAML and JSON as Go's libraries read and write them, to the byte.
+//!
+//! Text goes in and `serde_json::Value` comes out ([`parse`]), and back ([`to_yaml`],
+//! [`json`]). Reading follows `sigs.k8s.io/yaml` on go-yaml v2: YAML 1.1 booleans and octals, merge
+//! keys, keys turned into strings, the first document only, go-yaml's messages. Hostile input ends
+//! in an error: nesting, aliases and work are bounded. Comments are not kept, and streams are split
+//! by [`documents`] or by the caller.
+
+mod compose;
+mod decode;
+pub mod documents;
+mod emit;
+mod error;
+mod input;
+pub mod json;
+pub mod nodes;
+mod numbers;
+mod quote;
+mod resolve;
+mod scan;
+
+pub use self::emit::{WriteError, to_yaml, to_yaml_v3};
+pub use self::error::{Error, Problem};
+pub use self::numbers::numbers_as_float64;
+pub use self::scan::DEPTH_MAX;
+
+use serde_json::Value;
+
+/// Reads the first document of a text as `sigs.k8s.io/yaml`'s `Unmarshal` reads it into an empty
+/// interface, except that integers stay integers (see [`numbers_as_float64`]).
+///
+/// Of keys that occur twice the last wins. A text without a document is null.
+///
+/// # Errors
+/// When the text is no YAML or holds what JSON cannot; the text of the error is Go's.
+pub fn parse(text: &[u8]) -> Result<Value, Error> {
+    read(text, false)
+}
+
+/// As [`parse`], and keys that occur twice are an error that names them all: `UnmarshalStrict`.
+///
+/// # Errors
+/// As [`parse`], and [`Error::DuplicateKeys`].
+pub fn parse_strict(text: &[u8]) -> Result<Value, Error> {
+    read(text, true)
+}
+
+fn read(text: &[u8], strict: bool) -> Result<Value, Error> {
+    let input = input::decode(text);
+    let document = compose::compose(&input.text, input.problem).map_err(Error::Syntax)?;
+    decode::decode(&document, document.root, strict)
+}
+
+/// As [`parse`] with every number a float, as Go decodes JSON into an empty interface.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_float64(text: &[u8]) -> Result<Value, Error> {
+    let mut value = parse(text)?;
+    numbers_as_float64(&mut value);
+    Ok(value)
+}

@@ -1,0 +1,409 @@
+//! From a tree to a value: what `sigs.k8s.io/yaml` makes of it on the way through JSON.
+//!
+//! Keys become strings, merge keys apply in place, floats take the form that their JSON text has.
+//! Expansion of aliases is bounded by go-yaml's own rule and by a budget of bytes.
+
+use std::collections::{BTreeSet, HashSet};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::GeneralPurpose;
+use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
+use serde_json::{Map, Value};
+
+use crate::error::{Error, Problem};
+use crate::nodes::{Content, Document, Node, NodeId};
+use crate::numbers::{encode_f64, general_f32, general_f64, through_json};
+use crate::quote::go_quote;
+use crate::resolve::{Scalar, TAG_PREFIX, resolve};
+use crate::scan::DEPTH_MAX;
+
+/// Text that aliases may repeat in one document. Go shares strings, a value of ours copies them.
+const ALIAS_BYTES_MAX: usize = 64 << 20;
+
+/// Below this many steps 99 % may come from aliases; go-yaml's `alias_ratio_range_low`.
+const ALIAS_STEPS_LOW: u64 = 400_000;
+
+/// From this many steps on 10 % may; go-yaml's `alias_ratio_range_high`.
+const ALIAS_STEPS_HIGH: u64 = 4_000_000;
+
+/// Decodes the node `root`. With `strict`, keys that occur twice are errors, all of them reported.
+pub(crate) fn decode(
+    document: &Document<'_>,
+    root: Option<NodeId>,
+    strict: bool,
+) -> Result<Value, Error> {
+    let Some(root) = root else {
+        return Ok(Value::Null);
+    };
+    let mut decoder = Decoder {
+        document,
+        strict,
+        duplicates: Vec::new(),
+        open_aliases: HashSet::new(),
+        n_steps: 0,
+        n_alias_steps: 0,
+        alias_bytes: 0,
+        depth: 0,
+        deferred: None,
+    };
+    let value = decoder.node(root)?;
+    if !decoder.duplicates.is_empty() {
+        return Err(Error::DuplicateKeys(decoder.duplicates));
+    }
+    // Go first builds its own value and only then turns it into JSON.
+    match decoder.deferred {
+        Some(error) => Err(error),
+        None => Ok(value),
+    }
+}
+
+struct Decoder<'d, 'a> {
+    document: &'d Document<'a>,
+    strict: bool,
+    duplicates: Vec<String>,
+    open_aliases: HashSet<u32>,
+    n_steps: u64,
+    n_alias_steps: u64,
+    alias_bytes: usize,
+    depth: usize,
+    /// The first fault that JSON has with the value.
+    deferred: Option<Error>,
+}
+
+/// A mapping while it is filled, with the typed keys when they matter.
+#[derive(Default)]
+struct Fields {
+    fields: Map<String, Value>,
+    seen: BTreeSet<(&'static str, String)>,
+}
+
+/// A key: its type in Go, its text in JSON and its text in Go.
+struct Key {
+    go_type: &'static str,
+    name: String,
+    go_text: String,
+}
+
+impl Decoder<'_, '_> {
+    fn node(&mut self, id: NodeId) -> Result<Value, Error> {
+        self.count_step()?;
+        let node = self.document.node(id);
+        match &node.content {
+            Content::Alias { name, target } => self.alias(id, name, *target, Self::node),
+            Content::Scalar { .. } => self.scalar(node),
+            Content::Sequence(first) => self.nested(|decoder| {
+                let items = decoder
+                    .document
+                    .children(*first)
+                    .map(|item| decoder.node(item));
+                items.collect::<Result<Vec<_>, _>>().map(Value::Array)
+            }),
+            Content::Mapping(first) => {
+                let mut fields = Fields::default();
+                self.nested(|decoder| decoder.mapping(*first, &mut fields))?;
+                Ok(Value::Object(fields.fields))
+            }
+        }
+    }
+
+    fn nested<T>(&mut self, inner: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
+        self.depth += 1;
+        if self.depth > DEPTH_MAX {
+            return Err(fault(format!("exceeded max depth of {DEPTH_MAX}")));
+        }
+        let result = inner(self);
+        self.depth -= 1;
+        result
+    }
+
+    fn count_step(&mut self) -> Result<(), Error> {
+        self.n_steps += 1;
+        if !self.open_aliases.is_empty() {
+            self.n_alias_steps += 1;
+        }
+        let excessive = self.n_alias_steps > 100
+            && self.n_steps > 1000
+            && self.n_alias_steps as f64 / self.n_steps as f64 > allowed_alias_ratio(self.n_steps);
+        if excessive {
+            Err(fault("document contains excessive aliasing"))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Runs `inner` on the target of an alias.
+    fn alias<T>(
+        &mut self,
+        id: NodeId,
+        name: &str,
+        target: NodeId,
+        inner: impl FnOnce(&mut Self, NodeId) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        if !self.open_aliases.insert(id.0) {
+            return Err(fault(format!("anchor '{name}' value contains itself")));
+        }
+        let result = inner(self, target);
+        self.open_aliases.remove(&id.0);
+        result
+    }
+
+    fn scalar(&mut self, node: &Node<'_>) -> Result<Value, Error> {
+        let Content::Scalar {
+            value: text,
+            implicit,
+            ..
+        } = &node.content
+        else {
+            return Ok(Value::Null);
+        };
+        if !self.open_aliases.is_empty() {
+            self.alias_bytes += text.len();
+            if self.alias_bytes > ALIAS_BYTES_MAX {
+                return Err(fault("document contains excessive aliasing"));
+            }
+        }
+        if node.tag.is_empty() && !implicit {
+            return Ok(Value::String(text.to_string()));
+        }
+        if is_binary(&node.tag) {
+            return binary(text).map(Value::String);
+        }
+        Ok(match resolve(&node.tag, text).map_err(fault)? {
+            Scalar::Null => Value::Null,
+            Scalar::Bool(value) => Value::Bool(value),
+            Scalar::Int(value) => Value::from(value),
+            Scalar::Uint(value) => Value::from(value),
+            Scalar::Timestamp | Scalar::Text => Value::String(text.to_string()),
+            Scalar::Float(value) => match through_json(value) {
+                Some(number) => Value::Number(number),
+                None => {
+                    self.defer(Error::UnsupportedValue(non_finite(value)));
+                    Value::Null
+                }
+            },
+        })
+    }
+
+    fn defer(&mut self, error: Error) {
+        self.deferred.get_or_insert(error);
+    }
+
+    fn mapping(&mut self, first: Option<NodeId>, out: &mut Fields) -> Result<(), Error> {
+        for (key, value) in self.document.pairs(first) {
+            if self.is_merge(key) {
+                self.merge(value, out)?;
+                continue;
+            }
+            let key = self.key(key)?;
+            let line = self.document.node(value).line + 1;
+            let value = self.node(value)?;
+            if self.strict && !out.seen.insert((key.go_type, key.go_text.clone())) {
+                self.duplicates.push(format!(
+                    "line {line}: key {} already set in map",
+                    key.go_text
+                ));
+                continue;
+            }
+            if matches!(key.go_type, "%!s(<nil>)" | "uint64") {
+                self.defer(Error::UnsupportedKey {
+                    go_type: key.go_type,
+                    key: key.go_text,
+                });
+                continue;
+            }
+            out.fields.insert(key.name, value);
+        }
+        Ok(())
+    }
+
+    fn is_merge(&self, id: NodeId) -> bool {
+        let node = self.document.node(id);
+        let Content::Scalar {
+            value, implicit, ..
+        } = &node.content
+        else {
+            return false;
+        };
+        value == "<<" && (*implicit || node.tag.strip_prefix(TAG_PREFIX) == Some("merge"))
+    }
+
+    /// Applies the value of `<<` to the mapping that holds it: keys set before are overridden, of
+    /// several mappings the first wins.
+    fn merge(&mut self, id: NodeId, out: &mut Fields) -> Result<(), Error> {
+        match &self.document.node(id).content {
+            Content::Sequence(first) => {
+                let items = self.document.children(*first).collect::<Vec<_>>();
+                items
+                    .into_iter()
+                    .rev()
+                    .try_for_each(|item| self.merge_one(item, out))
+            }
+            _ => self.merge_one(id, out),
+        }
+    }
+
+    fn merge_one(&mut self, id: NodeId, out: &mut Fields) -> Result<(), Error> {
+        let mapping = |id: NodeId| match self.document.node(id).content {
+            Content::Mapping(first) => Ok(first),
+            _ => Err(fault(
+                "map merge requires map or sequence of maps as the value",
+            )),
+        };
+        match &self.document.node(id).content {
+            Content::Alias { name, target } => {
+                let first = mapping(*target)?;
+                self.count_step()?;
+                self.alias(id, name, *target, |decoder, _| {
+                    decoder.count_step()?;
+                    decoder.nested(|decoder| decoder.mapping(first, out))
+                })
+            }
+            _ => {
+                let first = mapping(id)?;
+                self.count_step()?;
+                self.nested(|decoder| decoder.mapping(first, out))
+            }
+        }
+    }
+
+    fn key(&mut self, id: NodeId) -> Result<Key, Error> {
+        let mut resolved = self.document.node(id);
+        if let Content::Alias { name, target } = &resolved.content {
+            self.count_step()?;
+            let target = *target;
+            let step = |decoder: &mut Self, _| decoder.count_step();
+            self.alias(id, name, target, step)?;
+            resolved = self.document.node(target);
+        } else {
+            self.count_step()?;
+        }
+        match &resolved.content {
+            Content::Scalar {
+                value, implicit, ..
+            } => self.scalar_key(resolved, value, *implicit),
+            _ => {
+                let value = self.node(id)?;
+                Err(fault(format!("invalid map key: {}", go_syntax(&value))))
+            }
+        }
+    }
+
+    fn scalar_key(&self, node: &Node<'_>, text: &str, implicit: bool) -> Result<Key, Error> {
+        let string = |name: String| Key {
+            go_type: "string",
+            go_text: go_quote(&name),
+            name,
+        };
+        let plain = |go_type, name: String| Key {
+            go_type,
+            go_text: name.clone(),
+            name,
+        };
+        if node.tag.is_empty() && !implicit {
+            return Ok(string(text.to_owned()));
+        }
+        if is_binary(&node.tag) {
+            return binary(text).map(string);
+        }
+        Ok(match resolve(&node.tag, text).map_err(fault)? {
+            Scalar::Null => plain("%!s(<nil>)", "<nil>".to_owned()),
+            Scalar::Bool(value) => plain("bool", value.to_string()),
+            Scalar::Int(value) => plain("int", value.to_string()),
+            Scalar::Uint(value) => plain("uint64", format!("{value:#x}")),
+            Scalar::Float(value) => Key {
+                go_type: "float64",
+                name: general_f32(value),
+                go_text: go_float(value),
+            },
+            Scalar::Timestamp | Scalar::Text => string(text.to_owned()),
+        })
+    }
+}
+
+fn fault(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+    Error::Syntax(Problem::new(message))
+}
+
+/// The share of steps that may come from aliases.
+fn allowed_alias_ratio(n_steps: u64) -> f64 {
+    if n_steps <= ALIAS_STEPS_LOW {
+        return 0.99;
+    }
+    if n_steps >= ALIAS_STEPS_HIGH {
+        return 0.10;
+    }
+    let range = (ALIAS_STEPS_HIGH - ALIAS_STEPS_LOW) as f64;
+    0.99 - 0.89 * ((n_steps - ALIAS_STEPS_LOW) as f64 / range)
+}
+
+fn is_binary(tag: &str) -> bool {
+    tag.strip_prefix(TAG_PREFIX) == Some("binary")
+}
+
+/// Go's standard decoder skips line ends and does not look at the unused bits of the last digit.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::RequireCanonical),
+);
+
+/// The bytes as text, with U+FFFD for every byte that is none.
+fn binary(text: &str) -> Result<String, Error> {
+    let digits = text
+        .bytes()
+        .filter(|byte| !matches!(byte, b'\n' | b'\r'))
+        .collect::<Vec<_>>();
+    let bytes = BASE64
+        .decode(digits)
+        .map_err(|_| fault("!!binary value contains invalid base64 data"))?;
+    let mut out = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        out.push_str(chunk.valid());
+        out.extend(std::iter::repeat_n('\u{FFFD}', chunk.invalid().len()));
+    }
+    Ok(out)
+}
+
+fn non_finite(value: f64) -> &'static str {
+    if value.is_nan() {
+        "NaN"
+    } else if value > 0.0 {
+        "+Inf"
+    } else {
+        "-Inf"
+    }
+}
+
+/// A float as Go's `%#v` prints it.
+fn go_float(value: f64) -> String {
+    if value.is_finite() {
+        general_f64(value)
+    } else {
+        non_finite(value).to_owned()
+    }
+}
+
+/// A list or map as Go's `%#v` prints what go-yaml makes of it.
+fn go_syntax(value: &Value) -> String {
+    match value {
+        Value::Null => "interface {}(nil)".to_owned(),
+        Value::Bool(value) => value.to_string(),
+        Value::Number(number) if number.is_f64() => {
+            number.as_f64().map(encode_f64).unwrap_or_default()
+        }
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => go_quote(text),
+        Value::Array(items) => {
+            let items = items.iter().map(go_syntax).collect::<Vec<_>>();
+            format!("[]interface {{}}{{{}}}", items.join(", "))
+        }
+        Value::Object(fields) => {
+            let fields = fields
+                .iter()
+                .map(|(key, value)| format!("{}:{}", go_quote(key), go_syntax(value)))
+                .collect::<Vec<_>>();
+            format!("map[interface {{}}]interface {{}}{{{}}}", fields.join(", "))
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! From bytes to text: byte order marks, UTF-16, UTF-8, forbidden characters.
+//!
+//! Quirk: a fault in the bytes is reported when reading reaches it, so text before it is decoded
+//! and the fault handed on.
+
+use std::borrow::Cow;
+
+use crate::error::Problem;
+
+/// Decoded text up to the first fault, and that fault.
+#[derive(Debug)]
+pub(crate) struct Input<'a> {
+    pub(crate) text: Cow<'a, str>,
+    pub(crate) problem: Option<Problem>,
+}
+
+/// Decodes the bytes of a file.
+pub(crate) fn decode(bytes: &[u8]) -> Input<'_> {
+    let (text, problem) = match bytes {
+        [0xFF, 0xFE, rest @ ..] => decode_utf16(rest, u16::from_le_bytes),
+        [0xFE, 0xFF, rest @ ..] => decode_utf16(rest, u16::from_be_bytes),
+        [0xEF, 0xBB, 0xBF, rest @ ..] => decode_utf8(rest),
+        _ => decode_utf8(bytes),
+    };
+    match first_forbidden(&text) {
+        Some(end) => {
+            let text = match text {
+                Cow::Borrowed(text) => Cow::Borrowed(&text[..end]),
+                Cow::Owned(mut text) => {
+                    text.truncate(end);
+                    Cow::Owned(text)
+                }
+            };
+            Input {
+                text,
+                problem: Some(Problem::new("control characters are not allowed")),
+            }
+        }
+        None => Input {
+            text,
+            problem: problem.map(Problem::new),
+        },
+    }
+}
+
+fn decode_utf8(bytes: &[u8]) -> (Cow<'_, str>, Option<&'static str>) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => (Cow::Borrowed(text), None),
+        Err(error) => {
+            let (valid, rest) = bytes.split_at(error.valid_up_to());
+            // The prefix is valid by what the error says.
+            let text = std::str::from_utf8(valid).unwrap_or_default();
+            (Cow::Borrowed(text), Some(utf8_fault(rest)))
+        }
+    }
+}
+
+/// go-yaml's words for the malformed sequence at the start of `rest`.
+fn utf8_fault(rest: &[u8]) -> &'static str {
+    let Some(&lead) = rest.first() else {
+        return "incomplete UTF-8 octet sequence";
+    };
+    let width = match lead {
+        0x00..=0x7F => 1,
+        0xC0..=0xDF => 2,
+        0xE0..=0xEF => 3,
+        0xF0..=0xF7 => 4,
+        _ => return "invalid leading UTF-8 octet",
+    };
+    let Some(sequence) = rest.get(..width) else {
+        return "incomplete UTF-8 octet sequence";
+    };
+    if sequence[1..].iter().any(|octet| octet & 0xC0 != 0x80) {
+        return "invalid trailing UTF-8 octet";
+    }
+    let bits = u32::from(lead) & (0x7F >> width);
+    let value = sequence[1..]
+        .iter()
+        .fold(bits, |value, octet| value << 6 | u32::from(octet & 0x3F));
+    let least = [0, 0x80, 0x800, 0x1_0000][width - 1];
+    if value < least {
+        "invalid length of a UTF-8 sequence"
+    } else {
+        "invalid Unicode character"
+    }
+}
+
+fn decode_utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> (Cow<'_, str>, Option<&'static str>) {
+    let units = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
+    let mut text = String::with_capacity(bytes.len());
+    let mut problem = (bytes.len() % 2 == 1).then_some("incomplete UTF-16 character");
+    for decoded in char::decode_utf16(units) {
+        match decoded {
+            Ok(character) => text.push(character),
+            Err(error) if error.unpaired_surrogate() >= 0xDC00 => {
+                problem = Some("unexpected low surrogate area");
+                break;
+            }
+            Err(_) => {
+                problem = Some("expected low surrogate area");
+                break;
+            }
+        }
+    }
+    (Cow::Owned(text), problem)
+}
+
+/// The position of the first character that YAML forbids.
+fn first_forbidden(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    bytes.iter().enumerate().find_map(|(at, &byte)| {
+        let forbidden = match byte {
+            b'\t' | b'\n' | b'\r' => false,
+            0x00..=0x1F | 0x7F => true,
+            // U+0080 to U+009F but for U+0085.
+            0xC2 => bytes
+                .get(at + 1)
+                .is_some_and(|next| *next < 0xA0 && *next != 0x85),
+            // U+FFFE and U+FFFF.
+            0xEF => {
+                bytes.get(at + 1) == Some(&0xBF)
+                    && bytes.get(at + 2).is_some_and(|next| *next >= 0xBE)
+            }
+            _ => false,
+        };
+        forbidden.then_some(at)
+    })
+}
