@@ -5,7 +5,9 @@
 
 pub mod conditions;
 pub mod crds;
+pub mod fleet_yaml;
 pub mod ids;
+pub mod invariants;
 mod json;
 pub mod labels;
 pub mod limits;
