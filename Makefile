@@ -1,0 +1,66 @@
+# Everything a developer or a build machine does. `make help` lists the targets.
+
+CARGO      ?= cargo
+CLUSTERS   ?= 72
+CHART      ?=
+REPO       ?=
+ARGS       ?=
+KUBE_BIN   ?= $(CURDIR)/target/kube
+# CPU-bound tests share two cores; more threads only add memory.
+TEST_ARGS  ?=
+
+# What the demo deploys: a chart, a git repository, or the example.
+ifneq ($(CHART),)
+WHAT := --chart $(CHART)
+else ifneq ($(REPO),)
+WHAT := --repo $(REPO)
+else
+WHAT := --directory examples/shop
+endif
+
+.PHONY: help build demo test test-rust test-kube lint fmt kube bench bench-demo clean
+
+help: ## List the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+build: ## Build the release binary, target/release/flotilla
+	$(CARGO) build --release -p flotilla
+
+demo: build ## Hub and CLUSTERS clusters in one process, a deployment to all of them (CHART=, REPO=, ARGS=)
+	target/release/flotilla sandbox --clusters $(CLUSTERS) $(WHAT) $(ARGS)
+
+test: lint test-rust test-kube ## Everything that must hold
+
+lint: ## Formatting and lints
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --quiet -- -D warnings
+
+test-rust: ## All Rust tests
+	$(CARGO) test --workspace --quiet $(TEST_ARGS)
+
+test-kube: ## The conformance suite on a real etcd and kube-apiserver (needs Go; skipped without it)
+	@if command -v go >/dev/null 2>&1; then \
+	  $(MAKE) --no-print-directory kube && \
+	  KUBE_BIN=$(KUBE_BIN) $(CARGO) test --quiet -p conformance --test kube -- --nocapture; \
+	else echo "test-kube: skipped, Go is not installed"; fi
+
+kube: $(KUBE_BIN)/kube ## Build the real control plane for tests from its Go modules
+
+$(KUBE_BIN)/kube: tools/kube/main.go tools/kube/go.mod
+	@mkdir -p $(KUBE_BIN)
+	cd tools/kube && go build -trimpath -ldflags='-s -w' -o $(KUBE_BIN)/kube .
+	@for name in etcd kube-apiserver kube-controller-manager kube-scheduler kubectl; do \
+	  ln -sf kube $(KUBE_BIN)/$$name; done
+
+bench: build ## All benchmarks; each prints a table
+	$(CARGO) bench --workspace --quiet
+	scripts/bench-demo
+
+bench-demo: build ## Time and memory of the demo
+	scripts/bench-demo
+
+fmt: ## Format the code
+	$(CARGO) fmt --all
+
+clean: ## Remove build results
+	$(CARGO) clean
