@@ -3,7 +3,8 @@
 //! Keys become strings, merge keys apply in place, floats take the form that their JSON text has.
 //! Expansion of aliases is bounded by go-yaml's own rule and by a budget of bytes.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ops::Range;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::GeneralPurpose;
@@ -12,7 +13,7 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, Problem};
 use crate::nodes::{Content, Document, Node, NodeId};
-use crate::numbers::{encode_f64, general_f32, general_f64, through_json};
+use crate::numbers::{general_f32, general_f64, through_json};
 use crate::quote::go_quote;
 use crate::resolve::{Scalar, TAG_PREFIX, resolve};
 use crate::scan::DEPTH_MAX;
@@ -25,6 +26,12 @@ const ALIAS_STEPS_LOW: u64 = 400_000;
 
 /// From this many steps on 10 % may; go-yaml's `alias_ratio_range_high`.
 const ALIAS_STEPS_HIGH: u64 = 4_000_000;
+
+/// Nodes of a collection that a message shows.
+const KEY_NODES_MAX: usize = 1000;
+
+/// How Go prints the type of a null.
+const NIL_TYPE: &str = "%!s(<nil>)";
 
 /// Decodes the node `root`. With `strict`, keys that occur twice are errors, all of them reported.
 pub(crate) fn decode(
@@ -44,15 +51,16 @@ pub(crate) fn decode(
         n_alias_steps: 0,
         alias_bytes: 0,
         depth: 0,
-        deferred: None,
+        faults: BTreeMap::new(),
+        n_faults: 0,
     };
     let value = decoder.node(root)?;
     if !decoder.duplicates.is_empty() {
         return Err(Error::DuplicateKeys(decoder.duplicates));
     }
     // Go first builds its own value and only then turns it into JSON.
-    match decoder.deferred {
-        Some(error) => Err(error),
+    match decoder.faults.pop_first() {
+        Some((_, error)) => Err(error),
         None => Ok(value),
     }
 }
@@ -66,8 +74,9 @@ struct Decoder<'d, 'a> {
     n_alias_steps: u64,
     alias_bytes: usize,
     depth: usize,
-    /// The first fault that JSON has with the value.
-    deferred: Option<Error>,
+    /// What JSON has against the value, in order.
+    faults: BTreeMap<usize, Error>,
+    n_faults: usize,
 }
 
 /// A mapping while it is filled, with the typed keys when they matter.
@@ -75,6 +84,8 @@ struct Decoder<'d, 'a> {
 struct Fields {
     fields: Map<String, Value>,
     seen: BTreeSet<(&'static str, String)>,
+    /// The faults inside of a field's value, which go when the field is set again.
+    faults: BTreeMap<String, Range<usize>>,
 }
 
 /// A key: its type in Go, its text in JSON and its text in Go.
@@ -185,7 +196,8 @@ impl Decoder<'_, '_> {
     }
 
     fn defer(&mut self, error: Error) {
-        self.deferred.get_or_insert(error);
+        self.faults.insert(self.n_faults, error);
+        self.n_faults += 1;
     }
 
     fn mapping(&mut self, first: Option<NodeId>, out: &mut Fields) -> Result<(), Error> {
@@ -196,6 +208,7 @@ impl Decoder<'_, '_> {
             }
             let key = self.key(key)?;
             let line = self.document.node(value).line + 1;
+            let first_fault = self.n_faults;
             let value = self.node(value)?;
             if self.strict && !out.seen.insert((key.go_type, key.go_text.clone())) {
                 self.duplicates.push(format!(
@@ -204,12 +217,19 @@ impl Decoder<'_, '_> {
                 ));
                 continue;
             }
-            if matches!(key.go_type, "%!s(<nil>)" | "uint64") {
+            if key.go_type == NIL_TYPE || key.go_type == "uint64" {
                 self.defer(Error::UnsupportedKey {
                     go_type: key.go_type,
                     key: key.go_text,
                 });
                 continue;
+            }
+            if let Some(replaced) = out.faults.remove(&key.name) {
+                self.faults.retain(|number, _| !replaced.contains(number));
+            }
+            if self.n_faults > first_fault {
+                out.faults
+                    .insert(key.name.clone(), first_fault..self.n_faults);
             }
             out.fields.insert(key.name, value);
         }
@@ -282,8 +302,12 @@ impl Decoder<'_, '_> {
                 value, implicit, ..
             } => self.scalar_key(resolved, value, *implicit),
             _ => {
-                let value = self.node(id)?;
-                Err(fault(format!("invalid map key: {}", go_syntax(&value))))
+                self.node(id)?;
+                let mut left = KEY_NODES_MAX;
+                Err(fault(format!(
+                    "invalid map key: {}",
+                    self.go_syntax(id, &mut left)
+                )))
             }
         }
     }
@@ -306,7 +330,7 @@ impl Decoder<'_, '_> {
             return binary(text).map(string);
         }
         Ok(match resolve(&node.tag, text).map_err(fault)? {
-            Scalar::Null => plain("%!s(<nil>)", "<nil>".to_owned()),
+            Scalar::Null => plain(NIL_TYPE, "<nil>".to_owned()),
             Scalar::Bool(value) => plain("bool", value.to_string()),
             Scalar::Int(value) => plain("int", value.to_string()),
             Scalar::Uint(value) => plain("uint64", format!("{value:#x}")),
@@ -317,6 +341,49 @@ impl Decoder<'_, '_> {
             },
             Scalar::Timestamp | Scalar::Text => string(text.to_owned()),
         })
+    }
+
+    /// A node as Go's `%#v` prints what go-yaml makes of it; merge keys stay as they are.
+    fn go_syntax(&self, id: NodeId, nodes_left: &mut usize) -> String {
+        let Some(left) = nodes_left.checked_sub(1) else {
+            return "...".to_owned();
+        };
+        *nodes_left = left;
+        let node = self.document.node(id);
+        match &node.content {
+            Content::Alias { target, .. } => self.go_syntax(*target, nodes_left),
+            Content::Scalar {
+                value, implicit, ..
+            } => match self.scalar_key(node, value, *implicit) {
+                Ok(key) if key.go_type == NIL_TYPE => "interface {}(nil)".to_owned(),
+                Ok(key) => key.go_text,
+                Err(_) => go_quote(value),
+            },
+            Content::Sequence(first) => {
+                let items = self
+                    .document
+                    .children(*first)
+                    .map(|item| self.go_syntax(item, nodes_left));
+                format!(
+                    "[]interface {{}}{{{}}}",
+                    items.collect::<Vec<_>>().join(", ")
+                )
+            }
+            Content::Mapping(first) => {
+                let pairs = self.document.pairs(*first);
+                let fields = pairs.map(|(key, value)| {
+                    (
+                        self.go_syntax(key, nodes_left),
+                        self.go_syntax(value, nodes_left),
+                    )
+                });
+                // The last of equal keys wins here too.
+                let fields = fields.collect::<BTreeMap<_, _>>();
+                let fields = fields.iter().map(|(key, value)| format!("{key}:{value}"));
+                let fields = fields.collect::<Vec<_>>().join(", ");
+                format!("map[interface {{}}]interface {{}}{{{fields}}}")
+            }
+        }
     }
 }
 
@@ -381,29 +448,5 @@ fn go_float(value: f64) -> String {
         general_f64(value)
     } else {
         non_finite(value).to_owned()
-    }
-}
-
-/// A list or map as Go's `%#v` prints what go-yaml makes of it.
-fn go_syntax(value: &Value) -> String {
-    match value {
-        Value::Null => "interface {}(nil)".to_owned(),
-        Value::Bool(value) => value.to_string(),
-        Value::Number(number) if number.is_f64() => {
-            number.as_f64().map(encode_f64).unwrap_or_default()
-        }
-        Value::Number(number) => number.to_string(),
-        Value::String(text) => go_quote(text),
-        Value::Array(items) => {
-            let items = items.iter().map(go_syntax).collect::<Vec<_>>();
-            format!("[]interface {{}}{{{}}}", items.join(", "))
-        }
-        Value::Object(fields) => {
-            let fields = fields
-                .iter()
-                .map(|(key, value)| format!("{}:{}", go_quote(key), go_syntax(value)))
-                .collect::<Vec<_>>();
-            format!("map[interface {{}}]interface {{}}{{{}}}", fields.join(", "))
-        }
     }
 }

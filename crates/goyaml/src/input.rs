@@ -1,13 +1,16 @@
 //! From bytes to text: byte order marks, UTF-16, UTF-8, forbidden characters.
 //!
-//! Quirk: a fault in the bytes is reported when reading reaches it, so text before it is decoded
-//! and the fault handed on.
+//! Quirk: go-yaml decodes in blocks of 512 bytes, and reports a fault when reading reaches its block.
+//! So the text ends where the block of the fault starts, and the fault is handed on.
 
 use std::borrow::Cow;
 
 use crate::error::Problem;
 
-/// Decoded text up to the first fault, and that fault.
+/// Bytes that go-yaml reads at a time.
+const BLOCK_BYTES: usize = 512;
+
+/// Decoded text up to the block of the first fault, and that fault.
 #[derive(Debug)]
 pub(crate) struct Input<'a> {
     pub(crate) text: Cow<'a, str>,
@@ -22,25 +25,39 @@ pub(crate) fn decode(bytes: &[u8]) -> Input<'_> {
         [0xEF, 0xBB, 0xBF, rest @ ..] => decode_utf8(rest),
         _ => decode_utf8(bytes),
     };
-    match first_forbidden(&text) {
-        Some(end) => {
-            let text = match text {
-                Cow::Borrowed(text) => Cow::Borrowed(&text[..end]),
-                Cow::Owned(mut text) => {
-                    text.truncate(end);
-                    Cow::Owned(text)
-                }
-            };
-            Input {
-                text,
-                problem: Some(Problem::new("control characters are not allowed")),
-            }
-        }
-        None => Input {
+    let fault = match (first_forbidden(&text), problem) {
+        (Some(at), _) => Some((at, "control characters are not allowed")),
+        (None, Some(message)) => Some((text.len(), message)),
+        (None, None) => None,
+    };
+    let Some((at, message)) = fault else {
+        return Input {
             text,
-            problem: problem.map(Problem::new),
-        },
+            problem: None,
+        };
+    };
+    let end = block_start(&text, at);
+    let text = match text {
+        Cow::Borrowed(text) => Cow::Borrowed(&text[..end]),
+        Cow::Owned(mut text) => {
+            text.truncate(end);
+            Cow::Owned(text)
+        }
+    };
+    Input {
+        text,
+        problem: Some(Problem::new(message)),
     }
+}
+
+/// Where the block with the byte `at` starts. A character that a block would cut is left for the
+/// next one.
+fn block_start(text: &str, at: usize) -> usize {
+    let mut start = 0;
+    while start + BLOCK_BYTES <= at {
+        start = text.floor_char_boundary(start + BLOCK_BYTES);
+    }
+    start
 }
 
 fn decode_utf8(bytes: &[u8]) -> (Cow<'_, str>, Option<&'static str>) {
@@ -97,7 +114,12 @@ fn decode_utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> (Cow<'_, str>, Option
                 break;
             }
             Err(_) => {
-                problem = Some("expected low surrogate area");
+                let cut = bytes.len() / 2 == text.encode_utf16().count() + 1;
+                problem = Some(if cut {
+                    "incomplete UTF-16 surrogate pair"
+                } else {
+                    "expected low surrogate area"
+                });
                 break;
             }
         }

@@ -3,7 +3,6 @@
 //! Source: `sorter.go` of go-yaml. Letters and digits outside ASCII are told apart by Rust's
 //! tables, which count a few marks as letters that Go does not.
 
-use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::Dialect;
@@ -12,11 +11,11 @@ use super::Dialect;
 ///
 /// Go's relation is no total order for some odd sets of keys, where its own result is random and
 /// the standard library's sort may panic; a merge sort is right for any relation that has one.
-pub(super) fn sort<T: Copy>(entries: &mut Vec<(Cow<'_, str>, T)>, dialect: Dialect) {
-    let in_order = |left: &Cow<'_, str>, right: &Cow<'_, str>| !less(right, left, dialect);
+pub(super) fn sort<T: Copy>(entries: &mut Vec<(&str, T)>, dialect: Dialect) {
+    let in_order = |left: &str, right: &str| !less(right, left, dialect);
     if entries
         .windows(2)
-        .all(|pair| in_order(&pair[0].0, &pair[1].0))
+        .all(|pair| in_order(pair[0].0, pair[1].0))
     {
         return;
     }
@@ -27,7 +26,7 @@ pub(super) fn sort<T: Copy>(entries: &mut Vec<(Cow<'_, str>, T)>, dialect: Diale
         for pair in order.chunks(2 * run) {
             let (mut left, mut right) = pair.split_at(run.min(pair.len()));
             while let ([first, left_rest @ ..], [second, right_rest @ ..]) = (left, right) {
-                if in_order(&entries[*first].0, &entries[*second].0) {
+                if in_order(entries[*first].0, entries[*second].0) {
                     merged.push(*first);
                     left = left_rest;
                 } else {
@@ -42,10 +41,7 @@ pub(super) fn sort<T: Copy>(entries: &mut Vec<(Cow<'_, str>, T)>, dialect: Diale
         merged.clear();
         run *= 2;
     }
-    *entries = order
-        .into_iter()
-        .map(|index| entries[index].clone())
-        .collect();
+    *entries = order.into_iter().map(|index| entries[index]).collect();
 }
 
 /// Whether `left` comes before `right`.

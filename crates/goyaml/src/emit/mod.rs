@@ -46,7 +46,14 @@ pub enum WriteError {
 /// # Errors
 /// Where Go fails too; Helm's `toYaml` is then the empty string.
 pub fn to_yaml(value: &Value) -> Result<String, WriteError> {
-    Emitter::new(Dialect::V2, 2).document(value)
+    let result = Emitter::new(Dialect::V2, 2).document(value);
+    match result {
+        // Go reads the JSON of the whole value, and names the fault it finds first.
+        Err(WriteError::Unreadable(problem)) => Err(WriteError::Unreadable(
+            fault_of_json(value).unwrap_or(problem),
+        )),
+        result => result,
+    }
 }
 
 /// The text of a go-yaml v3 encoder with `SetIndent(indent)`, as Helm's `toYamlPretty` uses it
@@ -157,19 +164,20 @@ impl Emitter {
 
     fn mapping(&mut self, fields: &Map<String, Value>, place: Place) -> Result<(), WriteError> {
         self.increase_indent(place, 0);
+        fields.keys().try_for_each(|key| self.check_key(key))?;
         let mut entries = fields
             .iter()
-            .map(|(key, value)| Ok((self.readable_key(key)?, value)))
-            .collect::<Result<Vec<_>, WriteError>>()?;
+            .map(|(key, value)| (key.as_str(), value))
+            .collect::<Vec<_>>();
         keys::sort(&mut entries, self.dialect);
         for (key, value) in entries {
             self.write_indent();
-            if key.len() <= SIMPLE_KEY_BYTES_MAX && !style::has_line_break(&key) {
-                self.string(&key, Place::SimpleKey);
+            if key.len() <= SIMPLE_KEY_BYTES_MAX && !style::has_line_break(key) {
+                self.string(key, Place::SimpleKey);
                 self.colon();
             } else {
                 self.indicator("?", true);
-                self.string(&key, Place::MappingValue);
+                self.string(key, Place::MappingValue);
                 self.write_indent();
                 self.indicator(":", true);
             }
@@ -215,12 +223,17 @@ impl Emitter {
         read_back(text).map(Cow::Owned)
     }
 
-    fn readable_key<'s>(&self, key: &'s str) -> Result<Cow<'s, str>, WriteError> {
-        if self.dialect == Dialect::V2 && key.len() > 64 && json_chars(key) > JSON_KEY_CHARS_MAX {
-            let message = "did not find expected ',' or '}'";
-            return Err(WriteError::Unreadable(Problem::new(message)));
+    /// A key in JSON text must stay on its line and be short.
+    fn check_key(&self, key: &str) -> Result<(), WriteError> {
+        let unreadable = self.dialect == Dialect::V2
+            && (style::changes_on_reading(key)
+                || (key.len() > JSON_KEY_CHARS_MAX / 6 && json_chars(key) > JSON_KEY_CHARS_MAX));
+        if unreadable {
+            return Err(WriteError::Unreadable(Problem::new(
+                "key is not readable as YAML",
+            )));
         }
-        self.readable(key)
+        Ok(())
     }
 
     fn string(&mut self, text: &str, place: Place) {
@@ -285,6 +298,13 @@ const JSON_KEY_CHARS_MAX: usize = 1024;
 /// The characters of a string in JSON, quotes included.
 fn json_chars(text: &str) -> usize {
     json::to_vec(text).map_or(0, |bytes| String::from_utf8_lossy(&bytes).chars().count())
+}
+
+/// What YAML's reader has against the JSON text of a value.
+fn fault_of_json(value: &Value) -> Option<Problem> {
+    let encoded = json::to_vec(value).ok()?;
+    let input = crate::input::decode(&encoded);
+    compose::compose(&input.text, input.problem).err()
 }
 
 /// Writes a string as JSON and reads it as YAML.

@@ -238,6 +238,11 @@ impl<'a> Scanner<'a> {
 
     /// Steps over blanks, comments and line breaks. Tabs may not indent a block.
     fn skip_to_next_token(&mut self) {
+        // Quirk: a byte order mark is skipped where the text starts, behind the one that was the
+        // encoding's, and nowhere else.
+        if self.text.position() == 0 && self.text.rest().starts_with('\u{FEFF}') {
+            self.text.advance('\u{FEFF}'.len_utf8(), 1);
+        }
         loop {
             while self.text.byte(0) == b' '
                 || (self.text.byte(0) == b'\t' && (self.flow_level > 0 || !self.simple_key_allowed))
