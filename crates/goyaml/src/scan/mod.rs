@@ -23,6 +23,9 @@ pub const DEPTH_MAX: usize = 512;
 /// A key must end within this many characters, on one line.
 const SIMPLE_KEY_CHARS_MAX: u32 = 1024;
 
+/// How far the scanner looks ahead, for an indicator such as `--- `.
+const LOOKAHEAD_BYTES: usize = 4;
+
 /// How a scalar was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScalarStyle {
@@ -88,6 +91,8 @@ pub(crate) struct Lexeme<'a> {
 struct SimpleKey {
     possible: bool,
     required: bool,
+    /// Whether the queue waits for it.
+    awaited: bool,
     token_number: usize,
     mark: Mark,
 }
@@ -169,7 +174,7 @@ impl<'a> Scanner<'a> {
         match self
             .simple_keys
             .iter()
-            .rposition(|key| key.possible && key.token_number == head)
+            .rposition(|key| key.awaited && key.possible && key.token_number == head)
         {
             Some(index) => self.simple_key_is_valid(index),
             None => Ok(false),
@@ -313,6 +318,7 @@ impl<'a> Scanner<'a> {
         self.simple_keys[index] = SimpleKey {
             possible: true,
             required,
+            awaited: true,
             token_number,
             mark,
         };
@@ -357,11 +363,12 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// Queues a token at place `number` of the stream. That place is never behind what was handed
-    /// out: a possible key holds the queue.
+    /// Queues a token at place `number` of the stream, at the end if that was handed out already.
     fn insert(&mut self, number: usize, lexeme: Lexeme<'a>) {
-        let index = number.saturating_sub(self.n_taken).min(self.tokens.len());
-        self.tokens.insert(index, lexeme);
+        match number.checked_sub(self.n_taken) {
+            Some(index) if index < self.tokens.len() => self.tokens.insert(index, lexeme),
+            _ => self.tokens.push_back(lexeme),
+        }
     }
 
     /// Closes the block collections that are further in than `column`.
@@ -400,7 +407,11 @@ impl<'a> Scanner<'a> {
 
     fn fetch_flow_start(&mut self, token: Token<'a>) -> Result<(), Problem> {
         self.save_simple_key()?;
-        self.simple_keys.push(SimpleKey::default());
+        let token_number = self.n_taken + self.tokens.len();
+        self.simple_keys.push(SimpleKey {
+            token_number,
+            ..SimpleKey::default()
+        });
         self.flow_level += 1;
         if self.flow_level > DEPTH_MAX {
             return Err(self.problem(format!("exceeded max depth of {DEPTH_MAX}")));
@@ -414,7 +425,12 @@ impl<'a> Scanner<'a> {
         self.remove_simple_key()?;
         if self.flow_level > 0 {
             self.flow_level -= 1;
-            self.simple_keys.pop();
+            let closed = self.simple_keys.pop().unwrap_or_default();
+            // Quirk: an empty collection is registered under the number of its own bracket, and go-yaml
+            // forgets with it that the bracket may start a key: `[]: x` is the document `[]`.
+            for key in &mut self.simple_keys {
+                key.awaited &= key.token_number != closed.token_number;
+            }
         }
         self.simple_key_allowed = false;
         self.push_indicator(token, 1);

@@ -307,7 +307,7 @@ impl<'a> Scanner<'a> {
             self.text.read_break(&mut first_break);
             margin = self.skip_block_indent(&mut indent, &mut more_breaks, &mut end)?;
         }
-        if let Some(problem) = self.reader_problem_at_end() {
+        if let (true, Some(problem)) = (self.text.at_end(), self.reader_problem_at_end()) {
             return Err(problem);
         }
         if chomp != Chomp::Strip {
