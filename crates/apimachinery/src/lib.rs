@@ -2,8 +2,11 @@
 
 pub mod crd;
 pub mod field;
+pub mod jsonpath;
+pub mod managed;
 pub mod names;
 pub mod patch;
 pub mod selectors;
 pub mod structural;
+pub mod tables;
 pub mod types;
