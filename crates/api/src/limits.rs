@@ -33,8 +33,10 @@ pub struct Limits {
     pub details_bytes_max: usize,
     /// One entry of such a list: what is kept in memory for a deployment that is not ready.
     pub detail_bytes_max: usize,
-    /// A message in a condition or an entry.
+    /// A message in an entry of such a list.
     pub message_bytes_max: usize,
+    /// The message of a Ready condition, which describes several deployments.
+    pub ready_message_bytes_max: usize,
     /// A patch in a `modifiedStatus` entry.
     pub patch_bytes_max: usize,
     /// `BundleDeployment.status.resources`.
@@ -62,6 +64,7 @@ impl Limits {
         details_bytes_max: 16 * KIB,
         detail_bytes_max: 2 * KIB,
         message_bytes_max: KIB,
+        ready_message_bytes_max: 4 * KIB,
         patch_bytes_max: 512,
         deployment_resources_bytes_max: 32 * KIB,
         deployment_details_bytes_max: 8 * KIB,
@@ -81,6 +84,7 @@ impl Limits {
         details_bytes_max: 600,
         detail_bytes_max: 300,
         message_bytes_max: 60,
+        ready_message_bytes_max: 150,
         patch_bytes_max: 40,
         deployment_resources_bytes_max: 400,
         deployment_details_bytes_max: 300,

@@ -65,6 +65,9 @@ pub struct NonReadyResource {
     /// Objects that are not ready.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "is_empty")]
     pub non_ready_status: Vec<NonReadyStatus>,
+    /// Number of objects that are in neither list because they are full.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "is_empty")]
+    pub omitted: i64,
 }
 
 /// An object that differs from what was deployed.
@@ -298,6 +301,9 @@ pub struct PerClusterState {
     /// Clusters where the object is not ready.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "is_empty")]
     pub not_ready: Vec<String>,
+    /// Number of clusters that are in none of the lists because they are full.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "is_empty")]
+    pub omitted: i64,
 }
 
 /// Reads `perClusterState`, and the list of objects that stood there before February 2025 as empty:
