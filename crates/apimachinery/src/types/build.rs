@@ -349,16 +349,17 @@ impl Builder {
         }
         let flag = |name: &str| schema.get(name).and_then(Value::as_bool) == Some(true);
         let preserve = preserve || flag("x-kubernetes-preserve-unknown-fields");
-        if flag("x-kubernetes-int-or-string") {
-            return Ok(Type {
-                scalar: Some(Scalar::IntOrString),
-                ..Type::default()
-            });
-        }
         let mut node = Type::default();
         match schema.get("type").and_then(Value::as_str).unwrap_or("") {
             "" => {
-                node.scalar = Some(Scalar::Untyped);
+                // Upstream's schema has no type here, so ownership takes any form; values are
+                // validated elsewhere.
+                let int_or_string = flag("x-kubernetes-int-or-string");
+                node.scalar = Some(if int_or_string {
+                    Scalar::IntOrString
+                } else {
+                    Scalar::Untyped
+                });
                 node.list = Some(self.list(place, schema, own, preserve)?);
                 node.object = Some(self.object(place, schema, own, facts, preserve)?);
             }

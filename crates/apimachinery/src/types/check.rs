@@ -5,6 +5,8 @@
 //! decoding, and are not looked at. Objects are walked in order of their field names, which is not
 //! always the order of the request; Go names of text types (`v1.Protocol`) are not known.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 use super::{Scalar, TypeRef};
@@ -41,6 +43,32 @@ pub fn check(object: &Value, of: TypeRef<'_>) -> Findings {
     walk.findings
 }
 
+/// Removes what decoding drops: nulls of declared fields. Null texts of maps become empty texts.
+pub fn drop_nulls(object: &mut Value, of: TypeRef<'_>) {
+    match object {
+        Value::Object(fields) if of.object().is_some() => {
+            fields.retain(|name, value| !value.is_null() || of.declared(name).is_none());
+            for (name, value) in fields.iter_mut() {
+                let Some(field) = of.field(name) else {
+                    continue;
+                };
+                if value.is_null() && field.scalar() == Some(Scalar::String) {
+                    *value = Value::from("");
+                }
+                drop_nulls(value, field);
+            }
+        }
+        Value::Array(items) => {
+            if let Some(list) = of.list() {
+                items
+                    .iter_mut()
+                    .for_each(|item| drop_nulls(item, of.to(list.element)));
+            }
+        }
+        _ => {}
+    }
+}
+
 #[derive(Default)]
 struct Walk {
     findings: Findings,
@@ -66,7 +94,7 @@ impl Walk {
                 if let Some(list) = of.list() {
                     for (index, item) in items.iter().enumerate() {
                         let length = self.path.len();
-                        self.path += &format!("[{index}]");
+                        let _ = write!(self.path, "[{index}]");
                         self.value(item, of.to(list.element));
                         self.path.truncate(length);
                     }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 pub use build::Error;
-pub use check::{Findings, check};
+pub use check::{Findings, check, drop_nulls};
 pub use facts::{Facts, FactsError, FieldFacts, TypeFacts};
 
 /// Place of a type in its [`Types`].
