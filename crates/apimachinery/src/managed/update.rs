@@ -13,7 +13,6 @@ use super::Writer;
 use super::compare::{Comparison, compare};
 use super::entries::{Conflict, Manager, Managers, Owned, decode, encode};
 use super::set::Set;
-use super::typed::field_set;
 use crate::types::TypeRef;
 
 /// Most entries of updates; older ones are merged into one of this name.
@@ -70,19 +69,15 @@ pub fn created_entries(
     writer: &Writer<'_>,
     ignored: &Set,
 ) -> Option<Value> {
-    let set = field_set(object, of)
-        .recursive_difference(ignored)
-        .difference(&UNOWNED);
-    let mut managers = Managers::new();
-    if !set.is_empty() {
-        let owned = Owned {
-            set,
-            api_version: writer.api_version.to_owned(),
-            time: Some(writer.now.to_owned()),
-        };
-        managers.insert(Manager::of(writer, false), owned);
-    }
-    encode(&managers)
+    let empty = Value::Object(Map::new());
+    encode(&record(
+        &empty,
+        object,
+        of,
+        Managers::new(),
+        writer,
+        ignored,
+    ))
 }
 
 /// Whether two objects differ in nothing but the times of their managed fields, so that storing

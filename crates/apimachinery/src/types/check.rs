@@ -60,9 +60,9 @@ pub fn drop_nulls(object: &mut Value, of: TypeRef<'_>) {
         }
         Value::Array(items) => {
             if let Some(list) = of.list() {
-                items
-                    .iter_mut()
-                    .for_each(|item| drop_nulls(item, of.to(list.element)));
+                for item in items {
+                    drop_nulls(item, of.to(list.element));
+                }
             }
         }
         _ => {}

@@ -230,6 +230,7 @@ impl<'a> TypeRef<'a> {
     }
 
     /// Another type of the same graph.
+    #[must_use]
     pub fn to(self, id: TypeId) -> TypeRef<'a> {
         self.types.at(id)
     }
