@@ -1,7 +1,49 @@
 //! From a file tree and fleet.yaml to Bundles and content chunks.
 //!
-//! In: a view of files ([`tree::Files`]) and options. Out: Bundles, image of their contents, warnings
-//! and errors. Nothing here reads a disk, a clock, the environment or the network.
+//! In: a view of files ([`tree::Files`]) and [`ApplyOptions`]. Out: Bundles, the contents that hold their
+//! files, warnings and errors ([`read`]); their text ([`to_yaml`]). Nothing here reads a disk, a clock,
+//! the environment or the network.
+//!
+//! What a fleet.yaml can say that needs the network (charts from repositories, registries, archives and
+//! git; missing chart dependencies) or another part of the system (image scans) is refused by name.
 
+mod build;
+mod dependencies;
+mod fleet_yaml;
+mod ignore;
+mod options;
 pub mod path;
+mod print;
+mod read;
+mod scan;
+mod schema;
 pub mod tree;
+mod values;
+mod walk;
+
+pub use build::{
+    Error as BuildError, LoadError, ProcessError, ResourcesError, commit_label, upstream_form,
+};
+pub use dependencies::MissingDependency;
+pub use fleet_yaml::{BadDependency, Unreadable};
+pub use options::{ApplyOptions, DrivenPath, InvalidDrivenPath, OnError, Paths, Targets};
+pub use print::{Unprintable, to_yaml};
+pub use read::{BuiltBundle, Failure, NothingFound, Outcome, PathError, Warning, read};
+pub use scan::Error as ScanError;
+pub use schema::WrongType;
+pub use schema::lint::{KeyProblem, KeyWarning};
+pub use values::{BadValuesFile, Flaw as ValuesFlaw};
+pub use walk::Error as WalkError;
+
+/// The text of an error with those of its sources, separated by colons: one line, as upstream prints
+/// its errors.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}

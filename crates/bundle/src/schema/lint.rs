@@ -1,0 +1,298 @@
+//! Finds keys of a YAML file that nobody reads: unknown ones and those that occur twice.
+//!
+//! Upstream says nothing about either. What the keys below hold is not looked at here: a value of the
+//! wrong type is an error elsewhere.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use goyaml::nodes::{self, NodeRef};
+
+use super::{Struct, Type, same_folded};
+
+/// Warnings for one file before the rest is only counted.
+const WARNINGS_MAX: usize = 20;
+
+/// A key that has no effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyWarning {
+    /// Path of the file.
+    pub file: String,
+    /// Line of the key, counted from one.
+    pub line: u32,
+    /// The key with those above it: `targetCustomizations[0].helm.relaseName`.
+    pub path: String,
+    /// What is wrong.
+    pub problem: KeyProblem,
+}
+
+/// What is wrong with a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyProblem {
+    /// No such key exists; perhaps this one was meant.
+    Unknown(Option<&'static str>),
+    /// The same key stands again on a later line, which wins.
+    Repeated(u32),
+    /// That many more warnings were left out.
+    More(usize),
+}
+
+impl fmt::Display for KeyWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let KeyWarning {
+            file,
+            line,
+            path,
+            problem,
+        } = self;
+        match problem {
+            KeyProblem::Unknown(None) => write!(f, "{file}:{line}: unknown key {path}"),
+            KeyProblem::Unknown(Some(meant)) => {
+                write!(
+                    f,
+                    "{file}:{line}: unknown key {path}, did you mean {meant}?"
+                )
+            }
+            KeyProblem::Repeated(later) => {
+                write!(
+                    f,
+                    "{file}:{line}: key {path} is repeated on line {later}, which wins"
+                )
+            }
+            KeyProblem::More(count) => write!(f, "{file}: {count} more warnings"),
+        }
+    }
+}
+
+/// Looks at the first document of a file. `also` are keys of the root that are known for another reason.
+/// A text that is no YAML has no warnings.
+pub(crate) fn lint(
+    file: &str,
+    text: &[u8],
+    root: &'static Struct,
+    also: &'static Struct,
+) -> Vec<KeyWarning> {
+    let parsed = nodes::parse(text);
+    let Ok(document) = parsed.document() else {
+        return Vec::new();
+    };
+    let Some(node) = document.root() else {
+        return Vec::new();
+    };
+    let mut linter = Linter {
+        file,
+        also,
+        warnings: Vec::new(),
+        n_left_out: 0,
+    };
+    linter.look(Type::Struct(root), node, "", 0);
+    if linter.n_left_out > 0 {
+        let (file, problem) = (file.to_owned(), KeyProblem::More(linter.n_left_out));
+        linter.warnings.push(KeyWarning {
+            file,
+            line: 0,
+            path: String::new(),
+            problem,
+        });
+    }
+    linter.warnings
+}
+
+struct Linter<'a> {
+    file: &'a str,
+    also: &'static Struct,
+    warnings: Vec<KeyWarning>,
+    n_left_out: usize,
+}
+
+impl Linter<'_> {
+    fn look(&mut self, kind: Type, node: NodeRef<'_, '_>, path: &str, depth: usize) {
+        // Aliases may make a small text large; what they stand for is looked at where it is written.
+        if node.alias().is_some() {
+            return;
+        }
+        match kind {
+            Type::Struct(inner) => self.look_struct(inner, node, path, depth),
+            Type::List(inner) => {
+                for (i, item) in node.items().enumerate() {
+                    self.look(*inner, item, &format!("{path}[{i}]"), depth + 1);
+                }
+            }
+            Type::Map(inner) => {
+                self.look_repeated(node, path);
+                for (key, value) in node.entries() {
+                    let path = join(path, key.text().unwrap_or_default());
+                    self.look(*inner, value, &path, depth + 1);
+                }
+            }
+            Type::FreeMap | Type::Any => self.look_free(node, path, depth),
+            _ => {}
+        }
+    }
+
+    fn look_struct(
+        &mut self,
+        inner: &'static Struct,
+        node: NodeRef<'_, '_>,
+        path: &str,
+        depth: usize,
+    ) {
+        self.look_repeated(node, path);
+        for (key, value) in node.entries() {
+            let Some(name) = key.text() else { continue };
+            let at = join(path, name);
+            match inner.field(name) {
+                Some((_, kind, _)) => self.look(kind, value, &at, depth + 1),
+                None if name == "<<" => {}
+                None if depth == 0 && self.also.field(name).is_some() => {}
+                None => {
+                    let meant = suggestion(name, &inner.keys());
+                    self.warn(key.line(), at, KeyProblem::Unknown(meant));
+                }
+            }
+        }
+    }
+
+    /// Values hold any keys, but not twice.
+    fn look_free(&mut self, node: NodeRef<'_, '_>, path: &str, depth: usize) {
+        self.look_repeated(node, path);
+        for (key, value) in node.entries() {
+            let path = join(path, key.text().unwrap_or_default());
+            self.look(Type::FreeMap, value, &path, depth + 1);
+        }
+        for (i, item) in node.items().enumerate() {
+            self.look(Type::FreeMap, item, &format!("{path}[{i}]"), depth + 1);
+        }
+    }
+
+    fn look_repeated(&mut self, node: NodeRef<'_, '_>, path: &str) {
+        let mut lines: BTreeMap<&str, u32> = BTreeMap::new();
+        for (key, _) in node.entries() {
+            let Some(name) = key.text() else { continue };
+            if let Some(earlier) = lines.insert(name, key.line()) {
+                self.warn(earlier, join(path, name), KeyProblem::Repeated(key.line()));
+            }
+        }
+    }
+
+    fn warn(&mut self, line: u32, path: String, problem: KeyProblem) {
+        if self.warnings.len() == WARNINGS_MAX {
+            self.n_left_out += 1;
+            return;
+        }
+        self.warnings.push(KeyWarning {
+            file: self.file.to_owned(),
+            line,
+            path,
+            problem,
+        });
+    }
+}
+
+fn join(path: &str, key: &str) -> String {
+    // A key is user text of any length.
+    let key: String = key.chars().take(100).collect();
+    if path.is_empty() {
+        key
+    } else {
+        format!("{path}.{key}")
+    }
+}
+
+/// The key that was probably meant: at most two letters away, and closer than half of its length.
+fn suggestion(name: &str, keys: &[&'static str]) -> Option<&'static str> {
+    let lower: Vec<char> = name.to_lowercase().chars().take(64).collect();
+    keys.iter()
+        .filter(|key| !same_folded(key, name))
+        .map(|key| {
+            (
+                distance(&lower, &key.to_lowercase().chars().collect::<Vec<_>>()),
+                *key,
+            )
+        })
+        .filter(|(distance, key)| *distance <= 2 && distance * 2 < key.len())
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, key)| key)
+}
+
+/// Letters to insert, remove, replace or swap with their neighbour to make one text of the other.
+fn distance(a: &[char], b: &[char]) -> usize {
+    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let differs = usize::from(a[i - 1] != b[j - 1]);
+            let mut best = (rows[i - 1][j] + 1)
+                .min(row[j - 1] + 1)
+                .min(rows[i - 1][j - 1] + differs);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                best = best.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(best);
+        }
+        rows.push(row);
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tables::{FLEET_YAML, OBJECT_META};
+    use super::*;
+
+    fn texts(text: &str) -> Vec<String> {
+        lint("f", text.as_bytes(), &FLEET_YAML, &OBJECT_META)
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    #[test]
+    fn unknown_and_repeated_keys_are_named_with_their_line() {
+        let text = "\
+helm:
+  chrat: x
+  values: {a: 1, b: {c: 1, c: 2}}
+colour: red
+targetCustomizations:
+- name: t
+  helm: {relaseName: z}
+paused: true
+paused: false
+";
+        assert_eq!(
+            texts(text),
+            [
+                "f:8: key paused is repeated on line 9, which wins",
+                "f:2: unknown key helm.chrat, did you mean chart?",
+                "f:3: key helm.values.b.c is repeated on line 3, which wins",
+                "f:4: unknown key colour",
+                "f:7: unknown key targetCustomizations[0].helm.relaseName, did you mean releaseName?",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_known_gives_no_warning() {
+        for text in [
+            "",
+            "null",
+            "[]",
+            "helm: {values: {anything: {goes: [{here: 1}]}}}\nlabels: {a: b}",
+            "DefaultNamespace: x\nannotations: {a: b}\nfinalizers: [x]",
+            "x: [unclosed",
+            "helm: &a {chart: x}\n",
+            "rolloutStrategy: {partitions: [{clusterSelector: {matchLabels: {a: b}}}]}",
+        ] {
+            assert_eq!(texts(text), Vec::<String>::new(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_flood_of_warnings_is_cut_and_counted() {
+        let text: String = (0..30).map(|i| format!("key{i}: 1\n")).collect();
+        let warnings = texts(&text);
+        assert_eq!(warnings.len(), WARNINGS_MAX + 1);
+        assert_eq!(warnings.last().unwrap(), "f: 10 more warnings");
+    }
+}
