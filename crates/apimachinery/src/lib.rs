@@ -1,5 +1,7 @@
 //! Kubernetes API machinery as pure functions: type graphs, patches, field ownership, structural schemas, selectors.
 
+mod gotext;
+
 pub mod crd;
 pub mod field;
 pub mod jsonpath;

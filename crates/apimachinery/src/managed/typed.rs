@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::element::Element;
 use super::set::Set;
+use crate::gotext::{go_syntax, go_text};
 use crate::names::quote;
 use crate::types::{List, ListKind, Object, Scalar, TypeRef};
 
@@ -274,46 +275,5 @@ fn scalar_problem(scalar: Scalar, value: &Value) -> Option<String> {
         Scalar::Untyped | Scalar::Time | Scalar::Quantity | Scalar::IntOrString => {
             (!is_scalar).then(|| format!("expected any scalar, got &{{{}}}", go_text(value)))
         }
-    }
-}
-
-/// Go's `%v`.
-fn go_text(value: &Value) -> String {
-    match value {
-        Value::Null => "<nil>".to_owned(),
-        Value::String(text) => text.clone(),
-        Value::Array(items) => {
-            let items: Vec<String> = items.iter().map(go_text).collect();
-            format!("[{}]", items.join(" "))
-        }
-        Value::Object(fields) => {
-            let fields = fields
-                .iter()
-                .map(|(name, value)| format!("{name}:{}", go_text(value)));
-            format!("map[{}]", fields.collect::<Vec<_>>().join(" "))
-        }
-        scalar => scalar.to_string(),
-    }
-}
-
-/// Go's `%#v`.
-fn go_syntax(value: &Value) -> String {
-    match value {
-        Value::Null => "interface {}(nil)".to_owned(),
-        Value::String(text) => quote(text),
-        Value::Array(items) => {
-            let items: Vec<String> = items.iter().map(go_syntax).collect();
-            format!("[]interface {{}}{{{}}}", items.join(", "))
-        }
-        Value::Object(fields) => {
-            let fields = fields
-                .iter()
-                .map(|(name, value)| format!("{}:{}", quote(name), go_syntax(value)));
-            format!(
-                "map[string]interface {{}}{{{}}}",
-                fields.collect::<Vec<_>>().join(", ")
-            )
-        }
-        scalar => scalar.to_string(),
     }
 }

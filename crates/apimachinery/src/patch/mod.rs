@@ -5,10 +5,13 @@
 //! owns, to field ownership and to validity is for the caller.
 
 mod json;
+mod lists;
 mod merge;
+mod strategic;
 
 pub use json::{OPERATIONS_MAX, json_patch};
 pub use merge::{create_merge_patch, merge_patch};
+pub use strategic::strategic_merge_patch;
 
 /// A patch that cannot be applied. Texts are the API server's, so that they can go into a
 /// `Status` as they are.
@@ -20,6 +23,9 @@ pub enum Error {
     /// The patch does not fit the object.
     #[error("{0}")]
     Apply(String),
+    /// The patch does not fit the type; upstream gives these no status of their own.
+    #[error("{0}")]
+    Internal(String),
     /// More operations than a JSON patch may have.
     #[error("The allowed maximum operations in a JSON patch is {OPERATIONS_MAX}, got {0}")]
     TooManyOperations(usize),
@@ -37,6 +43,7 @@ impl Error {
         match self {
             Self::Decode(_) => 400,
             Self::Apply(_) => 422,
+            Self::Internal(_) => 500,
             Self::TooManyOperations(_) => 413,
             Self::NoStrategy => 415,
         }

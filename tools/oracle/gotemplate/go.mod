@@ -1,0 +1,3 @@
+module flotilla/oracle/gotemplate
+
+go 1.26
