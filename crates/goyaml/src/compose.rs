@@ -1,7 +1,7 @@
 //! From tokens to a tree: YAML's grammar.
 //!
-//! One function per production, recursive up to [`DEPTH_MAX`] levels. Only the first document is
-//! read; what follows it is looked at no further than one token.
+//! One function per production and an explicit stack of open collections, at most [`DEPTH_MAX`].
+//! Only the first document is read; what follows it is looked at no further than one token.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -18,7 +18,7 @@ pub(crate) fn compose(source: &str, fault: Option<Problem>) -> Result<Document<'
         document: Document::empty(),
         anchors: HashMap::new(),
         tag_directives: Vec::new(),
-        depth: 0,
+        open: Vec::new(),
     };
     composer.stream()?;
     Ok(composer.document)
@@ -29,7 +29,7 @@ struct Composer<'a> {
     document: Document<'a>,
     anchors: HashMap<&'a str, NodeId>,
     tag_directives: Vec<(String, String)>,
-    depth: usize,
+    open: Vec<Open>,
 }
 
 /// What stands before a node.
@@ -40,11 +40,34 @@ struct Properties<'a> {
     found: bool,
 }
 
-/// Links children in order.
-#[derive(Default)]
-struct Chain {
-    first: Option<NodeId>,
+/// A collection that is not closed yet.
+struct Open {
+    id: NodeId,
+    start: Mark,
+    /// Its last child so far.
     last: Option<NodeId>,
+    next: Next,
+}
+
+/// What an open collection expects.
+#[derive(Clone, Copy)]
+enum Next {
+    BlockItem,
+    IndentlessItem,
+    BlockKey,
+    BlockValue,
+    FlowItem {
+        first: bool,
+    },
+    FlowKey {
+        first: bool,
+    },
+    FlowValue,
+    /// The value of a key that had no `Key` token.
+    FlowNoValue,
+    PairKey,
+    PairValue,
+    PairEnd,
 }
 
 impl<'a> Composer<'a> {
@@ -79,11 +102,16 @@ impl<'a> Composer<'a> {
                     | Token::DocumentEnd
                     | Token::StreamEnd
             );
-        self.document.root = Some(if empty {
+        let root = if empty {
             self.empty_scalar(start)?
         } else {
             self.node(true, false)?
-        });
+        };
+        self.document.root = Some(root);
+        while let Some(open) = self.open.last() {
+            let (next, start) = (open.next, open.start);
+            self.step(next, start)?;
+        }
         // Reading the end of the document looks at the token after it.
         self.scanner.peek()?;
         Ok(())
@@ -128,14 +156,11 @@ impl<'a> Composer<'a> {
         Ok(())
     }
 
-    /// Any node. `block` allows block collections, `indentless` a sequence at its parent's indent.
+    /// Any node; a collection is left open. `block` allows block collections, `indentless` a
+    /// sequence at its parent's indent.
     fn node(&mut self, block: bool, indentless: bool) -> Result<NodeId, Problem> {
         if let Token::Alias(name) = self.scanner.peek()?.token {
             return self.alias(name);
-        }
-        self.depth += 1;
-        if self.depth > DEPTH_MAX {
-            return Err(Problem::new(format!("exceeded max depth of {DEPTH_MAX}")));
         }
         let properties = self.properties()?;
         let lexeme = self.scanner.peek()?;
@@ -145,47 +170,47 @@ impl<'a> Composer<'a> {
         } else {
             here
         };
-        let id = match lexeme.token {
+        let sequence = Content::Sequence(None);
+        let mapping = Content::Mapping(None);
+        let (content, next) = match lexeme.token {
+            Token::Scalar { .. } => return self.scalar(start, properties),
+            // Its first entry stays in the queue.
             Token::BlockEntry if indentless => {
-                let id = self.open(Content::Sequence(None), start, properties)?;
-                self.indentless_sequence(id)?;
-                id
+                let id = self.add(sequence, start, properties)?;
+                return self.enter(id, here, Next::IndentlessItem);
             }
-            Token::Scalar { .. } => self.scalar(start, properties)?,
-            Token::FlowSequenceStart => {
-                let id = self.open(Content::Sequence(None), start, properties)?;
-                self.flow_sequence(id, here)?;
-                id
-            }
-            Token::FlowMappingStart => {
-                let id = self.open(Content::Mapping(None), start, properties)?;
-                self.flow_mapping(id, here)?;
-                id
-            }
-            Token::BlockSequenceStart if block => {
-                let id = self.open(Content::Sequence(None), start, properties)?;
-                self.block_sequence(id, here)?;
-                id
-            }
-            Token::BlockMappingStart if block => {
-                let id = self.open(Content::Mapping(None), start, properties)?;
-                self.block_mapping(id, here)?;
-                id
-            }
+            Token::FlowSequenceStart => (sequence, Next::FlowItem { first: true }),
+            Token::FlowMappingStart => (mapping, Next::FlowKey { first: true }),
+            Token::BlockSequenceStart if block => (sequence, Next::BlockItem),
+            Token::BlockMappingStart if block => (mapping, Next::BlockKey),
             _ if properties.found => {
                 let content = Content::Scalar {
                     value: Cow::Borrowed(""),
                     style: ScalarStyle::Plain,
                     implicit: properties.tag.is_empty(),
                 };
-                self.open(content, start, properties)?
+                return self.add(content, start, properties);
             }
             _ => {
                 let message = "did not find expected node content";
                 return Err(Problem::grammar(message, here.line, start.line));
             }
         };
-        self.depth -= 1;
+        self.scanner.take()?;
+        let id = self.add(content, start, properties)?;
+        self.enter(id, here, next)
+    }
+
+    fn enter(&mut self, id: NodeId, start: Mark, next: Next) -> Result<NodeId, Problem> {
+        if self.open.len() >= DEPTH_MAX {
+            return Err(Problem::new(format!("exceeded max depth of {DEPTH_MAX}")));
+        }
+        self.open.push(Open {
+            id,
+            start,
+            last: None,
+            next,
+        });
         Ok(id)
     }
 
@@ -242,7 +267,7 @@ impl<'a> Composer<'a> {
     }
 
     /// Adds a node and registers its anchor, which is known inside of it already.
-    fn open(
+    fn add(
         &mut self,
         content: Content<'a>,
         start: Mark,
@@ -290,7 +315,7 @@ impl<'a> Composer<'a> {
         };
         let tag: &str = &properties.tag;
         let implicit = (tag.is_empty() && style == ScalarStyle::Plain) || tag == "!";
-        self.open(
+        self.add(
             Content::Scalar {
                 value,
                 style,
@@ -301,209 +326,221 @@ impl<'a> Composer<'a> {
         )
     }
 
-    /// Hangs `child` below `parent`, behind the ones before it.
-    fn append(&mut self, parent: NodeId, chain: &mut Chain, child: NodeId) {
-        match chain.last {
-            Some(last) => self.document.nodes[last.0 as usize].next = Some(child),
-            None => {
-                chain.first = Some(child);
-                match &mut self.document.nodes[parent.0 as usize].content {
-                    Content::Sequence(first) | Content::Mapping(first) => *first = Some(child),
-                    Content::Scalar { .. } | Content::Alias { .. } => {}
-                }
+    /// Moves the innermost collection, which started at `start`, one child on.
+    fn step(&mut self, next: Next, start: Mark) -> Result<(), Problem> {
+        match next {
+            Next::BlockItem => self.block_item(start),
+            Next::IndentlessItem => self.indentless_item(),
+            Next::BlockKey => self.block_key(start),
+            Next::BlockValue => self.block_value(),
+            Next::FlowItem { first } => self.flow_item(first, start),
+            Next::FlowKey { first } => self.flow_key(first, start),
+            Next::FlowValue => {
+                self.expect(Next::FlowKey { first: false });
+                self.flow_value(&Token::FlowMappingEnd)
+            }
+            Next::FlowNoValue => {
+                self.expect(Next::FlowKey { first: false });
+                let mark = self.scanner.peek()?.start;
+                self.empty_child(mark)
+            }
+            Next::PairKey => self.pair_key(),
+            Next::PairValue => {
+                self.expect(Next::PairEnd);
+                self.flow_value(&Token::FlowSequenceEnd)
+            }
+            Next::PairEnd => {
+                self.open.pop();
+                Ok(())
             }
         }
-        chain.last = Some(child);
     }
 
-    fn block_sequence(&mut self, id: NodeId, start: Mark) -> Result<(), Problem> {
+    fn expect(&mut self, next: Next) {
+        if let Some(open) = self.open.last_mut() {
+            open.next = next;
+        }
+    }
+
+    /// Takes the token that ends the innermost collection.
+    fn close(&mut self) -> Result<(), Problem> {
         self.scanner.take()?;
-        let mut chain = Chain::default();
-        loop {
-            let lexeme = self.scanner.take()?;
-            match lexeme.token {
-                Token::BlockEntry => {
-                    let empty = matches!(
-                        self.scanner.peek()?.token,
-                        Token::BlockEntry | Token::BlockEnd
-                    );
-                    let child = if empty {
-                        self.empty_scalar(lexeme.end)?
-                    } else {
-                        self.node(true, false)?
-                    };
-                    self.append(id, &mut chain, child);
-                }
-                Token::BlockEnd => return Ok(()),
-                _ => {
-                    let message = "did not find expected '-' indicator";
-                    return Err(Problem::grammar(message, lexeme.start.line, start.line));
-                }
-            }
-        }
-    }
-
-    fn indentless_sequence(&mut self, id: NodeId) -> Result<(), Problem> {
-        let mut chain = Chain::default();
-        while self.scanner.peek()?.token == Token::BlockEntry {
-            let end = self.scanner.take()?.end;
-            let empty = matches!(
-                self.scanner.peek()?.token,
-                Token::BlockEntry | Token::Key | Token::Value | Token::BlockEnd
-            );
-            let child = if empty {
-                self.empty_scalar(end)?
-            } else {
-                self.node(true, false)?
-            };
-            self.append(id, &mut chain, child);
-        }
+        self.open.pop();
         Ok(())
     }
 
-    fn block_mapping(&mut self, id: NodeId, start: Mark) -> Result<(), Problem> {
-        self.scanner.take()?;
-        let mut chain = Chain::default();
-        loop {
-            let lexeme = self.scanner.peek()?;
-            let here = lexeme.start;
-            match lexeme.token {
-                Token::Key => {
-                    let end = self.scanner.take()?.end;
-                    let key = self.block_mapping_part(end)?;
-                    self.append(id, &mut chain, key);
-                }
-                Token::BlockEnd => {
-                    self.scanner.take()?;
-                    return Ok(());
-                }
-                // Quirk: a value without a key belongs to no production here.
-                _ => {
-                    let message = "did not find expected key";
-                    return Err(Problem::grammar(message, here.line, start.line));
-                }
-            }
-            let lexeme = self.scanner.peek()?;
-            let value = if lexeme.token == Token::Value {
-                let end = self.scanner.take()?.end;
-                self.block_mapping_part(end)?
-            } else {
-                let mark = lexeme.start;
-                self.empty_scalar(mark)?
-            };
-            self.append(id, &mut chain, value);
+    fn child(&mut self, block: bool, indentless: bool) -> Result<(), Problem> {
+        let parent = self.open.len() - 1;
+        let child = self.node(block, indentless)?;
+        self.append(parent, child);
+        Ok(())
+    }
+
+    fn empty_child(&mut self, mark: Mark) -> Result<(), Problem> {
+        let child = self.empty_scalar(mark)?;
+        self.append(self.open.len() - 1, child);
+        Ok(())
+    }
+
+    /// Hangs `child` below an open collection, behind the ones before it.
+    fn append(&mut self, parent: usize, child: NodeId) {
+        let open = &mut self.open[parent];
+        let nodes = &mut self.document.nodes;
+        if let Some(last) = open.last.replace(child) {
+            nodes[last.0 as usize].next = Some(child);
+        } else if let Content::Sequence(first) | Content::Mapping(first) =
+            &mut nodes[open.id.0 as usize].content
+        {
+            *first = Some(child);
         }
+    }
+
+    fn block_item(&mut self, start: Mark) -> Result<(), Problem> {
+        let lexeme = self.scanner.peek()?;
+        match lexeme.token {
+            Token::BlockEnd => return self.close(),
+            Token::BlockEntry => {}
+            _ => {
+                let message = "did not find expected '-' indicator";
+                return Err(Problem::grammar(message, lexeme.start.line, start.line));
+            }
+        }
+        let end = self.scanner.take()?.end;
+        match self.scanner.peek()?.token {
+            Token::BlockEntry | Token::BlockEnd => self.empty_child(end),
+            _ => self.child(true, false),
+        }
+    }
+
+    fn indentless_item(&mut self) -> Result<(), Problem> {
+        if self.scanner.peek()?.token != Token::BlockEntry {
+            self.open.pop();
+            return Ok(());
+        }
+        let end = self.scanner.take()?.end;
+        match self.scanner.peek()?.token {
+            Token::BlockEntry | Token::Key | Token::Value | Token::BlockEnd => {
+                self.empty_child(end)
+            }
+            _ => self.child(true, false),
+        }
+    }
+
+    fn block_key(&mut self, start: Mark) -> Result<(), Problem> {
+        let lexeme = self.scanner.peek()?;
+        match lexeme.token {
+            Token::BlockEnd => return self.close(),
+            Token::Key => {}
+            // Quirk: a value without a key belongs to no production here.
+            _ => {
+                let message = "did not find expected key";
+                return Err(Problem::grammar(message, lexeme.start.line, start.line));
+            }
+        }
+        let end = self.scanner.take()?.end;
+        self.expect(Next::BlockValue);
+        self.block_mapping_part(end)
+    }
+
+    fn block_value(&mut self) -> Result<(), Problem> {
+        self.expect(Next::BlockKey);
+        let lexeme = self.scanner.peek()?;
+        if lexeme.token != Token::Value {
+            let mark = lexeme.start;
+            return self.empty_child(mark);
+        }
+        let end = self.scanner.take()?.end;
+        self.block_mapping_part(end)
     }
 
     /// The node after a `Key` or `Value` token that ended at `end`.
-    fn block_mapping_part(&mut self, end: Mark) -> Result<NodeId, Problem> {
+    fn block_mapping_part(&mut self, end: Mark) -> Result<(), Problem> {
         match self.scanner.peek()?.token {
-            Token::Key | Token::Value | Token::BlockEnd => self.empty_scalar(end),
-            _ => self.node(true, true),
+            Token::Key | Token::Value | Token::BlockEnd => self.empty_child(end),
+            _ => self.child(true, true),
         }
     }
 
-    fn flow_sequence(&mut self, id: NodeId, start: Mark) -> Result<(), Problem> {
-        self.scanner.take()?;
-        let mut chain = Chain::default();
-        let mut first = true;
-        loop {
-            if self.scanner.peek()?.token == Token::FlowSequenceEnd {
-                self.scanner.take()?;
-                return Ok(());
+    /// Takes the comma before all but the first entry. Gives whether the collection ended instead,
+    /// before or after it.
+    fn flow_separator(
+        &mut self,
+        first: bool,
+        start: Mark,
+        end: &Token<'a>,
+        message: &'static str,
+    ) -> Result<bool, Problem> {
+        if !first && self.scanner.peek()?.token != *end {
+            let lexeme = self.scanner.take()?;
+            if lexeme.token != Token::FlowEntry {
+                return Err(Problem::grammar(message, lexeme.start.line, start.line));
             }
-            if !first {
-                let lexeme = self.scanner.take()?;
-                if lexeme.token != Token::FlowEntry {
-                    let message = "did not find expected ',' or ']'";
-                    return Err(Problem::grammar(message, lexeme.start.line, start.line));
-                }
-                if self.scanner.peek()?.token == Token::FlowSequenceEnd {
-                    continue;
-                }
-            }
-            first = false;
-            let child = if self.scanner.peek()?.token == Token::Key {
-                self.flow_pair()?
-            } else {
-                self.node(false, false)?
-            };
-            self.append(id, &mut chain, child);
         }
+        if self.scanner.peek()?.token != *end {
+            return Ok(false);
+        }
+        self.close()?;
+        Ok(true)
     }
 
-    /// A mapping of one entry without brackets, as in `[a: b]`.
-    fn flow_pair(&mut self) -> Result<NodeId, Problem> {
+    fn flow_item(&mut self, first: bool, start: Mark) -> Result<(), Problem> {
+        let message = "did not find expected ',' or ']'";
+        if self.flow_separator(first, start, &Token::FlowSequenceEnd, message)? {
+            return Ok(());
+        }
+        self.expect(Next::FlowItem { first: false });
+        if self.scanner.peek()?.token != Token::Key {
+            return self.child(false, false);
+        }
+        // A mapping of one entry without brackets, as in `[a: b]`.
         let start = self.scanner.take()?.start;
         let id = self.push(Content::Mapping(None), start, Cow::Borrowed(""))?;
-        let mut chain = Chain::default();
-        let lexeme = self.scanner.peek()?;
-        let key = match lexeme.token {
+        self.append(self.open.len() - 1, id);
+        self.enter(id, start, Next::PairKey)?;
+        Ok(())
+    }
+
+    fn pair_key(&mut self) -> Result<(), Problem> {
+        self.expect(Next::PairValue);
+        match self.scanner.peek()?.token {
             Token::Value | Token::FlowEntry | Token::FlowSequenceEnd => {
                 // Quirk: the token is eaten, even the `:` or the bracket.
                 let end = self.scanner.take()?.end;
-                self.empty_scalar(end)?
+                self.empty_child(end)
             }
-            _ => self.node(false, false)?,
-        };
-        self.append(id, &mut chain, key);
-        let value = self.flow_value(&Token::FlowSequenceEnd)?;
-        self.append(id, &mut chain, value);
-        Ok(id)
+            _ => self.child(false, false),
+        }
     }
 
     /// What follows a key in a flow collection that ends with `end`.
-    fn flow_value(&mut self, end: &Token<'a>) -> Result<NodeId, Problem> {
+    fn flow_value(&mut self, end: &Token<'a>) -> Result<(), Problem> {
         if self.scanner.peek()?.token == Token::Value {
             self.scanner.take()?;
             let token = &self.scanner.peek()?.token;
             if *token != Token::FlowEntry && token != end {
-                return self.node(false, false);
+                return self.child(false, false);
             }
         }
         let mark = self.scanner.peek()?.start;
-        self.empty_scalar(mark)
+        self.empty_child(mark)
     }
 
-    fn flow_mapping(&mut self, id: NodeId, start: Mark) -> Result<(), Problem> {
-        self.scanner.take()?;
-        let mut chain = Chain::default();
-        let mut first = true;
-        loop {
-            if self.scanner.peek()?.token == Token::FlowMappingEnd {
-                self.scanner.take()?;
-                return Ok(());
-            }
-            if !first {
-                let lexeme = self.scanner.take()?;
-                if lexeme.token != Token::FlowEntry {
-                    let message = "did not find expected ',' or '}'";
-                    return Err(Problem::grammar(message, lexeme.start.line, start.line));
-                }
-                if self.scanner.peek()?.token == Token::FlowMappingEnd {
-                    continue;
-                }
-            }
-            first = false;
-            let (key, value) = self.flow_entry()?;
-            self.append(id, &mut chain, key);
-            self.append(id, &mut chain, value);
+    fn flow_key(&mut self, first: bool, start: Mark) -> Result<(), Problem> {
+        let message = "did not find expected ',' or '}'";
+        if self.flow_separator(first, start, &Token::FlowMappingEnd, message)? {
+            return Ok(());
         }
-    }
-
-    fn flow_entry(&mut self) -> Result<(NodeId, NodeId), Problem> {
         if self.scanner.peek()?.token != Token::Key {
-            let key = self.node(false, false)?;
-            let mark = self.scanner.peek()?.start;
-            return Ok((key, self.empty_scalar(mark)?));
+            self.expect(Next::FlowNoValue);
+            return self.child(false, false);
         }
         self.scanner.take()?;
+        self.expect(Next::FlowValue);
         let lexeme = self.scanner.peek()?;
         let mark = lexeme.start;
-        let key = match lexeme.token {
-            Token::Value | Token::FlowEntry | Token::FlowMappingEnd => self.empty_scalar(mark)?,
-            _ => self.node(false, false)?,
-        };
-        Ok((key, self.flow_value(&Token::FlowMappingEnd)?))
+        match lexeme.token {
+            Token::Value | Token::FlowEntry | Token::FlowMappingEnd => self.empty_child(mark),
+            _ => self.child(false, false),
+        }
     }
 }

@@ -59,8 +59,11 @@ pub(crate) fn decode(
         return Err(Error::DuplicateKeys(decoder.duplicates));
     }
     // Go first builds its own value and only then turns it into JSON.
-    match decoder.faults.pop_first() {
-        Some((_, error)) => Err(error),
+    // Keys are the first step of that.
+    let mut faults = decoder.faults.into_values().collect::<Vec<_>>();
+    faults.sort_by_key(|error| !matches!(error, Error::UnsupportedKey { .. }));
+    match faults.into_iter().next() {
+        Some(error) => Err(error),
         None => Ok(value),
     }
 }
@@ -82,7 +85,7 @@ struct Decoder<'d, 'a> {
 /// A mapping while it is filled, with the typed keys when they matter.
 #[derive(Default)]
 struct Fields {
-    fields: Map<String, Value>,
+    values: Map<String, Value>,
     seen: BTreeSet<(&'static str, String)>,
     /// The faults inside of a field's value, which go when the field is set again.
     faults: BTreeMap<String, Range<usize>>,
@@ -112,7 +115,7 @@ impl Decoder<'_, '_> {
             Content::Mapping(first) => {
                 let mut fields = Fields::default();
                 self.nested(|decoder| decoder.mapping(*first, &mut fields))?;
-                Ok(Value::Object(fields.fields))
+                Ok(Value::Object(fields.values))
             }
         }
     }
@@ -185,13 +188,14 @@ impl Decoder<'_, '_> {
             Scalar::Int(value) => Value::from(value),
             Scalar::Uint(value) => Value::from(value),
             Scalar::Timestamp | Scalar::Text => Value::String(text.to_string()),
-            Scalar::Float(value) => match through_json(value) {
-                Some(number) => Value::Number(number),
-                None => {
+            Scalar::Float(value) => {
+                if let Some(number) = through_json(value) {
+                    Value::Number(number)
+                } else {
                     self.defer(Error::UnsupportedValue(non_finite(value)));
                     Value::Null
                 }
-            },
+            }
         })
     }
 
@@ -231,7 +235,7 @@ impl Decoder<'_, '_> {
                 out.faults
                     .insert(key.name.clone(), first_fault..self.n_faults);
             }
-            out.fields.insert(key.name, value);
+            out.values.insert(key.name, value);
         }
         Ok(())
     }
@@ -269,20 +273,17 @@ impl Decoder<'_, '_> {
                 "map merge requires map or sequence of maps as the value",
             )),
         };
-        match &self.document.node(id).content {
-            Content::Alias { name, target } => {
-                let first = mapping(*target)?;
-                self.count_step()?;
-                self.alias(id, name, *target, |decoder, _| {
-                    decoder.count_step()?;
-                    decoder.nested(|decoder| decoder.mapping(first, out))
-                })
-            }
-            _ => {
-                let first = mapping(id)?;
-                self.count_step()?;
-                self.nested(|decoder| decoder.mapping(first, out))
-            }
+        if let Content::Alias { name, target } = &self.document.node(id).content {
+            let first = mapping(*target)?;
+            self.count_step()?;
+            self.alias(id, name, *target, |decoder, _| {
+                decoder.count_step()?;
+                decoder.nested(|decoder| decoder.mapping(first, out))
+            })
+        } else {
+            let first = mapping(id)?;
+            self.count_step()?;
+            self.nested(|decoder| decoder.mapping(first, out))
         }
     }
 
@@ -297,22 +298,22 @@ impl Decoder<'_, '_> {
         } else {
             self.count_step()?;
         }
-        match &resolved.content {
-            Content::Scalar {
-                value, implicit, ..
-            } => self.scalar_key(resolved, value, *implicit),
-            _ => {
-                self.node(id)?;
-                let mut left = KEY_NODES_MAX;
-                Err(fault(format!(
-                    "invalid map key: {}",
-                    self.go_syntax(id, &mut left)
-                )))
-            }
+        if let Content::Scalar {
+            value, implicit, ..
+        } = &resolved.content
+        {
+            Self::scalar_key(resolved, value, *implicit)
+        } else {
+            self.node(id)?;
+            let mut left = KEY_NODES_MAX;
+            Err(fault(format!(
+                "invalid map key: {}",
+                self.go_syntax(id, &mut left)
+            )))
         }
     }
 
-    fn scalar_key(&self, node: &Node<'_>, text: &str, implicit: bool) -> Result<Key, Error> {
+    fn scalar_key(node: &Node<'_>, text: &str, implicit: bool) -> Result<Key, Error> {
         let string = |name: String| Key {
             go_type: "string",
             go_text: go_quote(&name),
@@ -345,40 +346,37 @@ impl Decoder<'_, '_> {
 
     /// A node as Go's `%#v` prints what go-yaml makes of it; merge keys stay as they are.
     fn go_syntax(&self, id: NodeId, nodes_left: &mut usize) -> String {
-        let Some(left) = nodes_left.checked_sub(1) else {
-            return "...".to_owned();
-        };
-        *nodes_left = left;
+        *nodes_left = nodes_left.saturating_sub(1);
         let node = self.document.node(id);
         match &node.content {
             Content::Alias { target, .. } => self.go_syntax(*target, nodes_left),
             Content::Scalar {
                 value, implicit, ..
-            } => match self.scalar_key(node, value, *implicit) {
+            } => match Self::scalar_key(node, value, *implicit) {
                 Ok(key) if key.go_type == NIL_TYPE => "interface {}(nil)".to_owned(),
                 Ok(key) => key.go_text,
                 Err(_) => go_quote(value),
             },
             Content::Sequence(first) => {
-                let items = self
-                    .document
-                    .children(*first)
-                    .map(|item| self.go_syntax(item, nodes_left));
-                format!(
-                    "[]interface {{}}{{{}}}",
-                    items.collect::<Vec<_>>().join(", ")
-                )
+                let mut items = Vec::new();
+                for item in self.document.children(*first) {
+                    if *nodes_left == 0 {
+                        break;
+                    }
+                    items.push(self.go_syntax(item, nodes_left));
+                }
+                format!("[]interface {{}}{{{}}}", items.join(", "))
             }
             Content::Mapping(first) => {
-                let pairs = self.document.pairs(*first);
-                let fields = pairs.map(|(key, value)| {
-                    (
-                        self.go_syntax(key, nodes_left),
-                        self.go_syntax(value, nodes_left),
-                    )
-                });
-                // The last of equal keys wins here too.
-                let fields = fields.collect::<BTreeMap<_, _>>();
+                let mut fields = BTreeMap::new();
+                for (key, value) in self.document.pairs(*first) {
+                    if *nodes_left == 0 {
+                        break;
+                    }
+                    // The last of equal keys wins here too.
+                    let key = self.go_syntax(key, nodes_left);
+                    fields.insert(key, self.go_syntax(value, nodes_left));
+                }
                 let fields = fields.iter().map(|(key, value)| format!("{key}:{value}"));
                 let fields = fields.collect::<Vec<_>>().join(", ");
                 format!("map[interface {{}}]interface {{}}{{{fields}}}")

@@ -63,14 +63,11 @@ pub enum Kind {
     Mapping,
 }
 
-/// Reads the first document of a text. A text without one has no root.
-///
-/// # Errors
-/// [`Error::Syntax`]; duplicate keys and odd values are no faults here.
-pub fn parse(text: &[u8]) -> Result<ParsedText<'_>, Error> {
-    Ok(ParsedText {
+/// Decodes a text; [`ParsedText::document`] reads it.
+pub fn parse(text: &[u8]) -> ParsedText<'_> {
+    ParsedText {
         input: input::decode(text),
-    })
+    }
 }
 
 /// Decoded text that a [`Document`] borrows from.
@@ -80,10 +77,10 @@ pub struct ParsedText<'a> {
 }
 
 impl ParsedText<'_> {
-    /// The tree.
+    /// The tree of the first document; it has no root when the text has no document.
     ///
     /// # Errors
-    /// [`Error::Syntax`].
+    /// [`Error::Syntax`]; duplicate keys and odd values are no faults here.
     pub fn document(&self) -> Result<Document<'_>, Error> {
         compose::compose(&self.input.text, self.input.problem.clone()).map_err(Error::Syntax)
     }

@@ -54,7 +54,6 @@ pub(crate) fn resolve(tag: &str, text: &str) -> Result<Scalar, String> {
         return Ok(Scalar::Text);
     };
     let resolved = match short {
-        "str" => return Ok(Scalar::Text),
         "bool" | "int" | "float" | "null" => resolve_hinted(text, false),
         "timestamp" => resolve_hinted(text, true),
         _ => return Ok(Scalar::Text),

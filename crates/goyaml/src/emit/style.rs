@@ -119,11 +119,10 @@ pub(super) fn break_width(bytes: &[u8]) -> usize {
 /// not, in either library.
 pub(super) fn is_printable(bytes: &[u8]) -> bool {
     match bytes {
-        [b'\n' | b' '..=b'~', ..] => true,
+        [] | [b'\n' | b' '..=b'~', ..] => true,
         [0xC2, second, ..] => *second >= 0xA0,
         [0xEF, 0xBB, 0xBF, ..] | [0xEF, 0xBF, 0xBE | 0xBF, ..] => false,
         [lead, ..] => (0xC3..=0xEF).contains(lead),
-        [] => true,
     }
 }
 

@@ -17,8 +17,9 @@ use self::text::Text;
 use crate::error::Problem;
 
 /// Deepest nesting of collections that is read or written. Go allows 10,000; no Kubernetes object
-/// comes near either, and this one fits the stack of any thread.
-pub const DEPTH_MAX: usize = 512;
+/// comes near either, serde_json reads no more than 128, and this one fits half the stack of any
+/// thread even in a debug build.
+pub const DEPTH_MAX: usize = 256;
 
 /// A key must end within this many characters, on one line.
 const SIMPLE_KEY_CHARS_MAX: u32 = 1024;
@@ -187,8 +188,10 @@ impl<'a> Scanner<'a> {
             .unwrap_or_else(|| Problem::scanner(message, self.text.mark.line))
     }
 
+    /// The fault in the bytes if go-yaml's lookahead has met it here.
     fn reader_problem_at_end(&self) -> Option<Problem> {
-        if self.text.at_end() {
+        let lookahead = self.text.rest().len() < LOOKAHEAD_BYTES;
+        if lookahead {
             self.reader_problem.clone()
         } else {
             None
@@ -233,7 +236,6 @@ impl<'a> Scanner<'a> {
             b'>' if !flow => self.fetch_block_scalar(false),
             b'\'' => self.fetch_quoted(true),
             b'"' => self.fetch_quoted(false),
-            b'-' | b'?' | b':' => self.fetch_plain(),
             b'#' | b'|' | b'>' | b'%' | b'@' | b'`' | b'\t' => {
                 Err(self.problem("found character that cannot start any token"))
             }
