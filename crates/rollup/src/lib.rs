@@ -12,6 +12,7 @@
 
 mod cluster;
 mod contribution;
+mod failed;
 mod intern;
 mod key;
 mod source;
