@@ -14,6 +14,7 @@
 //! [`Tree::submodules`]), Git LFS (pointer files are what they are), attributes such as line end
 //! conversion (files are read as they are stored).
 
+mod checkout;
 mod classify;
 mod credentials;
 mod directory;
@@ -32,6 +33,7 @@ use std::time::Duration;
 
 use bundle::tree::FileTree;
 
+pub use crate::checkout::head;
 pub use crate::credentials::{Basic, Credentials, HostKeys, Secret};
 pub use crate::directory::Directory;
 pub use crate::error::{Class, Error};

@@ -642,3 +642,45 @@ async fn a_server_that_never_answers_is_given_up() {
     assert!(error.to_string().contains("time limit exceeded"), "{error}");
     assert_eq!(error.class(), Class::Transient);
 }
+
+#[test]
+fn the_checked_out_commit_is_found_from_below_and_in_worktrees() {
+    let source = Repo::new();
+    assert_eq!(fetch::head(source.path()), None);
+    let id = source.write("a/b/f", "1").commit();
+    assert_eq!(fetch::head(&source.path().join("a/b")).as_ref(), Some(&id));
+    source.git(&["pack-refs", "--all"]);
+    assert_eq!(fetch::head(source.path()).as_ref(), Some(&id));
+    let tree = tempfile::TempDir::new().unwrap();
+    let path = tree.path().join("w");
+    source.git(&[
+        "worktree",
+        "add",
+        "-q",
+        "-b",
+        "other",
+        &path.to_string_lossy(),
+    ]);
+    assert_eq!(fetch::head(&path).as_ref(), Some(&id));
+    source.git(&["checkout", "-q", "--detach"]);
+    assert_eq!(fetch::head(source.path()).as_ref(), Some(&id));
+}
+
+#[test]
+fn a_broken_checkout_has_no_commit() {
+    let dir = tempfile::TempDir::new().unwrap();
+    std::fs::create_dir_all(dir.path().join(".git/refs/heads")).unwrap();
+    for (head, branch) in [
+        ("", ""),
+        ("nonsense", ""),
+        ("ref: refs/heads/x", "no id"),
+        ("ref: refs/heads/x", "ref: refs/heads/x"),
+        ("ref: ../../secret", ""),
+        ("ref: refs/../../secret", ""),
+        ("ref: refs/heads/none", ""),
+    ] {
+        std::fs::write(dir.path().join(".git/HEAD"), head).unwrap();
+        std::fs::write(dir.path().join(".git/refs/heads/x"), branch).unwrap();
+        assert_eq!(fetch::head(dir.path()), None, "{head:?} {branch:?}");
+    }
+}
