@@ -2,11 +2,13 @@
 
 mod gotext;
 
+pub mod builtin;
 pub mod crd;
 pub mod field;
 pub mod jsonpath;
 pub mod managed;
 pub mod names;
+pub mod openapi;
 pub mod patch;
 pub mod selectors;
 pub mod structural;

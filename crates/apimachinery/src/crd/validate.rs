@@ -339,7 +339,7 @@ fn spec_names(names: &Value) -> Vec<FieldError> {
 /// Complains about a name that is no DNS-1035 label; an empty one only where `empty` is not.
 fn label(value: &str, path: &Path, empty: &str, errors: &mut Vec<FieldError>) {
     let complaints = dns_1035_label(value);
-    if !complaints.is_empty() && !(value.is_empty() && empty.is_empty()) {
+    if !complaints.is_empty() && (!value.is_empty() || !empty.is_empty()) {
         errors.push(FieldError::invalid(path, value, complaints.join(",")));
     }
 }

@@ -711,7 +711,7 @@ fn rule_shape(rule: &Rule, path: &Path, errors: &mut Vec<FieldError>) {
     ];
     let breaks = |text: &str| text.contains(['\n', '\r']);
     let message = rule.message.trim();
-    if rule.rule.trim().is_empty() {
+    if rule.expression.trim().is_empty() {
         errors.push(FieldError::required(
             &path.child("rule"),
             "rule is not specified",
@@ -728,7 +728,7 @@ fn rule_shape(rule: &Rule, path: &Path, errors: &mut Vec<FieldError>) {
             rule.message.as_str(),
             "must not contain line breaks",
         ));
-    } else if breaks(rule.rule.trim()) && message.is_empty() {
+    } else if breaks(rule.expression.trim()) && message.is_empty() {
         let why = "message must be specified if rule contains line breaks";
         errors.push(FieldError::required(&path.child("message"), why));
     }

@@ -116,7 +116,7 @@ pub struct UnevaluatedRule {
 fn collect_rules(node: &Node, path: &str, rules: &mut Vec<UnevaluatedRule>) {
     rules.extend(node.rules.iter().map(|rule| UnevaluatedRule {
         path: path.to_owned(),
-        rule: rule.rule.clone(),
+        rule: rule.expression.clone(),
     }));
     for (name, child) in &node.properties {
         let path = if path.is_empty() {

@@ -83,6 +83,26 @@ impl Type {
     }
 }
 
+/// What a schema says about a key of an object.
+pub(crate) enum Field<'a> {
+    /// The key is not specified.
+    Unspecified,
+    /// The key is allowed, without a schema.
+    Unrestricted,
+    /// The schema of its value.
+    Schema(&'a Node),
+}
+
+impl<'a> Field<'a> {
+    /// The schema, if there is one.
+    pub(crate) fn schema(&self) -> Option<&'a Node> {
+        match self {
+            Self::Schema(node) => Some(node),
+            _ => None,
+        }
+    }
+}
+
 /// `additionalProperties`.
 #[derive(Debug)]
 pub(crate) enum Additional {
@@ -150,7 +170,7 @@ pub(crate) struct Topology {
 /// One entry of `x-kubernetes-validations`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Rule {
-    pub(crate) rule: String,
+    pub(crate) expression: String,
     pub(crate) message: String,
     pub(crate) message_expression: String,
     pub(crate) reason: Option<String>,
@@ -190,15 +210,14 @@ pub(crate) struct Node {
 
 impl Node {
     /// The schema below a key of an object, with the rule of `properties` before `additionalProperties`.
-    /// `None`: the key is not specified. `Some(None)`: it is allowed, without a schema.
-    pub(crate) fn field(&self, key: &str) -> Option<Option<&Node>> {
+    pub(crate) fn field(&self, key: &str) -> Field<'_> {
         if let Some(node) = self.properties.get(key) {
-            return Some(Some(node));
+            return Field::Schema(node);
         }
         match &self.additional {
-            None => None,
-            Some(Additional::Bool(_)) => Some(None),
-            Some(Additional::Schema(node)) => Some(Some(node)),
+            None => Field::Unspecified,
+            Some(Additional::Bool(_)) => Field::Unrestricted,
+            Some(Additional::Schema(node)) => Field::Schema(node),
         }
     }
 
@@ -390,7 +409,7 @@ fn rules(reader: &Reader<'_>) -> Result<Vec<Rule>, Error> {
         };
         let reader = Reader { map, path: &path };
         Ok(Rule {
-            rule: reader.text("rule")?.to_owned(),
+            expression: reader.text("rule")?.to_owned(),
             message: reader.text("message")?.to_owned(),
             message_expression: reader.text("messageExpression")?.to_owned(),
             reason: reader.maybe_text("reason")?.map(str::to_owned),

@@ -3,9 +3,11 @@
 //! In: an object and its schema. Out: the object changed in place, and the paths of what was removed. Source: apiextensions
 //! `schema/pruning/algorithm.go` and `schema/defaulting/algorithm.go`.
 
+use std::fmt::Write as _;
+
 use serde_json::{Map, Value};
 
-use super::node::{Additional, Node};
+use super::node::{Additional, Field, Node};
 
 const META: [&str; 3] = ["apiVersion", "kind", "metadata"];
 
@@ -32,12 +34,12 @@ fn prune(value: &mut Value, node: Option<&Node>, path: &mut String, removed: &mu
     };
     match value {
         Value::Object(map) if node.preserve_unknown => {
-            skip_map(map, node, node.embedded, path, removed)
+            skip_map(map, node, node.embedded, path, removed);
         }
         Value::Object(map) => prune_map(map, node, node.embedded, path, removed),
         Value::Array(list) if node.preserve_unknown => skip_list(list, node, path, removed),
         Value::Array(list) => each(list, path, |item, path| {
-            prune(item, node.items.as_deref(), path, removed)
+            prune(item, node.items.as_deref(), path, removed);
         }),
         _ => {}
     }
@@ -51,7 +53,7 @@ fn prune_unspecified(value: &mut Value, path: &mut String, removed: &mut Vec<Str
             map.clear();
         }
         Value::Array(list) => each(list, path, |item, path| {
-            prune_unspecified(item, path, removed)
+            prune_unspecified(item, path, removed);
         }),
         _ => {}
     }
@@ -68,11 +70,14 @@ fn prune_map(
         if keep_meta && META.contains(&key.as_str()) {
             return true;
         }
-        let Some(child) = node.field(key) else {
+        let field = node.field(key);
+        if matches!(field, Field::Unspecified) {
             removed.push(joined(path, key));
             return false;
-        };
-        below(path, key, |path| prune(value, child, path, removed));
+        }
+        below(path, key, |path| {
+            prune(value, field.schema(), path, removed)
+        });
         true
     });
 }
@@ -104,8 +109,11 @@ fn skip_map(
         if keep_meta && META.contains(&key.as_str()) {
             continue;
         }
-        if let Some(child) = node.field(key) {
-            below(path, key, |path| prune(value, child, path, removed));
+        let field = node.field(key);
+        if !matches!(field, Field::Unspecified) {
+            below(path, key, |path| {
+                prune(value, field.schema(), path, removed)
+            });
         }
     }
 }
@@ -131,7 +139,7 @@ fn below(path: &mut String, key: &str, run: impl FnOnce(&mut String)) {
 fn each(list: &mut [Value], path: &mut String, mut run: impl FnMut(&mut Value, &mut String)) {
     let len = path.len();
     for (index, item) in list.iter_mut().enumerate() {
-        path.push_str(&format!("[{index}]"));
+        let _ = write!(path, "[{index}]");
         run(item, path);
         path.truncate(len);
     }
@@ -145,19 +153,21 @@ pub(crate) fn apply_defaults(value: &mut Value, node: &Node) {
 
 fn drop_nulls(value: &mut Value, node: &Node) {
     match value {
-        Value::Object(map) => map.retain(|key, value| match node.field(key) {
-            Some(Some(child)) => {
+        Value::Object(map) => map.retain(|key, value| match node.field(key).schema() {
+            Some(child) => {
                 if value.is_null() && !child.nullable && child.default.is_none() {
                     return false;
                 }
                 drop_nulls(value, child);
                 true
             }
-            _ => true,
+            None => true,
         }),
         Value::Array(list) => {
             if let Some(items) = node.items.as_deref() {
-                list.iter_mut().for_each(|item| drop_nulls(item, items));
+                for item in list {
+                    drop_nulls(item, items);
+                }
             }
         }
         _ => {}

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::formats;
-use super::node::{Additional, Checks, Node, Type};
+use super::node::{Additional, Checks, Field, Node, Type};
 use crate::field::{FieldError, Path, go_float, go_quote};
 
 /// Errors of one schema, and how many of its checks were made: of several failed alternatives the one that got furthest is reported.
@@ -402,11 +402,11 @@ fn object(
     }
     for (key, value) in map {
         match node.field(key) {
-            Some(Some(child)) => {
+            Field::Schema(child) => {
                 let old = old.and_then(|old| old.get(key));
                 out.merge(check(child, value, old, &path.child(key)));
             }
-            Some(None) if matches!(node.additional, Some(Additional::Bool(false))) => {
+            Field::Unrestricted if matches!(node.additional, Some(Additional::Bool(false))) => {
                 let detail = format!("{path}.{key} in body is a forbidden property");
                 out.errors.push(FieldError::invalid(path, "", detail));
             }
