@@ -5,11 +5,8 @@
 //! they left out (B-3). Relations between budgets are checked when this crate is built.
 
 use std::borrow::Cow;
-use std::io;
 
 use serde::Serialize;
-
-use crate::json;
 
 const KIB: usize = 1024;
 
@@ -199,27 +196,9 @@ fn escaped_len(c: char) -> usize {
     }
 }
 
-/// Bytes of the JSON form as the API server stores it.
+/// Bytes of the JSON form as the API server stores it. What cannot be written fits no budget.
 pub fn json_len<T: Serialize + ?Sized>(value: &T) -> usize {
-    struct Counter(usize);
-
-    impl io::Write for Counter {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0 += bytes.len();
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    let mut counter = Counter(0);
-    match json::write(&mut counter, value) {
-        Ok(()) => counter.0,
-        // What cannot be written fits no budget.
-        Err(_) => usize::MAX,
-    }
+    goyaml::json::to_vec(value).map_or(usize::MAX, |bytes| bytes.len())
 }
 
 #[cfg(test)]
