@@ -188,8 +188,14 @@ pub enum LimitError {
         /// The limit.
         max: u64,
     },
-    /// Templates that call templates, too deep.
-    #[error("templates call each other more than {max} levels deep")]
+    /// A value with too many levels, or one that contains itself.
+    #[error("value nests deeper than {max} levels")]
+    Nesting {
+        /// The limit.
+        max: u32,
+    },
+    /// Templates that call templates, too deep. Go's text for its own bound.
+    #[error("exceeded maximum template depth ({max})")]
     Depth {
         /// The limit.
         max: u32,

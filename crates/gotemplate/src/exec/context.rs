@@ -1,8 +1,16 @@
 //! What one rendering shares between all templates it executes, and what functions see of it.
 
 use std::any::Any;
+use std::sync::Arc;
 
-use crate::error::LimitError;
+use super::execute;
+use crate::bytestr::Str;
+use crate::error::{CallError, ExecError, LimitError};
+use crate::function::{Args, Function};
+use crate::node::Template;
+use crate::set::TemplateSet;
+use crate::strconv::quote;
+use crate::value::Value;
 
 /// Bounds of one rendering. Templates come from anybody; each bound ends what Go would go on with for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,13 +88,50 @@ impl Shared {
 
 /// What a function sees of the rendering it is called in.
 pub struct Context<'c> {
+    pub(crate) set: &'c Arc<TemplateSet>,
     pub(crate) shared: &'c mut Shared,
 }
 
-impl Context<'_> {
+impl<'c> Context<'c> {
     /// The host's state, if it is a `T`.
     pub fn host<T: 'static>(&mut self) -> Option<&mut T> {
         self.shared.host.downcast_mut()
+    }
+
+    /// The templates the calling template belongs to.
+    pub fn set(&self) -> &'c Arc<TemplateSet> {
+        self.set
+    }
+
+    /// Executes a template of the current set on `data`, as `ExecuteTemplate` does.
+    pub fn execute(&mut self, name: &str, data: &Value) -> Result<Str, Box<ExecError>> {
+        let Some(template) = self.set.lookup(name) else {
+            let (wanted, set) = (quote(name.as_bytes()), quote(self.set.name().as_bytes()));
+            let message = format!("no template {wanted} associated with template {set}");
+            return Err(Box::new(ExecError {
+                template: name.to_owned(),
+                location: None,
+                context: String::new(),
+                message,
+                cause: None,
+            }));
+        };
+        execute(self.set, template, self.shared, data)
+    }
+
+    /// Executes a template on `data`, calling templates of `set`: for a child set with a text parsed just now.
+    pub fn execute_in(
+        &mut self,
+        set: &Arc<TemplateSet>,
+        template: &Template,
+        data: &Value,
+    ) -> Result<Str, Box<ExecError>> {
+        execute(set, template, self.shared, data)
+    }
+
+    /// Calls a function of the current set with arguments that fit its signature.
+    pub fn call(&mut self, function: &Function, args: Vec<Value>) -> Result<Value, CallError> {
+        (function.body)(self, &mut Args::new(args))
     }
 
     /// Charges steps for work that grows with its arguments (loops, patterns).

@@ -1,0 +1,202 @@
+//! Named templates that can call each other, with the functions and options they share.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::bytestr::Str;
+use crate::error::{ExecError, ParseError};
+use crate::exec::{Context, Limits, Shared};
+use crate::function::Functions;
+use crate::node::Template;
+use crate::parse::{Delims, parse};
+use crate::value::Value;
+
+/// What a key that a map does not have evaluates to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MissingKey {
+    /// Nothing at all: `missingkey=default`, also called `invalid`.
+    #[default]
+    Default,
+    /// The zero value of the map's element type: `missingkey=zero`.
+    Zero,
+    /// An error: `missingkey=error`.
+    Error,
+}
+
+/// A set of named templates. Threads share it by `Arc`; a child adds to it without copying.
+#[derive(Clone)]
+pub struct TemplateSet {
+    name: String,
+    functions: Arc<Functions>,
+    delims: Delims,
+    missing_key: MissingKey,
+    templates: HashMap<String, Arc<Template>>,
+    parent: Option<Arc<Self>>,
+}
+
+impl TemplateSet {
+    /// An empty set with `{{ }}` delimiters and `missingkey=default`.
+    pub fn new(functions: Arc<Functions>) -> Self {
+        Self {
+            name: String::new(),
+            functions,
+            delims: Delims::default(),
+            missing_key: MissingKey::default(),
+            templates: HashMap::new(),
+            parent: None,
+        }
+    }
+
+    /// With a name, which only shows when a template is not found: that of Go's root template.
+    #[must_use]
+    pub fn with_name(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.name);
+        self
+    }
+
+    /// With other delimiters for what is parsed from now on.
+    #[must_use]
+    pub fn with_delims(mut self, left: &str, right: &str) -> Self {
+        self.delims = Delims {
+            left: left.to_owned(),
+            right: right.to_owned(),
+        };
+        self
+    }
+
+    /// With another reading of missing keys.
+    #[must_use]
+    pub fn with_missing_key(mut self, missing_key: MissingKey) -> Self {
+        self.missing_key = missing_key;
+        self
+    }
+
+    /// A set that has all of this one's templates and options, and can be added to without changing this one:
+    /// what `Clone` does in Go, at no cost.
+    pub fn child(self: &Arc<Self>) -> Self {
+        Self {
+            name: self.name.clone(),
+            functions: Arc::clone(&self.functions),
+            delims: self.delims.clone(),
+            missing_key: self.missing_key,
+            templates: HashMap::new(),
+            parent: Some(Arc::clone(self)),
+        }
+    }
+
+    /// Parses a text as the template `name` and adds it and all it defines. Among templates of one name the last
+    /// that is not empty wins. The returned template is that of the text itself, whether it won or not.
+    pub fn parse(
+        &mut self,
+        name: &str,
+        text: impl AsRef<[u8]>,
+    ) -> Result<Arc<Template>, Box<ParseError>> {
+        let parsed = parse(name, text.as_ref(), &self.delims, &self.functions)?;
+        let mut main = None;
+        for template in parsed {
+            let template = Arc::new(template);
+            if template.name == name {
+                main = Some(Arc::clone(&template));
+            }
+            if !template.is_empty() || self.lookup(&template.name).is_none() {
+                self.templates.insert(template.name.clone(), template);
+            }
+        }
+        main.ok_or_else(|| {
+            let message = "text defines no template of its own".to_owned();
+            Box::new(ParseError {
+                name: name.to_owned(),
+                line: 1,
+                message,
+            })
+        })
+    }
+
+    /// Adds a template parsed by another set with the same functions.
+    pub fn add(&mut self, template: Arc<Template>) {
+        if !template.is_empty() || self.lookup(&template.name).is_none() {
+            self.templates.insert(template.name.clone(), template);
+        }
+    }
+
+    /// The template of that name.
+    pub fn lookup(&self, name: &str) -> Option<&Arc<Template>> {
+        self.templates
+            .get(name)
+            .or_else(|| self.parent.as_ref().and_then(|parent| parent.lookup(name)))
+    }
+
+    /// All templates, sorted by name.
+    pub fn templates(&self) -> Vec<&Arc<Template>> {
+        let mut all: std::collections::BTreeMap<&str, &Arc<Template>> = self
+            .parent
+            .iter()
+            .flat_map(|parent| parent.templates())
+            .map(|template| (template.name(), template))
+            .collect();
+        all.extend(
+            self.templates
+                .iter()
+                .map(|(name, template)| (name.as_str(), template)),
+        );
+        all.into_values().collect()
+    }
+
+    /// The name given by [`Self::with_name`].
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The functions its templates were parsed with.
+    pub fn functions(&self) -> &Arc<Functions> {
+        &self.functions
+    }
+
+    /// The reading of missing keys.
+    pub fn missing_key(&self) -> MissingKey {
+        self.missing_key
+    }
+}
+
+/// One rendering: any number of templates executed on one thread with shared limits and host state.
+pub struct Renderer {
+    shared: Shared,
+}
+
+impl Renderer {
+    /// A rendering with full limits. Functions reach `host` through [`Context::host`].
+    pub fn new(limits: Limits, host: impl Any) -> Self {
+        Self {
+            shared: Shared::new(limits, Box::new(host)),
+        }
+    }
+
+    /// Executes the template `name` of `set` on `data`.
+    pub fn execute(
+        &mut self,
+        set: &Arc<TemplateSet>,
+        name: &str,
+        data: &Value,
+    ) -> Result<Str, Box<ExecError>> {
+        self.context(set).execute(name, data)
+    }
+
+    /// What a function called from `set` would see: for calling functions outside templates.
+    pub fn context<'r>(&'r mut self, set: &'r Arc<TemplateSet>) -> Context<'r> {
+        Context {
+            set,
+            shared: &mut self.shared,
+        }
+    }
+
+    /// The host's state, if it is a `T`.
+    pub fn host<T: 'static>(&mut self) -> Option<&mut T> {
+        self.shared.host.downcast_mut()
+    }
+
+    /// Steps taken so far.
+    pub fn steps(&self) -> u64 {
+        self.shared.steps
+    }
+}
