@@ -88,7 +88,7 @@ impl<'a> Composer<'a> {
             let lexeme = self.scanner.take()?;
             if lexeme.token != Token::DocumentStart {
                 let message = "did not find expected <document start>";
-                return Err(Problem::grammar(message, lexeme.start.line, 0));
+                return Err(Problem::grammar(message, lexeme.start, Mark::default()));
             }
         }
         let lexeme = self.scanner.peek()?;
@@ -121,17 +121,21 @@ impl<'a> Composer<'a> {
         let mut versions = 0;
         loop {
             let lexeme = self.scanner.peek()?;
-            let line = lexeme.start.line;
+            let mark = lexeme.start;
             match &lexeme.token {
                 Token::VersionDirective { major, minor } => {
                     if versions > 0 {
-                        return Err(Problem::grammar("found duplicate %YAML directive", line, 0));
+                        return Err(Problem::grammar(
+                            "found duplicate %YAML directive",
+                            mark,
+                            Mark::default(),
+                        ));
                     }
                     if (*major, *minor) != (1, 1) {
                         return Err(Problem::grammar(
                             "found incompatible YAML document",
-                            line,
-                            0,
+                            mark,
+                            Mark::default(),
                         ));
                     }
                     versions += 1;
@@ -139,7 +143,11 @@ impl<'a> Composer<'a> {
                 }
                 Token::TagDirective { handle, prefix } => {
                     if self.tag_directives.iter().any(|(known, _)| known == handle) {
-                        return Err(Problem::grammar("found duplicate %TAG directive", line, 0));
+                        return Err(Problem::grammar(
+                            "found duplicate %TAG directive",
+                            mark,
+                            Mark::default(),
+                        ));
                     }
                     self.tag_directives.push((handle.clone(), prefix.clone()));
                     self.scanner.take()?;
@@ -193,7 +201,7 @@ impl<'a> Composer<'a> {
             }
             _ => {
                 let message = "did not find expected node content";
-                return Err(Problem::grammar(message, here.line, start.line));
+                return Err(Problem::grammar(message, here, start));
             }
         };
         self.scanner.take()?;
@@ -203,7 +211,10 @@ impl<'a> Composer<'a> {
 
     fn enter(&mut self, id: NodeId, start: Mark, next: Next) -> Result<NodeId, Problem> {
         if self.open.len() >= DEPTH_MAX {
-            return Err(Problem::new(format!("exceeded max depth of {DEPTH_MAX}")));
+            return Err(Problem::at(
+                format!("exceeded max depth of {DEPTH_MAX}"),
+                start,
+            ));
         }
         self.open.push(Open {
             id,
@@ -217,7 +228,10 @@ impl<'a> Composer<'a> {
     fn alias(&mut self, name: &'a str) -> Result<NodeId, Problem> {
         let start = self.scanner.take()?.start;
         let Some(&target) = self.anchors.get(name) else {
-            return Err(Problem::new(format!("unknown anchor '{name}' referenced")));
+            return Err(Problem::at(
+                format!("unknown anchor '{name}' referenced"),
+                start,
+            ));
         };
         self.push(Content::Alias { name, target }, start, Cow::Borrowed(""))
     }
@@ -253,7 +267,7 @@ impl<'a> Composer<'a> {
                     .find(|(known, _)| *known == handle);
                 let Some((_, prefix)) = prefix else {
                     let message = "found undefined tag handle";
-                    return Err(Problem::grammar(message, mark.line, start.line));
+                    return Err(Problem::grammar(message, mark, start));
                 };
                 Cow::Owned(format!("{prefix}{suffix}"))
             }
@@ -309,8 +323,8 @@ impl<'a> Composer<'a> {
         let Token::Scalar { value, style } = lexeme.token else {
             return Err(Problem::grammar(
                 "did not find expected node content",
-                start.line,
-                0,
+                start,
+                start,
             ));
         };
         let tag: &str = &properties.tag;
@@ -402,7 +416,7 @@ impl<'a> Composer<'a> {
             Token::BlockEntry => {}
             _ => {
                 let message = "did not find expected '-' indicator";
-                return Err(Problem::grammar(message, lexeme.start.line, start.line));
+                return Err(Problem::grammar(message, lexeme.start, start));
             }
         }
         let end = self.scanner.take()?.end;
@@ -434,7 +448,7 @@ impl<'a> Composer<'a> {
             // Quirk: a value without a key belongs to no production here.
             _ => {
                 let message = "did not find expected key";
-                return Err(Problem::grammar(message, lexeme.start.line, start.line));
+                return Err(Problem::grammar(message, lexeme.start, start));
             }
         }
         let end = self.scanner.take()?.end;
@@ -473,7 +487,7 @@ impl<'a> Composer<'a> {
         if !first && self.scanner.peek()?.token != *end {
             let lexeme = self.scanner.take()?;
             if lexeme.token != Token::FlowEntry {
-                return Err(Problem::grammar(message, lexeme.start.line, start.line));
+                return Err(Problem::grammar(message, lexeme.start, start));
             }
         }
         if self.scanner.peek()?.token != *end {

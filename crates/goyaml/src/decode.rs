@@ -3,6 +3,7 @@
 //! Keys become strings, merge keys apply in place, floats take the form that their JSON text has.
 //! Expansion of aliases is bounded by go-yaml's own rule and by a budget of bytes.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Range;
 
@@ -16,7 +17,7 @@ use crate::nodes::{Content, Document, Node, NodeId};
 use crate::numbers::{general_f32, general_f64, through_json};
 use crate::quote::go_quote;
 use crate::resolve::{Scalar, TAG_PREFIX, resolve};
-use crate::scan::DEPTH_MAX;
+use crate::scan::{DEPTH_MAX, Mark};
 
 /// Text that aliases may repeat in one document. Go shares strings, a value of ours copies them.
 const ALIAS_BYTES_MAX: usize = 64 << 20;
@@ -154,7 +155,11 @@ impl Decoder<'_, '_> {
         inner: impl FnOnce(&mut Self, NodeId) -> Result<T, Error>,
     ) -> Result<T, Error> {
         if !self.open_aliases.insert(id.0) {
-            return Err(fault(format!("anchor '{name}' value contains itself")));
+            let node = self.document.node(id);
+            return Err(fault_at(
+                node,
+                format!("anchor '{name}' value contains itself"),
+            ));
         }
         let result = inner(self, target);
         self.open_aliases.remove(&id.0);
@@ -180,23 +185,25 @@ impl Decoder<'_, '_> {
             return Ok(Value::String(text.to_string()));
         }
         if is_binary(&node.tag) {
-            return binary(text).map(Value::String);
+            return binary(node, text).map(Value::String);
         }
-        Ok(match resolve(&node.tag, text).map_err(fault)? {
-            Scalar::Null => Value::Null,
-            Scalar::Bool(value) => Value::Bool(value),
-            Scalar::Int(value) => Value::from(value),
-            Scalar::Uint(value) => Value::from(value),
-            Scalar::Timestamp | Scalar::Text => Value::String(text.to_string()),
-            Scalar::Float(value) => {
-                if let Some(number) = through_json(value) {
-                    Value::Number(number)
-                } else {
-                    self.defer(Error::UnsupportedValue(non_finite(value)));
-                    Value::Null
+        Ok(
+            match resolve(&node.tag, text).map_err(|message| fault_at(node, message))? {
+                Scalar::Null => Value::Null,
+                Scalar::Bool(value) => Value::Bool(value),
+                Scalar::Int(value) => Value::from(value),
+                Scalar::Uint(value) => Value::from(value),
+                Scalar::Timestamp | Scalar::Text => Value::String(text.to_string()),
+                Scalar::Float(value) => {
+                    if let Some(number) = through_json(value) {
+                        Value::Number(number)
+                    } else {
+                        self.defer(Error::UnsupportedValue(non_finite(value)));
+                        Value::Null
+                    }
                 }
-            }
-        })
+            },
+        )
     }
 
     fn defer(&mut self, error: Error) {
@@ -269,7 +276,8 @@ impl Decoder<'_, '_> {
     fn merge_one(&mut self, id: NodeId, out: &mut Fields) -> Result<(), Error> {
         let mapping = |id: NodeId| match self.document.node(id).content {
             Content::Mapping(first) => Ok(first),
-            _ => Err(fault(
+            _ => Err(fault_at(
+                self.document.node(id),
                 "map merge requires map or sequence of maps as the value",
             )),
         };
@@ -306,10 +314,10 @@ impl Decoder<'_, '_> {
         } else {
             self.node(id)?;
             let mut left = KEY_NODES_MAX;
-            Err(fault(format!(
-                "invalid map key: {}",
-                self.go_syntax(id, &mut left)
-            )))
+            Err(fault_at(
+                resolved,
+                format!("invalid map key: {}", self.go_syntax(id, &mut left)),
+            ))
         }
     }
 
@@ -328,20 +336,22 @@ impl Decoder<'_, '_> {
             return Ok(string(text.to_owned()));
         }
         if is_binary(&node.tag) {
-            return binary(text).map(string);
+            return binary(node, text).map(string);
         }
-        Ok(match resolve(&node.tag, text).map_err(fault)? {
-            Scalar::Null => plain(NIL_TYPE, "<nil>".to_owned()),
-            Scalar::Bool(value) => plain("bool", value.to_string()),
-            Scalar::Int(value) => plain("int", value.to_string()),
-            Scalar::Uint(value) => plain("uint64", format!("{value:#x}")),
-            Scalar::Float(value) => Key {
-                go_type: "float64",
-                name: general_f32(value),
-                go_text: go_float(value),
+        Ok(
+            match resolve(&node.tag, text).map_err(|message| fault_at(node, message))? {
+                Scalar::Null => plain(NIL_TYPE, "<nil>".to_owned()),
+                Scalar::Bool(value) => plain("bool", value.to_string()),
+                Scalar::Int(value) => plain("int", value.to_string()),
+                Scalar::Uint(value) => plain("uint64", format!("{value:#x}")),
+                Scalar::Float(value) => Key {
+                    go_type: "float64",
+                    name: general_f32(value),
+                    go_text: go_float(value),
+                },
+                Scalar::Timestamp | Scalar::Text => string(text.to_owned()),
             },
-            Scalar::Timestamp | Scalar::Text => string(text.to_owned()),
-        })
+        )
     }
 
     /// A node as Go's `%#v` prints what go-yaml makes of it; merge keys stay as they are.
@@ -385,8 +395,16 @@ impl Decoder<'_, '_> {
     }
 }
 
-fn fault(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+fn fault(message: impl Into<Cow<'static, str>>) -> Error {
     Error::Syntax(Problem::new(message))
+}
+
+fn fault_at(node: &Node<'_>, message: impl Into<Cow<'static, str>>) -> Error {
+    let mark = Mark {
+        line: node.line,
+        column: node.column,
+    };
+    Error::Syntax(Problem::at(message, mark))
 }
 
 /// The share of steps that may come from aliases.
@@ -414,14 +432,14 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// The bytes as text, with U+FFFD for every byte that is none.
-fn binary(text: &str) -> Result<String, Error> {
+fn binary(node: &Node<'_>, text: &str) -> Result<String, Error> {
     let digits = text
         .bytes()
         .filter(|byte| !matches!(byte, b'\n' | b'\r'))
         .collect::<Vec<_>>();
     let bytes = BASE64
         .decode(digits)
-        .map_err(|_| fault("!!binary value contains invalid base64 data"))?;
+        .map_err(|_| fault_at(node, "!!binary value contains invalid base64 data"))?;
     let mut out = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         out.push_str(chunk.valid());

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::scan::Mark;
+
 /// A fault in the text, with the line that go-yaml would name.
 ///
 /// Quirk: go-yaml counts lines from one in what its scanner finds and from zero in what its
@@ -11,6 +13,7 @@ use std::fmt;
 pub struct Problem {
     message: Cow<'static, str>,
     line: Option<u32>,
+    place: Option<Mark>,
 }
 
 impl Problem {
@@ -19,30 +22,52 @@ impl Problem {
         Self {
             message: message.into(),
             line: None,
+            place: None,
         }
     }
 
-    /// A fault that the scanner finds on `line`, counted from zero.
-    pub(crate) fn scanner(message: impl Into<Cow<'static, str>>, line: u32) -> Self {
+    /// A fault at a place that go-yaml does not name.
+    pub(crate) fn at(message: impl Into<Cow<'static, str>>, place: Mark) -> Self {
         Self {
-            message: message.into(),
-            line: (line > 0).then_some(line + 1),
+            place: Some(place),
+            ..Self::new(message)
         }
     }
 
-    /// A fault of the grammar at a token on `line`, counted from zero, inside of something that
-    /// started on `context`.
-    pub(crate) fn grammar(message: impl Into<Cow<'static, str>>, line: u32, context: u32) -> Self {
-        let line = if line > 0 { line } else { context };
+    /// A fault that the scanner finds.
+    pub(crate) fn scanner(message: impl Into<Cow<'static, str>>, place: Mark) -> Self {
         Self {
-            message: message.into(),
+            line: (place.line > 0).then_some(place.line + 1),
+            ..Self::at(message, place)
+        }
+    }
+
+    /// A fault of the grammar at a token, inside of something that started at `context`.
+    pub(crate) fn grammar(
+        message: impl Into<Cow<'static, str>>,
+        place: Mark,
+        context: Mark,
+    ) -> Self {
+        let line = if place.line > 0 {
+            place.line
+        } else {
+            context.line
+        };
+        Self {
             line: (line > 0).then_some(line),
+            ..Self::at(message, place)
         }
     }
 
-    /// The line as go-yaml reports it.
+    /// The line as go-yaml reports it, which may be off by one.
     pub fn line(&self) -> Option<u32> {
         self.line
+    }
+
+    /// Where the fault is: line and column, both counted from one, the column in characters.
+    /// `None` for faults of the whole text, such as bytes that are no UTF-8.
+    pub fn place(&self) -> Option<(u32, u32)> {
+        self.place.map(|mark| (mark.line + 1, mark.column + 1))
     }
 
     /// The text without the line.
@@ -89,6 +114,14 @@ impl Error {
     pub fn line(&self) -> Option<u32> {
         match self {
             Self::Syntax(problem) => problem.line(),
+            _ => None,
+        }
+    }
+
+    /// Where the fault is, for faults of syntax: see [`Problem::place`].
+    pub fn place(&self) -> Option<(u32, u32)> {
+        match self {
+            Self::Syntax(problem) => problem.place(),
             _ => None,
         }
     }

@@ -185,7 +185,7 @@ impl<'a> Scanner<'a> {
     /// The scanner's error: the position of the text counts, not the start of the token.
     fn problem(&self, message: impl Into<Cow<'static, str>>) -> Problem {
         self.reader_problem_at_end()
-            .unwrap_or_else(|| Problem::scanner(message, self.text.mark.line))
+            .unwrap_or_else(|| Problem::scanner(message, self.text.mark))
     }
 
     /// The fault in the bytes if go-yaml's lookahead has met it here.
