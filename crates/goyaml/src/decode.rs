@@ -69,6 +69,33 @@ pub(crate) fn decode(
     }
 }
 
+/// The text of a scalar in a string field of Go, `None` for null.
+pub(crate) fn field_text(node: &Node<'_>) -> Result<Option<String>, Error> {
+    let Content::Scalar {
+        value: text,
+        implicit,
+        ..
+    } = &node.content
+    else {
+        return Ok(None);
+    };
+    if node.tag.is_empty() && !implicit {
+        return Ok(Some(text.to_string()));
+    }
+    if is_binary(&node.tag) {
+        return binary(node, text).map(Some);
+    }
+    let resolved = resolve(&node.tag, text).map_err(|message| fault_at(node, message))?;
+    Ok(match resolved {
+        Scalar::Null => None,
+        Scalar::Bool(value) => Some(value.to_string()),
+        Scalar::Int(value) => Some(value.to_string()),
+        Scalar::Uint(value) => Some(value.to_string()),
+        Scalar::Float(value) => Some(go_float32(value)),
+        Scalar::Timestamp | Scalar::Text => Some(text.to_string()),
+    })
+}
+
 struct Decoder<'d, 'a> {
     document: &'d Document<'a>,
     strict: bool,
@@ -455,6 +482,16 @@ fn non_finite(value: f64) -> &'static str {
         "+Inf"
     } else {
         "-Inf"
+    }
+}
+
+/// A float as `strconv` prints it after rounding to `float32`.
+fn go_float32(value: f64) -> String {
+    let narrow = f64::from(value as f32);
+    if narrow.is_finite() {
+        general_f32(value)
+    } else {
+        non_finite(narrow).to_owned()
     }
 }
 

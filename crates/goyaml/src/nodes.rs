@@ -6,6 +6,8 @@
 //! kept.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use serde_json::Value;
 
@@ -110,6 +112,15 @@ impl<'a> Document<'a> {
     }
 }
 
+/// A key that its mapping has already.
+#[derive(Clone, Copy, Debug)]
+pub struct DuplicateKey<'d, 'a> {
+    /// The later key.
+    pub key: NodeRef<'d, 'a>,
+    /// The line of the earliest, counted from one.
+    pub first_line: u32,
+}
+
 /// A node of a document.
 #[derive(Clone, Copy, Debug)]
 pub struct NodeRef<'d, 'a> {
@@ -212,6 +223,53 @@ impl<'d, 'a> NodeRef<'d, 'a> {
             .last()
     }
 
+    /// The text that a scalar gives where Go decodes it into a string field: numbers and booleans
+    /// are printed, floats after rounding to `float32` (`1.10` is `1.1`). `None` for null, lists
+    /// and maps.
+    ///
+    /// Source: sigs.k8s.io/yaml, `convertToJSONableObject`.
+    ///
+    /// # Errors
+    /// As [`parse`](crate::parse).
+    pub fn to_field_text(&self) -> Result<Option<String>, Error> {
+        match self.kind() {
+            Kind::Scalar => decode::field_text(self.resolved()),
+            Kind::Sequence | Kind::Mapping => Ok(None),
+        }
+    }
+
+    /// The keys of this mapping and of everything below it that were set before in the same
+    /// mapping, in the order of the text. Written text counts (`1` and `"1"` are the same), merge
+    /// keys and aliases do not.
+    pub fn duplicate_keys(&self) -> Vec<DuplicateKey<'d, 'a>> {
+        let mut found = Vec::new();
+        let mut open = vec![*self];
+        while let Some(node) = open.pop() {
+            if node.alias().is_some() {
+                continue;
+            }
+            let mut first = HashMap::new();
+            for (key, value) in node.entries() {
+                if let (Some(text), None) = (key.text(), key.alias()) {
+                    match first.entry(text) {
+                        Entry::Vacant(entry) => {
+                            entry.insert(key.line());
+                        }
+                        Entry::Occupied(entry) if text != "<<" => {
+                            let first_line = *entry.get();
+                            found.push(DuplicateKey { key, first_line });
+                        }
+                        Entry::Occupied(_) => {}
+                    }
+                }
+                open.push(value);
+            }
+            open.extend(node.items());
+        }
+        found.sort_by_key(|duplicate| (duplicate.key.line(), duplicate.key.column()));
+        found
+    }
+
     /// The value, as [`parse`](crate::parse) would give it.
     ///
     /// # Errors
@@ -238,3 +296,6 @@ impl<'a> Document<'a> {
         Ok(NodeId(id))
     }
 }
+
+#[cfg(test)]
+mod tests;
