@@ -1,0 +1,357 @@
+//! Replacing, patching and applying: read, change, check, compare and swap, again on conflict.
+//!
+//! Source: apiserver `pkg/registry/generic/registry/store.go` (`Update`) and
+//! `pkg/endpoints/handlers/{update,patch}.go`.
+
+use std::sync::Arc;
+
+use apimachinery::field::{FieldError, Path};
+use serde_json::Value;
+
+use super::{Call, Written, create, generation, metadata};
+use crate::machinery::{self, Operation, PatchKind};
+use crate::object;
+use crate::registry::Resource;
+use crate::status::Status;
+use crate::store::{self, Entry};
+
+/// Rounds of compare and swap before a patch gives up, as the API server's.
+const ATTEMPTS_MAX: usize = 5;
+
+/// A change to an object.
+pub(crate) enum Edit<'a> {
+    /// A whole new object (PUT).
+    Replace(Value),
+    /// A JSON, merge or strategic merge patch, decoded.
+    Patch(PatchKind, Value),
+    /// A server-side apply configuration.
+    Apply(Value),
+    /// A change made by the server itself; `false` leaves the object as it is.
+    Modify(&'a mut dyn FnMut(&mut Value) -> bool),
+}
+
+impl Edit<'_> {
+    fn operation(&self) -> Operation {
+        if matches!(self, Self::Apply(_)) {
+            Operation::Apply
+        } else {
+            Operation::Update
+        }
+    }
+}
+
+/// Applies `edit` to the object named by the call.
+///
+/// # Errors
+/// As the API server; see the module's text.
+pub(crate) fn update(call: &mut Call, mut edit: Edit<'_>) -> Result<Written, Status> {
+    for _ in 0..ATTEMPTS_MAX {
+        let Ok(entry) = call.entry() else {
+            return create_missing(call, edit);
+        };
+        match attempt(call, &entry, &mut edit)? {
+            Some(written) => return Ok(written),
+            None => continue,
+        }
+    }
+    Err(Status::modified(&call.resource.group_resource, &call.name))
+}
+
+/// One round; `None` asks for another because the object moved meanwhile.
+fn attempt(
+    call: &mut Call,
+    entry: &Arc<Entry>,
+    edit: &mut Edit<'_>,
+) -> Result<Option<Written>, Status> {
+    let old = call.decode(entry)?;
+    let Some(mut new) = edited(call, &old, edit)? else {
+        return Ok(Some(Written {
+            object: old,
+            entry: Some(Arc::clone(entry)),
+            created: false,
+        }));
+    };
+    let pinned = check_preconditions(call, entry, &old, &new, edit)?;
+    complete(call, &mut new, &old, edit.operation())?;
+    if object::is_deleting(&new) && object::finalizers(&new).is_empty() && is_finished(call, &new) {
+        return finish_deletion(call, entry, new, pinned);
+    }
+    let draft = call.encode(&new)?;
+    if call.options.dry_run {
+        return Ok(Some(Written {
+            object: new,
+            entry: None,
+            created: false,
+        }));
+    }
+    if machinery::only_times_differ(&new, &old) {
+        return Ok(Some(Written {
+            object: old,
+            entry: Some(Arc::clone(entry)),
+            created: false,
+        }));
+    }
+    let (cluster, bucket) = (&call.cluster, &call.resource.bucket);
+    match cluster
+        .store
+        .update(cluster.id, bucket, &entry.key, entry.revision, draft)
+    {
+        Ok(entry) => {
+            set_revision(&mut new, entry.revision);
+            Ok(Some(Written {
+                object: new,
+                entry: Some(entry),
+                created: false,
+            }))
+        }
+        Err(store::Error::Conflict { .. } | store::Error::NotFound) if !pinned => Ok(None),
+        Err(error) => Err(Status::of_store(
+            &error,
+            &call.resource.group_resource,
+            &call.name,
+        )),
+    }
+}
+
+fn set_revision(object: &mut Value, revision: u64) {
+    object::metadata_mut(object).insert("resourceVersion".to_owned(), revision.to_string().into());
+}
+
+/// The object with the edit made; `None` if a server's own edit changes nothing.
+fn edited(call: &mut Call, old: &Value, edit: &mut Edit<'_>) -> Result<Option<Value>, Status> {
+    Ok(match edit {
+        Edit::Replace(new) => Some(new.clone()),
+        Edit::Patch(kind, patch) => Some(machinery::patch(call, *kind, old, patch)?),
+        Edit::Apply(config) => Some(machinery::apply(call, Some(old), config)?),
+        Edit::Modify(modify) => {
+            let mut new = old.clone();
+            modify(&mut new).then_some(new)
+        }
+    })
+}
+
+/// Checks name, uid and resourceVersion of the new object; returns whether the caller insists on
+/// the revision, so that a conflict must not be retried.
+fn check_preconditions(
+    call: &Call,
+    entry: &Entry,
+    old: &Value,
+    new: &Value,
+    edit: &Edit<'_>,
+) -> Result<bool, Status> {
+    let resource = &call.resource;
+    let given_uid = object::uid(new);
+    if !given_uid.is_empty() && given_uid != object::uid(old) {
+        let why = format!(
+            "Precondition failed: UID in precondition: {given_uid}, UID in object meta: {}",
+            object::uid(old)
+        );
+        return Err(Status::conflict(&resource.group_resource, &call.name, &why));
+    }
+    let given = object::meta_str(new, "resourceVersion");
+    if given.is_empty() {
+        if matches!(edit, Edit::Replace(_)) && !allows_unconditional_update(resource) {
+            let error = FieldError::invalid(
+                &Path::new("metadata").child("resourceVersion"),
+                0,
+                "must be specified for an update",
+            );
+            return Err(call.invalid(&call.name, &[error]));
+        }
+        return Ok(false);
+    }
+    if given != entry.revision.to_string() {
+        if given.parse::<u64>().is_err() {
+            let error = FieldError::invalid(
+                &Path::new("metadata").child("resourceVersion"),
+                given,
+                "strconv.ParseUint: parsing: invalid syntax",
+            );
+            return Err(call.invalid(&call.name, &[error]));
+        }
+        return Err(Status::modified(&resource.group_resource, &call.name));
+    }
+    Ok(matches!(edit, Edit::Replace(_)))
+}
+
+/// Custom resources and a few built-in kinds must name the revision they replace.
+fn allows_unconditional_update(resource: &Resource) -> bool {
+    resource.custom.is_none()
+        && !matches!(
+            resource.plural.as_str(),
+            "apiservices"
+                | "csidrivers"
+                | "csinodes"
+                | "csistoragecapacities"
+                | "customresourcedefinitions"
+                | "leases"
+                | "mutatingadmissionpolicies"
+                | "mutatingadmissionpolicybindings"
+                | "mutatingwebhookconfigurations"
+                | "poddisruptionbudgets"
+                | "runtimeclasses"
+                | "validatingadmissionpolicies"
+                | "validatingadmissionpolicybindings"
+                | "validatingwebhookconfigurations"
+                | "volumeattachments"
+        )
+}
+
+/// Everything between the edited object and the one to store.
+fn complete(
+    call: &mut Call,
+    new: &mut Value,
+    old: &Value,
+    operation: Operation,
+) -> Result<(), Status> {
+    let type_meta = [
+        ("kind", call.resource.kind.clone()),
+        ("apiVersion", call.resource.api_version.clone()),
+    ];
+    let fields = object::as_object_mut(new);
+    for (field, value) in type_meta {
+        fields.insert(field.to_owned(), value.into());
+    }
+    metadata::carry_over(new, old);
+    separate_status(call, new, old);
+    machinery::admit(call, new, Some(old))?;
+    let mut errors = metadata::validate(&call.resource, new);
+    errors.extend(metadata::validate_update(new, old));
+    if !errors.is_empty() {
+        return Err(call.invalid(&call.name, &errors));
+    }
+    if call.subresource.is_empty() || call.resource.plural == "pods" {
+        generation::advance(&call.resource, new, old);
+    }
+    machinery::record_owner(call, Some(old), new, operation)
+}
+
+/// Keeps what this path may not write: status on the main path, all else on `status`.
+fn separate_status(call: &Call, new: &mut Value, old: &Value) {
+    if !call.resource.has_status() {
+        return;
+    }
+    if call.subresource == "status" {
+        let status = new.get("status").cloned();
+        let meta = new.get("metadata").cloned();
+        let mut kept = old.clone();
+        let fields = object::as_object_mut(&mut kept);
+        match status {
+            Some(status) => fields.insert("status".to_owned(), status),
+            None => fields.remove("status"),
+        };
+        if let (Some(meta), None) = (meta, &call.resource.custom) {
+            // Built-in strategies let a status write change metadata, but not the generation.
+            fields.insert("metadata".to_owned(), meta);
+        } else {
+            carry_owners(&mut kept, new);
+        }
+        *new = kept;
+    } else if call.subresource.is_empty() {
+        let fields = object::as_object_mut(new);
+        match old.get("status") {
+            Some(status) => fields.insert("status".to_owned(), status.clone()),
+            None => fields.remove("status"),
+        };
+    }
+}
+
+/// `managedFields` of a status write are the caller's, everything else in metadata is kept.
+fn carry_owners(kept: &mut Value, new: &Value) {
+    let meta = object::metadata_mut(kept);
+    match new
+        .get("metadata")
+        .and_then(|meta| meta.get("managedFields"))
+    {
+        Some(managed) => meta.insert("managedFields".to_owned(), managed.clone()),
+        None => meta.remove("managedFields"),
+    };
+}
+
+/// Whether a deletion that waited for finalizers may end: namespaces also wait for
+/// `spec.finalizers`, pods for their grace period.
+fn is_finished(call: &Call, object: &Value) -> bool {
+    match call.resource.bucket.as_str() {
+        "namespaces" => object::strings_at(object, &["spec", "finalizers"]).is_empty(),
+        "pods" => {
+            object::at(object, &["metadata", "deletionGracePeriodSeconds"])
+                .and_then(Value::as_i64)
+                .unwrap_or(0)
+                == 0
+        }
+        _ => true,
+    }
+}
+
+fn finish_deletion(
+    call: &Call,
+    entry: &Entry,
+    mut new: Value,
+    pinned: bool,
+) -> Result<Option<Written>, Status> {
+    if call.options.dry_run {
+        return Ok(Some(Written {
+            object: new,
+            entry: None,
+            created: false,
+        }));
+    }
+    let (cluster, bucket) = (&call.cluster, &call.resource.bucket);
+    match cluster
+        .store
+        .delete(cluster.id, bucket, &entry.key, entry.revision)
+    {
+        Ok(entry) => {
+            set_revision(&mut new, entry.revision);
+            Ok(Some(Written {
+                object: new,
+                entry: Some(entry),
+                created: false,
+            }))
+        }
+        Err(store::Error::Conflict { .. }) if !pinned => Ok(None),
+        Err(error) => Err(Status::of_store(
+            &error,
+            &call.resource.group_resource,
+            &call.name,
+        )),
+    }
+}
+
+/// An edit of an object that does not exist: an apply creates it, some kinds are created by PUT.
+fn create_missing(call: &mut Call, edit: Edit<'_>) -> Result<Written, Status> {
+    let missing = Status::not_found(&call.resource.group_resource, &call.name);
+    if !call.subresource.is_empty() {
+        return Err(missing);
+    }
+    match edit {
+        Edit::Apply(config) => {
+            let given = object::meta_str(&config, "resourceVersion");
+            if !given.is_empty() {
+                return Err(Status::modified(&call.resource.group_resource, &call.name));
+            }
+            create::apply_new(call, &config)
+        }
+        Edit::Replace(object) if allows_create_on_update(&call.resource) => {
+            create::create(call, object)
+        }
+        _ => Err(missing),
+    }
+}
+
+/// Kinds that a PUT creates. Source: `AllowCreateOnUpdate` of the strategies.
+fn allows_create_on_update(resource: &Resource) -> bool {
+    matches!(
+        resource.bucket.as_str(),
+        "endpoints"
+            | "events"
+            | "limitranges"
+            | "services"
+            | "runtimeclasses.node.k8s.io"
+            | "leases.coordination.k8s.io"
+            | "roles.rbac.authorization.k8s.io"
+            | "clusterroles.rbac.authorization.k8s.io"
+            | "rolebindings.rbac.authorization.k8s.io"
+            | "clusterrolebindings.rbac.authorization.k8s.io"
+    )
+}
