@@ -119,11 +119,36 @@ struct Fields {
     faults: BTreeMap<String, Range<usize>>,
 }
 
-/// A key: its type in Go, its text in JSON and its text in Go.
+/// A key: its type in Go, its text in JSON and, as Go prints it, its value.
 struct Key {
     go_type: &'static str,
     name: String,
-    go_text: String,
+    /// `None` for the name in quotes.
+    bare_text: Option<String>,
+}
+
+impl Key {
+    fn text(name: String) -> Self {
+        Self {
+            go_type: "string",
+            name,
+            bare_text: None,
+        }
+    }
+
+    fn bare(go_type: &'static str, name: String) -> Self {
+        Self {
+            go_type,
+            bare_text: Some(name.clone()),
+            name,
+        }
+    }
+
+    fn go_text(&self) -> String {
+        self.bare_text
+            .clone()
+            .unwrap_or_else(|| go_quote(&self.name))
+    }
 }
 
 impl Decoder<'_, '_> {
@@ -248,17 +273,16 @@ impl Decoder<'_, '_> {
             let line = self.document.node(value).line + 1;
             let first_fault = self.n_faults;
             let value = self.node(value)?;
-            if self.strict && !out.seen.insert((key.go_type, key.go_text.clone())) {
-                self.duplicates.push(format!(
-                    "line {line}: key {} already set in map",
-                    key.go_text
-                ));
+            if self.strict && !out.seen.insert((key.go_type, key.go_text())) {
+                let text = key.go_text();
+                self.duplicates
+                    .push(format!("line {line}: key {text} already set in map"));
                 continue;
             }
             if key.go_type == NIL_TYPE || key.go_type == "uint64" {
                 self.defer(Error::UnsupportedKey {
                     go_type: key.go_type,
-                    key: key.go_text,
+                    key: key.go_text(),
                 });
                 continue;
             }
@@ -349,34 +373,24 @@ impl Decoder<'_, '_> {
     }
 
     fn scalar_key(node: &Node<'_>, text: &str, implicit: bool) -> Result<Key, Error> {
-        let string = |name: String| Key {
-            go_type: "string",
-            go_text: go_quote(&name),
-            name,
-        };
-        let plain = |go_type, name: String| Key {
-            go_type,
-            go_text: name.clone(),
-            name,
-        };
         if node.tag.is_empty() && !implicit {
-            return Ok(string(text.to_owned()));
+            return Ok(Key::text(text.to_owned()));
         }
         if is_binary(&node.tag) {
-            return binary(node, text).map(string);
+            return binary(node, text).map(Key::text);
         }
         Ok(
             match resolve(&node.tag, text).map_err(|message| fault_at(node, message))? {
-                Scalar::Null => plain(NIL_TYPE, "<nil>".to_owned()),
-                Scalar::Bool(value) => plain("bool", value.to_string()),
-                Scalar::Int(value) => plain("int", value.to_string()),
-                Scalar::Uint(value) => plain("uint64", format!("{value:#x}")),
+                Scalar::Null => Key::bare(NIL_TYPE, "<nil>".to_owned()),
+                Scalar::Bool(value) => Key::bare("bool", value.to_string()),
+                Scalar::Int(value) => Key::bare("int", value.to_string()),
+                Scalar::Uint(value) => Key::bare("uint64", format!("{value:#x}")),
                 Scalar::Float(value) => Key {
                     go_type: "float64",
                     name: general_f32(value),
-                    go_text: go_float(value),
+                    bare_text: Some(go_float(value)),
                 },
-                Scalar::Timestamp | Scalar::Text => string(text.to_owned()),
+                Scalar::Timestamp | Scalar::Text => Key::text(text.to_owned()),
             },
         )
     }
@@ -391,7 +405,7 @@ impl Decoder<'_, '_> {
                 value, implicit, ..
             } => match Self::scalar_key(node, value, *implicit) {
                 Ok(key) if key.go_type == NIL_TYPE => "interface {}(nil)".to_owned(),
-                Ok(key) => key.go_text,
+                Ok(key) => key.go_text(),
                 Err(_) => go_quote(value),
             },
             Content::Sequence(first) => {

@@ -2,9 +2,27 @@
 //!
 //! Text goes in and `serde_json::Value` comes out ([`parse`]), and back ([`to_yaml`],
 //! [`json`]). Reading follows `sigs.k8s.io/yaml` on go-yaml v2: YAML 1.1 booleans and octals, merge
-//! keys, keys turned into strings, the first document only, go-yaml's messages. Hostile input ends
-//! in an error: nesting, aliases and work are bounded. Comments are not kept, and streams are split
-//! by [`documents`] or by the caller.
+//! keys, keys turned into strings, the first document only, go-yaml's messages. Comments are not
+//! kept, and streams are split by [`documents`] or by the caller.
+//!
+//! ```
+//! let value = goyaml::parse(b"mode: 0644\nlist: [yes, 1.0]\n# gone\n")?;
+//! assert_eq!(value, serde_json::json!({"mode": 420, "list": [true, 1]}));
+//! assert_eq!(goyaml::to_yaml(&value)?, "list:\n- true\n- 1\nmode: 420\n");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Differences from Go
+//!
+//! All on purpose, all for the sake of bounds, determinism or secrecy:
+//!
+//! - nesting ends at [`DEPTH_MAX`] and not at 10,000 levels;
+//! - aliases may repeat at most 64 MiB of text, besides go-yaml's own bound;
+//! - the message about an unusable key leaves out the value behind it;
+//! - of the keys `1` and `"1"` in one mapping the later wins, where Go picks at random;
+//! - keys that go-yaml's relation orders in a circle (`a2`, `a10`, `a1b`, `a01`) come in a fixed order,
+//!   where Go's is random;
+//! - letters and digits outside ASCII, where they decide the order of keys, are those of Rust.
 
 mod compose;
 mod decode;

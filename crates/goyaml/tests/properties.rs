@@ -147,6 +147,14 @@ proptest! {
     }
 
     #[test]
+    fn yaml_is_the_same_for_integers_held_as_floats(integer in -(1i64 << 53)..(1i64 << 53), cents in any::<i32>()) {
+        let value = serde_json::json!({"a": integer, "b": [f64::from(cents) / 100.0]});
+        let mut floats = value.clone();
+        numbers_as_float64(&mut floats);
+        prop_assert_eq!(to_yaml(&floats), to_yaml(&value));
+    }
+
+    #[test]
     fn pretty_yaml_reads_back_as_the_value(value in value_of(text_without_tabs())) {
         let text = to_yaml_v3(&value, 2).expect("not deep");
         let mut expected = value;
