@@ -94,8 +94,13 @@ func factsOf(schema object) object {
 	}
 	fields := object{}
 	properties, _ := schema["properties"].(object)
+	required, _ := schema["required"].([]any)
 	for name, property := range properties {
-		if facts := fieldFacts(property.(object)); len(facts) > 0 {
+		facts := fieldFacts(property.(object))
+		if zero := zeroOf(property.(object), slices.Contains(required, any(name))); zero != "" {
+			facts["zero"] = zero
+		}
+		if len(facts) > 0 {
 			fields[name] = facts
 		}
 	}
@@ -123,6 +128,20 @@ func fieldFacts(property object) object {
 		delete(facts, "list")
 	}
 	return facts
+}
+
+// zeroOf tells what Go's encoder writes for the field when it is empty: structs that are no
+// pointers are objects, required lists and pointers are null.
+func zeroOf(property object, required bool) string {
+	value, ok := property["default"].(object)
+	isReference := reference(property) != ""
+	switch {
+	case ok && len(value) == 0 && isReference:
+		return "object"
+	case required && (property["type"] == "array" || isReference && property["default"] == nil):
+		return "null"
+	}
+	return ""
 }
 
 // addKeyDefaults notes the defaults of the fields that list keys consist of.

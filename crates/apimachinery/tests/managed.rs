@@ -10,9 +10,51 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 fn builtin() -> Types {
+    with_facts(&Facts::builtin().unwrap())
+}
+
+/// The built-in types for objects that were not decoded into Go's structs.
+fn undecoded() -> Types {
+    let mut facts = Facts::builtin().unwrap();
+    for facts in facts.types.values_mut() {
+        facts
+            .fields
+            .values_mut()
+            .for_each(|field| field.zero = None);
+    }
+    with_facts(&facts)
+}
+
+fn with_facts(facts: &Facts) -> Types {
     let definitions: Map<String, Value> =
         serde_json::from_str(include_str!("data/definitions.json")).unwrap();
-    Types::build(&definitions, &Facts::builtin().unwrap()).unwrap()
+    Types::build(&definitions, facts).unwrap()
+}
+
+/// Go's structs come with nulls and empty values, or lose them; ownership is compared as it is.
+fn without_empty(value: &Value) -> Option<Value> {
+    match value {
+        Value::Null => None,
+        Value::Object(fields) => {
+            let fields: Map<String, Value> = fields
+                .iter()
+                .filter_map(|(name, value)| {
+                    let kept = if name == "managedFields" {
+                        Some(value.clone())
+                    } else {
+                        without_empty(value)
+                    };
+                    Some((name.clone(), kept?))
+                })
+                .collect();
+            (!fields.is_empty()).then_some(Value::Object(fields))
+        }
+        Value::Array(items) => {
+            let items: Vec<Value> = items.iter().filter_map(without_empty).collect();
+            (!items.is_empty()).then_some(Value::Array(items))
+        }
+        scalar => Some(scalar.clone()),
+    }
 }
 
 fn kind_of(case: &Value) -> Kind {
@@ -95,8 +137,17 @@ fn check(case: &Value, types: &Types) {
         let place = format!("{} step {index}", case["name"]);
         match play(live.as_ref(), step, &kind, of) {
             Ok(object) => {
-                let got = serde_json::to_string_pretty(&object).unwrap();
-                assert_eq!(got, serde_json::to_string_pretty(want).unwrap(), "{place}");
+                let decoded = case["typed"] == true;
+                let shown = |object: &Value| {
+                    let object = if decoded {
+                        without_empty(object)
+                    } else {
+                        Some(object.clone())
+                    };
+                    serde_json::to_string_pretty(&object).unwrap()
+                };
+                let got = shown(&object);
+                assert_eq!(got, shown(want), "{place}");
                 live = Some(object);
             }
             Err(error) => {
@@ -114,11 +165,16 @@ fn check(case: &Value, types: &Types) {
 
 #[test]
 fn ownership_follows_the_recordings() {
-    let types = builtin();
+    let (decoded, undecoded) = (builtin(), undecoded());
     let cases: Vec<Value> = serde_json::from_str(include_str!("data/managed.json")).unwrap();
     let mut failed = Vec::new();
     for case in &cases {
-        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| check(case, &types)));
+        let types = if case["typed"] == true {
+            &decoded
+        } else {
+            &undecoded
+        };
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| check(case, types)));
         if result.is_err() {
             failed.push(case["name"].to_string());
         }

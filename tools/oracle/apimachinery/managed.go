@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/managedfields"
+	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/kube-openapi/pkg/validation/spec"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 )
@@ -33,11 +34,16 @@ func managed(c testCase) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Built-in kinds are written as the API server decodes them, unless the case says otherwise.
+	var objects objects = same{}
+	if c["typed"] == true {
+		objects = typed{}
+	}
 	live := &unstructured.Unstructured{Object: map[string]any{}}
 	live.SetGroupVersionKind(gvk)
 	var results []any
 	for i, step := range c["steps"].([]any) {
-		after, err := play(converter, gvk, live, step.(map[string]any))
+		after, err := play(converter, objects, gvk, live, step.(map[string]any))
 		if err != nil {
 			results = append(results, failure(err))
 			continue
@@ -72,7 +78,14 @@ func failure(err error) any {
 	return result
 }
 
-func play(converter managedfields.TypeConverter, gvk schema.GroupVersionKind, live *unstructured.Unstructured, step map[string]any) (*unstructured.Unstructured, error) {
+// objects is what the field manager wants to know about objects.
+type objects interface {
+	runtime.ObjectConvertor
+	runtime.ObjectCreater
+	runtime.ObjectDefaulter
+}
+
+func play(converter managedfields.TypeConverter, objects objects, gvk schema.GroupVersionKind, live *unstructured.Unstructured, step map[string]any) (*unstructured.Unstructured, error) {
 	subresource, _ := step["subresource"].(string)
 	ignored := fieldpath.NewSet()
 	for _, path := range asStrings(step["ignored"]) {
@@ -85,24 +98,39 @@ func play(converter managedfields.TypeConverter, gvk schema.GroupVersionKind, li
 	filters := map[fieldpath.APIVersion]fieldpath.Filter{
 		fieldpath.APIVersion(gvk.GroupVersion().String()): fieldpath.NewExcludeSetFilter(ignored),
 	}
-	manager, err := managedfields.NewDefaultFieldManager(converter, same{}, same{}, same{}, gvk, gvk.GroupVersion(), subresource, filters)
+	manager, err := managedfields.NewDefaultFieldManager(converter, objects, objects, objects, gvk, gvk.GroupVersion(), subresource, filters)
 	if err != nil {
 		return nil, err
 	}
 	written := &unstructured.Unstructured{Object: runtime.DeepCopyJSON(ints(step["object"]).(map[string]any))}
 	name := step["manager"].(string)
+	stored, err := objects.ConvertToVersion(live.DeepCopy(), gvk.GroupVersion())
+	if err != nil {
+		return nil, err
+	}
+	var after runtime.Object
 	if step["op"] == "apply" {
 		force, _ := step["force"].(bool)
-		after, err := manager.Apply(live.DeepCopy(), written, name, force)
+		if after, err = manager.Apply(stored, written, name, force); err != nil {
+			return nil, err
+		}
+	} else {
+		if live.GetUID() != "" {
+			written.SetUID(live.GetUID())
+		}
+		decoded, err := objects.ConvertToVersion(written, gvk.GroupVersion())
 		if err != nil {
 			return nil, err
 		}
-		return after.(*unstructured.Unstructured), nil
+		after = manager.UpdateNoErrors(stored, decoded, name)
 	}
-	if live.GetUID() != "" {
-		written.SetUID(live.GetUID())
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(after)
+	if err != nil {
+		return nil, err
 	}
-	return manager.UpdateNoErrors(live.DeepCopy(), written, name).(*unstructured.Unstructured), nil
+	result := &unstructured.Unstructured{Object: content}
+	result.SetGroupVersionKind(gvk)
+	return result, nil
 }
 
 func asStrings(value any) []string {
@@ -193,6 +221,17 @@ func readSpec() error {
 		}
 	}
 	return nil
+}
+
+// typed decodes into the Go types of built-in kinds, without defaults.
+type typed struct{ same }
+
+func (typed) New(gvk schema.GroupVersionKind) (runtime.Object, error) {
+	return scheme.Scheme.New(gvk)
+}
+
+func (typed) ConvertToVersion(in runtime.Object, target runtime.GroupVersioner) (runtime.Object, error) {
+	return scheme.Scheme.ConvertToVersion(in, target)
 }
 
 // same converts, defaults and creates nothing but what it is given: one version, no defaults.

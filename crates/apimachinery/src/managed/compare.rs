@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::element::{Element, equal};
 use super::set::Set;
 use super::typed::{Form, field_type, form, item_element};
-use crate::types::{List, ListKind, Object, TypeRef};
+use crate::types::{Field, List, ListKind, Object, TypeRef, Zero};
 
 /// The fields that differ; no path is in two of the sets.
 #[derive(Debug, Default)]
@@ -129,25 +129,33 @@ fn handle(
     }
 }
 
+/// The server's decoder fills in some fields, so where their object is, they are: see
+/// [`Field::zero`].
 fn fields(left: Option<&Value>, right: Option<&Value>, of: TypeRef<'_>, out: &mut Comparison) {
-    let nothing = serde_json::Map::new();
-    let left = left.and_then(Value::as_object).unwrap_or(&nothing);
-    let right = right.and_then(Value::as_object).unwrap_or(&nothing);
-    for (name, value) in left {
-        out.child(
-            &Element::field(name),
-            Some(value),
-            right.get(name),
-            field_type(of, name),
-        );
+    let empty = Value::Object(serde_json::Map::new());
+    let declared = of.object().map(|object| &object.fields);
+    let zero = |field: &Field| match field.zero? {
+        Zero::Object => Some(&empty),
+        Zero::Null => Some(&Value::Null),
+    };
+    let left = left.and_then(Value::as_object);
+    let right = right.and_then(Value::as_object);
+    let mut names: BTreeSet<&str> = BTreeSet::new();
+    for fields in [left, right].into_iter().flatten() {
+        names.extend(fields.keys().map(String::as_str));
     }
-    for (name, value) in right.iter().filter(|(name, _)| !left.contains_key(*name)) {
-        out.child(
-            &Element::field(name),
-            None,
-            Some(value),
-            field_type(of, name),
-        );
+    if left.is_none() || right.is_none() {
+        let filled = declared
+            .into_iter()
+            .flatten()
+            .filter(|(_, field)| field.zero.is_some());
+        names.extend(filled.map(|(name, _)| &**name));
+    }
+    for name in names {
+        let filled = declared.and_then(|fields| fields.get(name)).and_then(zero);
+        let left = left.and_then(|fields| fields.get(name).or(filled));
+        let right = right.and_then(|fields| fields.get(name).or(filled));
+        out.child(&Element::field(name), left, right, field_type(of, name));
     }
 }
 

@@ -399,6 +399,7 @@ impl Builder {
                 of: self.reference(&place, property, facts, preserve)?,
                 required: required.is_some_and(|names| names.iter().any(|one| one == name)),
                 default: property.get("default").or(facts.default.as_ref()).cloned(),
+                zero: facts.zero,
                 strategy: strategy(&place, property, facts)?,
             };
             fields.insert(Arc::from(name.as_str()), field);
@@ -451,6 +452,7 @@ impl Builder {
                 of,
                 required: false,
                 default: None,
+                zero: None,
                 strategy: Strategy::default(),
             };
             object.fields.insert(Arc::from(name), field);

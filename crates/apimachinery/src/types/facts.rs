@@ -12,6 +12,17 @@ use serde_json::Value;
 #[error("parse the table of type facts")]
 pub struct FactsError(#[source] serde_json::Error);
 
+/// What a field reads as where it is absent but the object that holds it is there, since Go's
+/// encoder writes the field even when it is empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Zero {
+    /// An object without fields.
+    Object,
+    /// Null.
+    Null,
+}
+
 /// Facts about one field.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
@@ -28,6 +39,8 @@ pub struct FieldFacts {
     pub merge_key: Option<String>,
     /// The default, for fields that list keys consist of.
     pub default: Option<Value>,
+    /// What the server's decoder fills the field in with.
+    pub zero: Option<Zero>,
 }
 
 /// Facts about one definition.

@@ -19,7 +19,7 @@ use serde_json::Value;
 
 pub use build::Error;
 pub use check::{Findings, check, drop_nulls};
-pub use facts::{Facts, FactsError, FieldFacts, TypeFacts};
+pub use facts::{Facts, FactsError, FieldFacts, TypeFacts, Zero};
 
 /// Place of a type in its [`Types`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -101,6 +101,8 @@ pub struct Field {
     pub required: bool,
     /// Its default in the schema or the facts; for custom resources only as a list key's default.
     pub default: Option<Value>,
+    /// What ownership counts the field as where it is absent.
+    pub zero: Option<Zero>,
     /// Strategic merge.
     pub strategy: Strategy,
 }
