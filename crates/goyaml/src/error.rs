@@ -87,7 +87,8 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
-/// Why a text gave no value. The texts are those of `sigs.k8s.io/yaml`.
+/// Why a text gave no value, or not of the kind that was asked for. The texts are those of
+/// `sigs.k8s.io/yaml`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The text is no YAML, or uses what YAML allows and this reader refuses.
@@ -106,6 +107,16 @@ pub enum Error {
         go_type: &'static str,
         /// The key as Go prints it.
         key: String,
+    },
+    /// The document is no map, or no list, where one was asked for.
+    #[error(
+        "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {found} into Go value of type {wanted}"
+    )]
+    WrongKind {
+        /// What JSON calls it.
+        found: &'static str,
+        /// What Go calls the wanted type.
+        wanted: &'static str,
     },
 }
 

@@ -42,7 +42,7 @@ pub use self::error::{Error, Problem};
 pub use self::numbers::numbers_as_float64;
 pub use self::scan::DEPTH_MAX;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Reads the first document of a text as `sigs.k8s.io/yaml`'s `Unmarshal` reads it into an empty
 /// interface, except that integers stay integers (see [`numbers_as_float64`]).
@@ -77,4 +77,45 @@ pub fn parse_float64(text: &[u8]) -> Result<Value, Error> {
     let mut value = parse(text)?;
     numbers_as_float64(&mut value);
     Ok(value)
+}
+
+/// As [`parse`], into a map; a text without a document, or with null, gives an empty one.
+///
+/// # Errors
+/// As [`parse`], and [`Error::WrongKind`] for anything but a map.
+pub fn parse_object(text: &[u8]) -> Result<Map<String, Value>, Error> {
+    match parse(text)? {
+        Value::Object(fields) => Ok(fields),
+        Value::Null => Ok(Map::new()),
+        other => Err(Error::WrongKind {
+            found: json_kind(&other),
+            wanted: "map[string]interface {}",
+        }),
+    }
+}
+
+/// As [`parse`], into a list; a text without a document, or with null, gives an empty one.
+///
+/// # Errors
+/// As [`parse`], and [`Error::WrongKind`] for anything but a list.
+pub fn parse_array(text: &[u8]) -> Result<Vec<Value>, Error> {
+    match parse(text)? {
+        Value::Array(items) => Ok(items),
+        Value::Null => Ok(Vec::new()),
+        other => Err(Error::WrongKind {
+            found: json_kind(&other),
+            wanted: "[]interface {}",
+        }),
+    }
+}
+
+fn json_kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
 }
