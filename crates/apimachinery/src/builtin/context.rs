@@ -180,8 +180,10 @@ impl Findings {
         let given = labels.as_object().unwrap_or(&none);
         let matches = match LabelSelector::from_object(selector) {
             Ok(chosen) => !selector.is_null() && chosen.matches(given),
-            // The selector has been complained about already.
-            Err(_) => true,
+            Err(_) => {
+                self.invalid(&at, selector.clone(), "invalid label selector");
+                true
+            }
         };
         let empty = !selector.is_null()
             && is_empty(&selector["matchLabels"])

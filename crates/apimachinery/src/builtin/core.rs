@@ -208,11 +208,13 @@ fn claim_update(object: &Value, old: &Value, path: &Path, found: &mut Findings) 
         found.forbidden(path, why);
         return;
     }
-    let amount =
-        |object: &Value| Quantity::from_json(at(object, "/spec/resources/requests/storage")).ok();
-    if amount(object) < amount(old) {
+    let amount = |object: &Value, pointer: &str| Quantity::from_json(at(object, pointer)).ok();
+    let requested = "/spec/resources/requests/storage";
+    let new = amount(object, requested);
+    // A claim may shrink to what it has, so that a failed expansion can be taken back.
+    if new < amount(old, requested) && new <= amount(old, "/status/capacity/storage") {
         let path = path.child("resources").child("requests").child("storage");
-        found.forbidden(&path, "field can not be less than previous value");
+        found.forbidden(&path, "field can not be less than status.capacity");
     }
 }
 

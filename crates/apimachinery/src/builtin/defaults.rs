@@ -389,6 +389,16 @@ fn select_by_uid(object: &mut Value) {
         ("batch.kubernetes.io/controller-uid", &uid),
         ("batch.kubernetes.io/job-name", &name),
     ];
+    // Labels taken over from the template stay in step with it.
+    if object.pointer("/metadata/labels") == object.pointer("/spec/template/metadata/labels")
+        && let Some(Value::Object(map)) = object.pointer_mut("/metadata/labels")
+    {
+        map.extend(
+            labels
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), value.as_str().into())),
+        );
+    }
     let Some(spec) = object.get_mut("spec") else {
         return;
     };

@@ -55,11 +55,11 @@ fn update(new: &Value, old: &Value, path: &Path, found: &mut Findings) {
 
 /// The template of a workload; `path` is its place.
 pub(super) fn template(template: &Value, path: &Path, found: &mut Findings) {
-    let metadata = path.child("metadata");
-    found.labels(at(template, "/metadata/labels"), &metadata.child("labels"));
+    // The server leaves `metadata` out of these paths.
+    found.labels(at(template, "/metadata/labels"), &path.child("labels"));
     for (key, _) in pairs(template, "/metadata/annotations") {
         let complaints = crate::names::check_label_key(&key.to_lowercase());
-        found.complaints(&metadata.child("annotations"), key, complaints);
+        found.complaints(&path.child("annotations"), key, complaints);
     }
     spec(&template["spec"], &path.child("spec"), found);
 }

@@ -31,11 +31,11 @@ pub(super) fn check(kind: &str, object: &Value, old: Option<&Value>, found: &mut
                 );
             }
             if old.is_some_and(|old| old["roleRef"] != object["roleRef"]) {
-                found.invalid(
-                    &Path::new("roleRef"),
-                    object["roleRef"].clone(),
-                    "cannot change roleRef",
-                );
+                let reference = &object["roleRef"];
+                // The server prints its internal form.
+                let shown = serde_json::json!({"APIGroup": text(reference, "/apiGroup"),
+                    "Kind": text(reference, "/kind"), "Name": text(reference, "/name")});
+                found.invalid(&Path::new("roleRef"), shown, "cannot change roleRef");
             }
         }
         _ => {}

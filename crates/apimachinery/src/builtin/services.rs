@@ -96,7 +96,8 @@ fn ports_errors(ports: &[Value], path: &Path, found: &mut Findings) {
             port["port"].as_i64().unwrap_or_default(),
         );
         if !taken.insert(key) {
-            let value = serde_json::json!({"protocol": key.0, "port": key.1});
+            // The server prints its internal form, with the fields that make the key.
+            let value = serde_json::json!({"Name": "", "Protocol": key.0, "AppProtocol": null, "Port": key.1, "TargetPort": 0, "NodePort": 0});
             found.errors.push(FieldError::duplicate(&path, value));
         }
     }

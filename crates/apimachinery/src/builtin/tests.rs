@@ -59,7 +59,7 @@ fn good(kind: &str) -> (&'static str, Value) {
         "HorizontalPodAutoscaler" => (
             "autoscaling",
             json!({"apiVersion": "autoscaling/v2",
-            "spec": {"maxReplicas": 3, "scaleTargetRef": {"kind": "Deployment", "name": "d"}, "behavior": {"scaleDown": {}}}}),
+            "spec": {"maxReplicas": 3, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "d"}, "behavior": {"scaleDown": {}}}}),
         ),
         "ValidatingWebhookConfiguration" => (
             "admissionregistration.k8s.io",
@@ -143,6 +143,24 @@ fn objects_are_refused_in_the_words_of_the_server() {
         found.sort();
         expected.sort();
         assert_eq!(found, expected, "{}", case["name"]);
+    }
+}
+
+/// What a real API server made of each object, but for what it allocates and what admission adds.
+#[test]
+fn objects_are_filled_in_as_by_a_real_server() {
+    let cases: Vec<Value> =
+        serde_json::from_str(include_str!("../../tests/data/builtin-defaults.json")).unwrap();
+    assert!(cases.len() > 15);
+    for case in cases {
+        let (group, kind) = (
+            case["group"].as_str().unwrap(),
+            case["kind"].as_str().unwrap(),
+        );
+        let mut object = case["input"].clone();
+        apply_defaults(group, kind, &mut object);
+        prepare_create(group, kind, &mut object);
+        assert_eq!(object, case["output"], "{kind}");
     }
 }
 

@@ -375,8 +375,7 @@ fn autoscaler(spec: &Value, path: &Path, found: &mut Findings) {
     if max < 1 {
         found.invalid(&path.child("maxReplicas"), max, "must be greater than 0");
     }
-    if let Some(min) = min.filter(|min| max < *min) {
-        let _ = min;
+    if min.is_some_and(|min| max < min) {
         found.invalid(
             &path.child("maxReplicas"),
             max,
@@ -384,6 +383,11 @@ fn autoscaler(spec: &Value, path: &Path, found: &mut Findings) {
         );
     }
     let target = path.child("scaleTargetRef");
+    let version = text(spec, "/scaleTargetRef/apiVersion");
+    if !version.contains('/') && text(spec, "/scaleTargetRef/kind") != "ReplicationController" {
+        let why = "apiVersion must specify API group";
+        found.invalid(&target.child("apiVersion"), version, why);
+    }
     for key in ["kind", "name"] {
         found.text_required(&spec["scaleTargetRef"], key, &target);
     }
