@@ -1,1 +1,52 @@
-//! Charts, values, the sprig and Helm functions, hooks and release records.
+//! Helm charts in Rust: loading, values, the sprig and Helm functions, schemas, hooks, rendering, release
+//! records; to the byte as Helm 4.3.1.
+//!
+//! In: files in memory, values, options. Out: manifests, hooks, notes, records. Pure but for what the
+//! caller hands in: no files, no network, no clock, no environment; time, randomness and lookups come
+//! from the [`Host`]. Templates and values may come from anybody: every loop and every size is bounded.
+//!
+//! A render, step by step: [`Chart`] (files) → [`CompiledChart`] (parsed templates) → [`render`] with
+//! [`RenderOptions`] → [`Rendered`].
+
+mod capabilities;
+mod chart;
+mod command;
+mod decode;
+mod functions;
+mod glob;
+mod gopath;
+mod goregex;
+mod gotext;
+mod gotime;
+mod log;
+mod manifest;
+mod objects;
+pub mod release;
+mod render;
+mod report;
+mod schema;
+pub mod semver;
+pub mod strvals;
+mod tree;
+pub mod values;
+mod yaml;
+
+pub use capabilities::{Capabilities, KubeVersion, VersionError};
+pub use chart::{
+    ArchiveError, Chart, Dependency, File, IgnoreError, Limits, LoadError, Lock, Maintainer,
+    Metadata, MissingDependencies, NotInstallable, ValidationError,
+};
+pub use command::{
+    NameError, OutputFile, TemplateError, TemplateFlags, TemplateOutput, release_name, template,
+};
+pub use functions::{Host, Lookup, RandomSource, SystemRandom, helm, sprig_for_values};
+pub use glob::{Error as GlobError, Glob};
+pub use gotemplate::Limits as RenderLimits;
+pub use log::{Level, Record};
+pub use manifest::{
+    HOOK_ANNOTATION, HOOK_DELETE_ANNOTATION, HOOK_OUTPUT_LOG_ANNOTATION, HOOK_WEIGHT_ANNOTATION,
+    Hook, HookEvent, HookExecution, INSTALL_ORDER, Manifest, ManifestError, UNINSTALL_ORDER,
+    hooks_at, kind_rank, split as split_manifests,
+};
+pub use render::{CompiledChart, RenderError, RenderFailure, RenderOptions, Rendered, render};
+pub use schema::SchemaError;

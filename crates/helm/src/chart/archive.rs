@@ -1,0 +1,155 @@
+//! Chart archives: gzipped tar files into files in memory.
+//!
+//! In: the bytes of a `.tgz`. Out: its files with the top directory cut off. Links, paths that leave
+//! the chart and archives beyond the limits are refused; nothing is written anywhere.
+
+use std::io::Read as _;
+
+use flate2::read::MultiGzDecoder;
+
+use crate::gopath;
+
+/// What a chart may cost to load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of all files together after decompression, archives of sub-charts included.
+    pub total_bytes: u64,
+    /// Number of files, those of sub-charts included.
+    pub files: usize,
+    /// How deep sub-charts may be nested.
+    pub depth: usize,
+}
+
+impl Default for Limits {
+    /// 100 MiB as Helm has it; 50,000 files; 32 levels.
+    fn default() -> Self {
+        Self { total_bytes: 100 * 1024 * 1024, files: 50_000, depth: 32 }
+    }
+}
+
+/// Why an archive is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    /// Not gzip, not tar, or cut short.
+    #[error("chart archive cannot be read")]
+    Read(#[source] std::io::Error),
+    /// A path that starts at the root.
+    #[error("chart illegally contains absolute paths")]
+    AbsolutePath,
+    /// A file beside the top directory.
+    #[error("chart illegally contains content outside the base directory: {0:?}")]
+    OutsideBase(String),
+    /// A path with too many `..`.
+    #[error("chart illegally references parent directory")]
+    ParentPath,
+    /// A path with a drive letter.
+    #[error("chart contains illegally named files")]
+    IllegalName,
+    /// `Chart.yaml` at the top instead of in a directory.
+    #[error("chart yaml not in base directory")]
+    NoBaseDirectory,
+    /// A symbolic or hard link, a device or the like.
+    #[error("chart archive contains {0:?}, which is not a regular file")]
+    NotRegular(String),
+    /// Beyond [`Limits::total_bytes`].
+    #[error("decompressed chart is larger than the maximum size {0}")]
+    TooLarge(u64),
+    /// Beyond [`Limits::files`].
+    #[error("chart has more than {0} files")]
+    TooManyFiles(usize),
+    /// Nothing in it.
+    #[error("no files in chart archive")]
+    Empty,
+}
+
+/// What is left of the limits while a chart and its sub-charts are loaded.
+#[derive(Debug)]
+pub(super) struct Budget {
+    limits: Limits,
+    bytes: u64,
+    files: usize,
+}
+
+impl Budget {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self { limits, bytes: limits.total_bytes, files: limits.files }
+    }
+
+    pub(super) fn depth(&self) -> usize {
+        self.limits.depth
+    }
+
+    /// Takes one file of that size off.
+    pub(super) fn take(&mut self, size: u64) -> Result<(), ArchiveError> {
+        self.files =
+            self.files.checked_sub(1).ok_or(ArchiveError::TooManyFiles(self.limits.files))?;
+        self.bytes =
+            self.bytes.checked_sub(size).ok_or(ArchiveError::TooLarge(self.limits.total_bytes))?;
+        Ok(())
+    }
+}
+
+/// The files of an archive in their order, names relative to the chart.
+pub(super) fn read(
+    archive: &[u8],
+    budget: &mut Budget,
+) -> Result<Vec<(String, Vec<u8>)>, ArchiveError> {
+    let mut tar = tar::Archive::new(MultiGzDecoder::new(archive));
+    let mut files = Vec::new();
+    for entry in tar.entries().map_err(ArchiveError::Read)? {
+        let mut entry = entry.map_err(ArchiveError::Read)?;
+        let kind = entry.header().entry_type();
+        if kind.is_dir() || kind.is_pax_global_extensions() || kind.is_pax_local_extensions() {
+            continue;
+        }
+        let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        if name.ends_with('/') {
+            continue;
+        }
+        if !(kind.is_file() || kind.is_contiguous() || kind.is_gnu_sparse()) {
+            return Err(ArchiveError::NotRegular(name));
+        }
+        let path = relative(&name)?;
+        budget.take(entry.size())?;
+        let mut data = Vec::new();
+        entry.by_ref().take(budget.limits.total_bytes).read_to_end(&mut data).map_err(ArchiveError::Read)?;
+        files.push((path, strip_bom(data)));
+    }
+    if files.is_empty() {
+        return Err(ArchiveError::Empty);
+    }
+    Ok(files)
+}
+
+/// Cuts a UTF-8 byte order mark off.
+pub(super) fn strip_bom(mut data: Vec<u8>) -> Vec<u8> {
+    if data.starts_with(b"\xEF\xBB\xBF") {
+        data.drain(..3);
+    }
+    data
+}
+
+/// The path without the top directory, checked to stay inside of it.
+fn relative(name: &str) -> Result<String, ArchiveError> {
+    let delimiter = if name.contains('\\') { '\\' } else { '/' };
+    let (first, rest) = name.split_once(delimiter).unwrap_or((name, ""));
+    let path = rest.replace(delimiter, "/");
+    if path.starts_with('/') {
+        return Err(ArchiveError::AbsolutePath);
+    }
+    let path = gopath::clean_str(&path);
+    if path == "." {
+        if first == "Chart.yaml" {
+            return Err(ArchiveError::NoBaseDirectory);
+        }
+        return Err(ArchiveError::OutsideBase(name.to_owned()));
+    }
+    if path.starts_with("..") {
+        return Err(ArchiveError::ParentPath);
+    }
+    let bytes = path.as_bytes();
+    if bytes.len() > 2 && bytes[0].is_ascii_alphabetic() && &bytes[1..3] == b":/" {
+        return Err(ArchiveError::IllegalName);
+    }
+    Ok(path)
+}

@@ -1,0 +1,259 @@
+//! From files in memory to a [`Chart`]: sorting them by their place, reading the YAML ones, loading
+//! what is below `charts/`.
+//!
+//! In: names and contents. Out: a validated chart, or the first thing wrong with it, in Helm's words.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Map;
+
+use super::archive::{self, ArchiveError, Budget, Limits};
+use super::ignore::{IgnoreError, Rules};
+use super::metadata::{Lock, Metadata, ValidationError};
+use super::{Chart, File};
+use crate::decode::KindError;
+use crate::{values, yaml};
+
+/// Why files are not a chart.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// No `Chart.yaml`.
+    #[error("Chart.yaml file is missing")]
+    NoChartYaml,
+    /// A YAML file of the chart is no YAML.
+    #[error("cannot load {file}: {reason}")]
+    Yaml {
+        /// Name of the file.
+        file: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// `Chart.yaml` lacks something.
+    #[error(transparent)]
+    Invalid(#[from] ValidationError),
+    /// An `apiVersion` other than `v1` and `v2`.
+    #[error("unsupported chart version")]
+    ApiVersion,
+    /// The archive is refused.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// `.helmignore` is refused.
+    #[error("cannot load .helmignore")]
+    Ignore(#[source] IgnoreError),
+    /// An entry of `charts/` that ends in `.tgz` and is no file.
+    #[error("error unpacking subchart tar in {chart}: expected {expected}, got {found}")]
+    NotAnArchive {
+        /// Name of the chart.
+        chart: String,
+        /// Name of the entry.
+        expected: String,
+        /// Name of a file in it.
+        found: String,
+    },
+    /// A sub-chart cannot be loaded.
+    #[error("error unpacking subchart {entry} in {chart}: {source}")]
+    Subchart {
+        /// Name of the entry below `charts/`.
+        entry: String,
+        /// Name of the chart around it.
+        chart: String,
+        /// What is wrong with it.
+        source: Box<LoadError>,
+    },
+    /// Sub-charts in sub-charts beyond the limit.
+    #[error("sub-charts are nested deeper than {0} levels")]
+    TooDeep(usize),
+}
+
+impl Chart {
+    /// Loads a chart from files as an archive would hold them: `.helmignore` is not looked at.
+    /// Names are relative to the chart, with slashes.
+    pub fn from_files(files: Vec<(String, Vec<u8>)>, limits: &Limits) -> Result<Self, LoadError> {
+        let mut budget = Budget::new(*limits);
+        for (_, data) in &files {
+            budget.take(data.len() as u64)?;
+        }
+        check_version(load(files, &mut budget, 0)?)
+    }
+
+    /// Loads a chart from the files of a directory: `.helmignore` is obeyed, files are taken in the
+    /// order of a directory walk, byte order marks are cut off.
+    pub fn from_directory(
+        files: Vec<(String, Vec<u8>)>,
+        limits: &Limits,
+    ) -> Result<Self, LoadError> {
+        let ignore = files.iter().find(|(name, _)| name == ".helmignore");
+        let text = ignore.map_or_else(Default::default, |(_, data)| String::from_utf8_lossy(data));
+        let rules = Rules::parse(&text).map_err(LoadError::Ignore)?;
+        let mut files: Vec<_> = files
+            .into_iter()
+            .filter(|(name, _)| !rules.ignores_file(name))
+            .map(|(name, data)| (name, archive::strip_bom(data)))
+            .collect();
+        files.sort_by(|(a, _), (b, _)| a.split('/').cmp(b.split('/')));
+        Self::from_files(files, limits)
+    }
+
+    /// Loads a chart from a gzipped tar file.
+    pub fn from_archive(archive: &[u8], limits: &Limits) -> Result<Self, LoadError> {
+        let mut budget = Budget::new(*limits);
+        let files = archive::read(archive, &mut budget)?;
+        check_version(load(files, &mut budget, 0)?)
+    }
+}
+
+fn check_version(chart: Chart) -> Result<Chart, LoadError> {
+    match chart.metadata.api_version.as_str() {
+        "v1" | "v2" => Ok(chart),
+        _ => Err(LoadError::ApiVersion),
+    }
+}
+
+fn in_file<E: ToString>(file: &'static str) -> impl Fn(E) -> LoadError {
+    move |error| LoadError::Yaml { file, reason: error.to_string() }
+}
+
+/// What the files of one chart fall into.
+#[derive(Default)]
+struct Sorted {
+    templates: Vec<File>,
+    files: Vec<File>,
+    values: Map<String, serde_json::Value>,
+    schema: Option<Arc<[u8]>>,
+    lock: Option<Lock>,
+    /// Files below `charts/` by the first element of their path there.
+    subcharts: BTreeMap<String, Vec<(String, Vec<u8>)>>,
+}
+
+fn load(
+    files: Vec<(String, Vec<u8>)>,
+    budget: &mut Budget,
+    depth: usize,
+) -> Result<Chart, LoadError> {
+    if depth > budget.depth() {
+        return Err(LoadError::TooDeep(budget.depth()));
+    }
+    let mut metadata = None;
+    for (_, data) in files.iter().filter(|(name, _)| name == "Chart.yaml") {
+        let metadata = metadata.get_or_insert_with(Metadata::default);
+        read_metadata(metadata, data, "Chart.yaml")?;
+        if metadata.api_version.is_empty() {
+            "v1".clone_into(&mut metadata.api_version);
+        }
+    }
+    let mut sorted = Sorted::default();
+    for (name, data) in files {
+        sort_file(name, data, &mut metadata, &mut sorted)?;
+    }
+    let mut metadata = metadata.ok_or(LoadError::NoChartYaml)?;
+    metadata.validate()?;
+    let mut dependencies = Vec::new();
+    for (entry, files) in sorted.subcharts {
+        if entry.starts_with(['_', '.']) {
+            continue;
+        }
+        let loaded = load_subchart(&entry, files, &metadata.name, budget, depth + 1);
+        dependencies.push(Arc::new(loaded?));
+    }
+    Ok(Chart {
+        metadata,
+        lock: sorted.lock,
+        templates: sorted.templates,
+        values: sorted.values,
+        schema: sorted.schema,
+        files: sorted.files,
+        dependencies,
+    })
+}
+
+fn read_metadata(
+    metadata: &mut Metadata,
+    data: &[u8],
+    file: &'static str,
+) -> Result<(), LoadError> {
+    let document = yaml::decode(data).map_err(in_file(file))?;
+    metadata.read(&document).map_err(in_file::<KindError>(file))
+}
+
+fn read_lock(data: &[u8], file: &'static str) -> Result<Lock, LoadError> {
+    let document = yaml::decode(data).map_err(in_file(file))?;
+    Lock::read(&document).map_err(in_file::<KindError>(file))
+}
+
+fn sort_file(
+    name: String,
+    data: Vec<u8>,
+    metadata: &mut Option<Metadata>,
+    sorted: &mut Sorted,
+) -> Result<(), LoadError> {
+    match name.as_str() {
+        "Chart.yaml" => {}
+        "Chart.lock" => sorted.lock = Some(read_lock(&data, "Chart.lock")?),
+        "values.yaml" => {
+            sorted.values = values::load(&data).map_err(in_file("values.yaml"))?;
+        }
+        "values.schema.json" => sorted.schema = Some(data.into()),
+        "requirements.yaml" => {
+            let metadata = metadata.get_or_insert_with(Metadata::default);
+            read_metadata(metadata, &data, "requirements.yaml")?;
+            if metadata.api_version == "v1" {
+                sorted.files.push(File { name, data: data.into() });
+            }
+        }
+        "requirements.lock" => {
+            sorted.lock = Some(read_lock(&data, "requirements.lock")?);
+            if metadata.as_ref().is_some_and(|m| m.api_version == "v1") {
+                sorted.files.push(File { name, data: data.into() });
+            }
+        }
+        _ if name.starts_with("templates/") => {
+            sorted.templates.push(File { name, data: data.into() });
+        }
+        _ => match name.strip_prefix("charts/") {
+            Some(inner) if crate::gopath::ext(name.as_bytes()) != b".prov" => {
+                let entry = inner.split('/').next().unwrap_or_default().to_owned();
+                sorted.subcharts.entry(entry).or_default().push((inner.to_owned(), data));
+            }
+            _ => sorted.files.push(File { name, data: data.into() }),
+        },
+    }
+    Ok(())
+}
+
+fn load_subchart(
+    entry: &str,
+    files: Vec<(String, Vec<u8>)>,
+    chart: &str,
+    budget: &mut Budget,
+    depth: usize,
+) -> Result<Chart, LoadError> {
+    let result = if crate::gopath::ext(entry.as_bytes()) == b".tgz" {
+        let Some((name, data)) = files.into_iter().next() else {
+            return Err(LoadError::NoChartYaml);
+        };
+        if name != entry {
+            return Err(LoadError::NotAnArchive {
+                chart: chart.to_owned(),
+                expected: entry.to_owned(),
+                found: name,
+            });
+        }
+        archive::read(&data, budget).map_err(LoadError::from).and_then(|f| load(f, budget, depth))
+    } else {
+        // Files that lie directly in charts/ belong to no chart.
+        let inner = files
+            .into_iter()
+            .filter_map(|(name, data)| Some((name.split_once('/')?.1.to_owned(), data)))
+            .collect();
+        load(inner, budget, depth)
+    };
+    result.map_err(|source| LoadError::Subchart {
+        entry: entry.to_owned(),
+        chart: chart.to_owned(),
+        source: Box::new(source),
+    })
+}
+
+#[cfg(test)]
+mod tests;

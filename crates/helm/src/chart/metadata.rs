@@ -1,0 +1,427 @@
+//! `Chart.yaml` and `Chart.lock`: what a chart says about itself and its dependencies.
+//!
+//! In: decoded YAML. Out: [`Metadata`] and [`Lock`], validated and with control characters removed as
+//! Helm does. Reads no files.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::decode::{Fields, KindError};
+use crate::semver;
+
+/// The contents of `Chart.yaml`. Texts are empty when absent.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Metadata {
+    /// Name; required, one path element.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// Home page.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub home: String,
+    /// Addresses of sources.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<String>,
+    /// Version; required, a loose semantic version.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub version: String,
+    /// One sentence.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// Words to search for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keywords: Vec<String>,
+    /// Who looks after it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub maintainers: Vec<Maintainer>,
+    /// Address of a picture.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub icon: String,
+    /// `v1` or `v2`; `v1` when absent.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub api_version: String,
+    /// Unused by Helm itself, but shown to templates.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub condition: String,
+    /// Unused by Helm itself, but shown to templates.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub tags: String,
+    /// Version of what the chart installs.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub app_version: String,
+    /// Whether the chart should no longer be used.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub deprecated: bool,
+    /// Free annotations.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+    /// Constraint on the Kubernetes version.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub kube_version: String,
+    /// Charts it depends on; None when the file names none at all.
+    #[serde(skip_serializing_if = "no_dependencies")]
+    pub dependencies: Option<Vec<Dependency>>,
+    /// `application`, `library` or empty.
+    #[serde(rename = "type", skip_serializing_if = "String::is_empty")]
+    pub kind: String,
+}
+
+#[expect(clippy::ref_option, reason = "the signature serde asks for")]
+fn no_dependencies(dependencies: &Option<Vec<Dependency>>) -> bool {
+    dependencies.as_ref().is_none_or(Vec::is_empty)
+}
+
+/// Who looks after a chart.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Maintainer {
+    /// A person or an organisation.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// Address for mail.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub email: String,
+    /// Address of a page.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub url: String,
+}
+
+/// A chart that another one depends on.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Dependency {
+    /// Name in the `Chart.yaml` of the dependency; the alias after dependencies were processed.
+    pub name: String,
+    /// Constraint on its version.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub version: String,
+    /// Where it comes from.
+    pub repository: String,
+    /// Comma separated paths into the values; the first that is a boolean decides.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub condition: String,
+    /// Names below `tags` in the values that switch it on or off.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// Set while dependencies are processed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub enabled: bool,
+    /// Texts, or objects with `child` and `parent`.
+    #[serde(rename = "import-values", skip_serializing_if = "Vec::is_empty")]
+    pub import_values: Vec<Value>,
+    /// Name to use in its place.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub alias: String,
+}
+
+/// The contents of `Chart.lock`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Lock {
+    /// When it was written, RFC 3339.
+    pub generated: String,
+    /// Hash over the dependencies.
+    pub digest: String,
+    /// The exact versions.
+    pub dependencies: Vec<Dependency>,
+}
+
+/// What is wrong with what a chart says about itself.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("validation: {0}")]
+pub struct ValidationError(pub(crate) String);
+
+fn invalid<T>(message: impl Into<String>) -> Result<T, ValidationError> {
+    Err(ValidationError(message.into()))
+}
+
+fn quote(text: &str) -> String {
+    crate::gotext::quote(text.as_bytes())
+}
+
+impl Metadata {
+    /// Reads the fields that `document` has over those already there: `requirements.yaml` is read
+    /// over `Chart.yaml`.
+    pub(crate) fn read(&mut self, document: &Value) -> Result<(), KindError> {
+        let fields = Fields::of_document(document, "v2.Metadata", "Metadata")?;
+        for (name, field) in [
+            ("name", &mut self.name),
+            ("home", &mut self.home),
+            ("version", &mut self.version),
+            ("description", &mut self.description),
+            ("icon", &mut self.icon),
+            ("apiVersion", &mut self.api_version),
+            ("condition", &mut self.condition),
+            ("tags", &mut self.tags),
+            ("appVersion", &mut self.app_version),
+            ("kubeVersion", &mut self.kube_version),
+            ("type", &mut self.kind),
+        ] {
+            let text = fields.text(name)?;
+            if !text.is_empty() {
+                *field = text;
+            }
+        }
+        self.deprecated |= fields.boolean("deprecated")?;
+        if let Some(sources) = fields.texts("sources")? {
+            self.sources = sources;
+        }
+        if let Some(keywords) = fields.texts("keywords")? {
+            self.keywords = keywords;
+        }
+        if let Some(annotations) = fields.text_map("annotations")? {
+            self.annotations.extend(annotations);
+        }
+        if let Some(maintainers) = fields.objects("maintainers", "v2.Maintainer")? {
+            self.maintainers = maintainers
+                .into_iter()
+                .map(|item| item.map_or(Ok(Maintainer::null()), |f| Maintainer::read(&f)))
+                .collect::<Result<_, _>>()?;
+        }
+        if let Some(dependencies) = fields.objects("dependencies", "v2.Dependency")? {
+            self.dependencies = Some(read_dependencies(dependencies)?);
+        }
+        Ok(())
+    }
+
+    /// Removes control characters and checks the required fields, as Helm's `Metadata.Validate`.
+    pub(crate) fn validate(&mut self) -> Result<(), ValidationError> {
+        self.sanitize();
+        if self.api_version.is_empty() {
+            return invalid("chart.metadata.apiVersion is required");
+        }
+        if self.name.is_empty() {
+            return invalid("chart.metadata.name is required");
+        }
+        if self.name == "." || self.name == ".." {
+            return invalid(format!("chart.metadata.name {} is not allowed", quote(&self.name)));
+        }
+        if self.name != crate::gopath::base_str(&self.name) {
+            return invalid(format!("chart.metadata.name {} is invalid", quote(&self.name)));
+        }
+        if self.version.is_empty() {
+            return invalid("chart.metadata.version is required");
+        }
+        if semver::Version::parse(&self.version).is_err() {
+            return invalid(format!("chart.metadata.version {} is invalid", quote(&self.version)));
+        }
+        if !matches!(self.kind.as_str(), "" | "application" | "library") {
+            return invalid("chart.metadata.type must be application or library");
+        }
+        if self.maintainers.iter().any(Maintainer::is_null) {
+            return invalid("maintainers must not contain empty or null nodes");
+        }
+        self.validate_dependencies()
+    }
+
+    fn validate_dependencies(&self) -> Result<(), ValidationError> {
+        let mut seen = BTreeSet::new();
+        for dependency in self.dependencies.iter().flatten() {
+            if dependency.is_null() {
+                return invalid("dependencies must not contain empty or null nodes");
+            }
+            if !dependency.alias.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b)) {
+                return invalid(format!(
+                    "dependency {} has disallowed characters in the alias",
+                    quote(&dependency.name)
+                ));
+            }
+            let key = dependency.effective_name();
+            if !seen.insert(key) {
+                return invalid(format!(
+                    "more than one dependency with name or alias {}",
+                    quote(key)
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn sanitize(&mut self) {
+        let texts = [
+            &mut self.name,
+            &mut self.description,
+            &mut self.home,
+            &mut self.icon,
+            &mut self.condition,
+            &mut self.tags,
+            &mut self.app_version,
+            &mut self.kube_version,
+        ];
+        for text in texts.into_iter().chain(&mut self.sources).chain(&mut self.keywords) {
+            sanitize(text);
+        }
+        for maintainer in &mut self.maintainers {
+            if !maintainer.is_null() {
+                sanitize(&mut maintainer.name);
+                sanitize(&mut maintainer.email);
+                sanitize(&mut maintainer.url);
+            }
+        }
+        for dependency in self.dependencies.iter_mut().flatten() {
+            if dependency.is_null() {
+                continue;
+            }
+            sanitize(&mut dependency.name);
+            sanitize(&mut dependency.version);
+            sanitize(&mut dependency.repository);
+            sanitize(&mut dependency.condition);
+            dependency.tags.iter_mut().for_each(sanitize);
+        }
+    }
+}
+
+/// Stands for a null item of a list until validation refuses it: no text read from YAML can hold it
+/// alone, since NUL is not a YAML character.
+const NULL_ITEM: &str = "\0";
+
+impl Maintainer {
+    fn null() -> Self {
+        Self { name: NULL_ITEM.to_owned(), ..Self::default() }
+    }
+
+    fn is_null(&self) -> bool {
+        self.name == NULL_ITEM
+    }
+
+    fn read(fields: &Fields<'_>) -> Result<Self, KindError> {
+        Ok(Self {
+            name: fields.text("name")?,
+            email: fields.text("email")?,
+            url: fields.text("url")?,
+        })
+    }
+}
+
+impl Dependency {
+    fn null() -> Self {
+        Self { name: NULL_ITEM.to_owned(), ..Self::default() }
+    }
+
+    fn is_null(&self) -> bool {
+        self.name == NULL_ITEM
+    }
+
+    /// The alias if there is one, else the name.
+    pub fn effective_name(&self) -> &str {
+        if self.alias.is_empty() { &self.name } else { &self.alias }
+    }
+
+    fn read(fields: &Fields<'_>) -> Result<Self, KindError> {
+        Ok(Self {
+            name: fields.text("name")?,
+            version: fields.text("version")?,
+            repository: fields.text("repository")?,
+            condition: fields.text("condition")?,
+            tags: fields.texts("tags")?.unwrap_or_default(),
+            enabled: fields.boolean("enabled")?,
+            import_values: fields.values("import-values")?.unwrap_or_default(),
+            alias: fields.text("alias")?,
+        })
+    }
+}
+
+fn read_dependencies(items: Vec<Option<Fields<'_>>>) -> Result<Vec<Dependency>, KindError> {
+    items
+        .into_iter()
+        .map(|item| item.map_or(Ok(Dependency::null()), |f| Dependency::read(&f)))
+        .collect()
+}
+
+impl Lock {
+    /// Reads a decoded `Chart.lock`; null items are dropped.
+    pub(crate) fn read(document: &Value) -> Result<Self, KindError> {
+        let fields = Fields::of_document(document, "v2.Lock", "Lock")?;
+        let items = fields.objects("dependencies", "v2.Dependency")?.unwrap_or_default();
+        let items = items.into_iter().filter(Option::is_some).collect();
+        Ok(Self {
+            generated: fields.text("generated")?,
+            digest: fields.text("digest")?,
+            dependencies: read_dependencies(items)?,
+        })
+    }
+}
+
+/// White space becomes blanks, what cannot be printed is dropped.
+fn sanitize(text: &mut String) {
+    let clean = |c: &char| c.is_whitespace() || crate::gotext::is_print(*c);
+    if text.chars().all(|c| c == ' ' || clean(&c) && !c.is_whitespace()) {
+        return;
+    }
+    *text = text
+        .chars()
+        .filter(clean)
+        .map(|c| if c.is_whitespace() { ' ' } else { c })
+        .collect();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn check(document: Value, want: Result<(), &str>) {
+        let mut metadata = Metadata::default();
+        let read = metadata.read(&document).map_err(|e| e.to_string());
+        let got = read.and_then(|()| metadata.validate().map_err(|e| e.to_string()));
+        assert_eq!(got, want.map_err(str::to_owned), "{document}");
+    }
+
+    #[test]
+    fn a_chart_must_say_what_it_is() {
+        check(json!({"apiVersion": "v2", "name": "a", "version": "1.0"}), Ok(()));
+        for (document, want) in [
+            (json!({}), "validation: chart.metadata.apiVersion is required"),
+            (json!({"apiVersion": "v2"}), "validation: chart.metadata.name is required"),
+            (
+                json!({"apiVersion": "v2", "name": "../x"}),
+                "validation: chart.metadata.name \"../x\" is invalid",
+            ),
+            (
+                json!({"apiVersion": "v2", "name": ".."}),
+                "validation: chart.metadata.name \"..\" is not allowed",
+            ),
+            (
+                json!({"apiVersion": "v2", "name": "a"}),
+                "validation: chart.metadata.version is required",
+            ),
+            (
+                json!({"apiVersion": "v2", "name": "a", "version": "one"}),
+                "validation: chart.metadata.version \"one\" is invalid",
+            ),
+            (
+                json!({"apiVersion": "v2", "name": "a", "version": "1", "type": "thing"}),
+                "validation: chart.metadata.type must be application or library",
+            ),
+            (
+                json!({"apiVersion": "v2", "name": "a", "version": "1", "maintainers": [null]}),
+                "validation: maintainers must not contain empty or null nodes",
+            ),
+            (
+                json!({"apiVersion": "v2", "name": "a", "version": "1", "dependencies": [null]}),
+                "validation: dependencies must not contain empty or null nodes",
+            ),
+            (
+                json!({"apiVersion": "v2", "name": "a", "version": "1", "dependencies": [{"name": "b"}, {"name": "c", "alias": "b"}]}),
+                "validation: more than one dependency with name or alias \"b\"",
+            ),
+            (
+                json!({"apiVersion": "v2", "name": "a", "version": "1", "dependencies": [{"name": "b", "alias": "b.c"}]}),
+                "validation: dependency \"b\" has disallowed characters in the alias",
+            ),
+        ] {
+            check(document, Err(want));
+        }
+    }
+
+    #[test]
+    fn control_characters_are_removed() {
+        let mut metadata = Metadata::default();
+        let document = json!({"apiVersion": "v2", "name": "a", "version": "1", "description": "x\ty\u{7}z"});
+        metadata.read(&document).expect("reads");
+        metadata.validate().expect("valid");
+        assert_eq!(metadata.description, "x yz");
+    }
+}

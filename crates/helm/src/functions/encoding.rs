@@ -1,0 +1,129 @@
+//! Base64, base32, JSON, YAML and TOML.
+//!
+//! In: texts and values. Out: values and texts, as Go's libraries read and write them. What fails is
+//! an empty text, a text with the error or an error, as each function of sprig and Helm has it.
+
+use gotemplate::{CallError, Functions, Map, Str, Type, Value};
+
+use super::json::{self, JsonError};
+use super::toml;
+use crate::values::to_template;
+use crate::yaml;
+
+pub(super) fn add(functions: &mut Functions) {
+    add_bases(functions);
+    add_json(functions);
+}
+
+fn add_bases(functions: &mut Functions) {
+    functions
+        .add("b64enc", |text: Str| super::base::encode64(&text))
+        .add("b64dec", |text: Str| super::base::decode64(&text).unwrap_or_else(String::into_bytes))
+        .add("b32enc", |text: Str| super::base::encode32(&text))
+        .add("b32dec", |text: Str| super::base::decode32(&text).unwrap_or_else(String::into_bytes));
+}
+
+fn add_json(functions: &mut Functions) {
+    functions
+        .add("fromJson", |text: Str| json::parse(&text).map_or(Value::Nil, |v| to_template(&v)))
+        .add("mustFromJson", |text: Str| {
+            json::parse(&text).map(|v| to_template(&v)).map_err(as_call)
+        })
+        .add("toJson", |value: Value| json::write(&value).unwrap_or_default())
+        .add("mustToJson", |value: Value| json::write(&value))
+        .add("toPrettyJson", |value: Value| json::write_pretty(&value).unwrap_or_default())
+        .add("mustToPrettyJson", |value: Value| json::write_pretty(&value))
+        .add("toRawJson", |value: Value| json::write_raw(&value))
+        .add("mustToRawJson", |value: Value| json::write_raw(&value));
+}
+
+fn as_call(error: JsonError) -> CallError {
+    CallError::text(error.to_string())
+}
+
+/// What Helm adds to sprig or replaces.
+pub(super) fn add_helm(functions: &mut Functions) {
+    functions
+        .add("toYaml", |value: Value| to_yaml(&value).unwrap_or_default())
+        .add("mustToYaml", |value: Value| to_yaml(&value))
+        .add("toYamlPretty", |value: Value| to_yaml_pretty(&value).unwrap_or_default())
+        .add("fromYaml", |text: Str| match yaml::decode_float(&text) {
+            Ok(value) => object_or_error(&value, yaml_kind_error),
+            Err(error) => error_map(error.to_string()),
+        })
+        .add("fromYamlArray", |text: Str| match yaml::decode_float(&text) {
+            Ok(value) => list_or_error(&value, yaml_kind_error),
+            Err(error) => error_list(error.to_string()),
+        })
+        .add("fromJson", |text: Str| match json::parse(&text) {
+            Ok(value) => object_or_error(&value, json_kind_error),
+            Err(error) => error_map(error.to_string()),
+        })
+        .add("fromJsonArray", |text: Str| match json::parse(&text) {
+            Ok(value) => list_or_error(&value, json_kind_error),
+            Err(error) => error_list(error.to_string()),
+        })
+        .add("toToml", |value: Value| toml::write(&value).unwrap_or_else(String::into_bytes))
+        .add("mustToToml", |value: Value| toml::write(&value).map_err(CallError::text))
+        .add("fromToml", |text: Str| match toml::parse(&text) {
+            Ok(map) => map,
+            Err(error) => error_map(error),
+        });
+}
+
+/// YAML as `sigs.k8s.io/yaml` writes it, without the last line feed.
+pub(crate) fn to_yaml(value: &Value) -> Result<String, CallError> {
+    let value = json::to_value(value)?;
+    let mut text = yaml::encode(&value).map_err(CallError::text)?;
+    if text.ends_with('\n') {
+        text.pop();
+    }
+    Ok(text)
+}
+
+fn to_yaml_pretty(value: &Value) -> Result<String, CallError> {
+    let value = json::to_value(value)?;
+    let mut text = yaml::encode_pretty(&value).map_err(CallError::text)?;
+    if text.ends_with('\n') {
+        text.pop();
+    }
+    Ok(text)
+}
+
+fn yaml_kind_error(found: &str, wanted: &str) -> String {
+    format!("error unmarshaling JSON: while decoding JSON: {}", json_kind_error(found, wanted))
+}
+
+fn json_kind_error(found: &str, wanted: &str) -> String {
+    format!("json: cannot unmarshal {found} into Go value of type {wanted}")
+}
+
+/// A null gives the nil map, as Go's decoder leaves it.
+fn object_or_error(value: &serde_json::Value, error: fn(&str, &str) -> String) -> Map {
+    match value {
+        serde_json::Value::Object(map) => crate::values::map_to_template(map),
+        serde_json::Value::Null => Map::nil(&Type::MAP),
+        other => error_map(error(crate::decode::kind(other), "map[string]interface {}")),
+    }
+}
+
+fn list_or_error(
+    value: &serde_json::Value,
+    error: fn(&str, &str) -> String,
+) -> gotemplate::List {
+    match value {
+        serde_json::Value::Array(items) => {
+            gotemplate::List::new(items.iter().map(to_template).collect())
+        }
+        serde_json::Value::Null => gotemplate::List::nil(&Type::LIST),
+        other => error_list(error(crate::decode::kind(other), "[]interface {}")),
+    }
+}
+
+fn error_map(text: String) -> Map {
+    [("Error", Value::from(text))].into_iter().collect()
+}
+
+fn error_list(text: String) -> gotemplate::List {
+    gotemplate::List::new(vec![Value::from(text)])
+}

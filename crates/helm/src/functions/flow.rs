@@ -1,0 +1,48 @@
+//! Defaults, choices and failures.
+//!
+//! In: anything. Out: one of the arguments, a boolean, or the error the chart asks for. Source: sprig
+//! `defaults.go`; `required` and `fail` are Helm's.
+
+use gotemplate::{CallError, Functions, Rest, Str, Value};
+
+use super::support::{empty, lossy};
+
+/// Marks the text of `fail` and `required` inside an error, so that the report can show it alone.
+pub(crate) const WARN_START: &str = "HELM_ERR_START";
+/// Ends what [`WARN_START`] starts.
+pub(crate) const WARN_END: &str = "HELM_ERR_END";
+
+pub(super) fn add(functions: &mut Functions) {
+    functions
+        .add("default", |default: Value, Rest(given): Rest<Value>| {
+            given.into_iter().next().filter(|given| !empty(given)).unwrap_or(default)
+        })
+        .add("empty", |value: Value| empty(&value))
+        .add("coalesce", |Rest(values): Rest<Value>| {
+            values.into_iter().find(|value| !empty(value)).unwrap_or_default()
+        })
+        .add("all", |Rest(values): Rest<Value>| !values.iter().any(empty))
+        .add("any", |Rest(values): Rest<Value>| !values.iter().all(empty))
+        .add("ternary", |yes: Value, no: Value, choice: bool| if choice { yes } else { no })
+        .add("fail", |text: Str| failed::<Str>(lossy(&text).into_owned()))
+        .add("hello", || "Hello!");
+}
+
+/// Helm's versions, whose texts stand alone in the report.
+pub(super) fn add_helm(functions: &mut Functions) {
+    functions
+        .add("fail", |text: Str| failed::<Str>(wrapped(&lossy(&text))))
+        .add("required", |warning: Str, value: Value| match &value {
+            Value::Nil => failed(wrapped(&lossy(&warning))),
+            Value::Str(text) if text.is_empty() => failed(wrapped(&lossy(&warning))),
+            _ => Ok(value),
+        });
+}
+
+fn wrapped(text: &str) -> String {
+    format!("{WARN_START}{text}{WARN_END}")
+}
+
+fn failed<T>(text: String) -> Result<T, CallError> {
+    Err(CallError::Text(text))
+}

@@ -1,0 +1,385 @@
+//! JSON of template values: reading with the texts of Go's errors, writing with Go's escapes.
+//!
+//! In: texts and values. Out: values and texts. Source: Go `encoding/json`.
+
+use gotemplate::{CallError, Value};
+use serde_json::{Map, Number, Value as Json};
+
+use super::dates::{Duration, Time};
+use super::semver::SemverObject;
+use super::support::fail;
+
+/// Nesting beyond which Go's reader gives up.
+const DEPTH_MAX: usize = 10_000;
+/// Nesting beyond which values are not written: deeper ones contain themselves.
+const WRITE_DEPTH_MAX: usize = 1_000;
+
+/// Why a text is no JSON, in the words of Go.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum JsonError {
+    #[error("unexpected end of JSON input")]
+    End,
+    #[error("invalid character {character} {place}")]
+    Character {
+        /// The character, quoted.
+        character: String,
+        /// Where it stands.
+        place: String,
+    },
+    #[error("exceeded max depth")]
+    Depth,
+}
+
+/// Reads a whole text; all numbers are floats.
+pub(crate) fn parse(text: &[u8]) -> Result<Json, JsonError> {
+    let mut reader = Reader { text, at: 0 };
+    reader.skip_space();
+    let value = reader.value(0)?;
+    reader.skip_space();
+    match reader.peek() {
+        None => Ok(value),
+        Some(byte) => Err(unexpected(byte, "after top-level value")),
+    }
+}
+
+fn unexpected(byte: u8, place: impl Into<String>) -> JsonError {
+    let character = match byte {
+        b'\'' => r"'\''".to_owned(),
+        b'"' => "'\"'".to_owned(),
+        _ => {
+            let c = char::from(byte);
+            let quoted = crate::gotext::quote(c.to_string().as_bytes());
+            format!("'{}'", &quoted[1..quoted.len() - 1])
+        }
+    };
+    JsonError::Character { character, place: place.into() }
+}
+
+struct Reader<'a> {
+    text: &'a [u8],
+    at: usize,
+}
+
+impl Reader<'_> {
+    fn peek(&self) -> Option<u8> {
+        self.text.get(self.at).copied()
+    }
+
+    fn next(&mut self) -> Result<u8, JsonError> {
+        let byte = self.peek().ok_or(JsonError::End)?;
+        self.at += 1;
+        Ok(byte)
+    }
+
+    fn skip_space(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\r' | b'\n')) {
+            self.at += 1;
+        }
+    }
+
+    fn value(&mut self, depth: usize) -> Result<Json, JsonError> {
+        if depth > DEPTH_MAX.min(WRITE_DEPTH_MAX) {
+            return Err(JsonError::Depth);
+        }
+        match self.next()? {
+            b'{' => self.object(depth),
+            b'[' => self.array(depth),
+            b'"' => self.string().map(Json::String),
+            b't' => self.word("true", Json::Bool(true)),
+            b'f' => self.word("false", Json::Bool(false)),
+            b'n' => self.word("null", Json::Null),
+            b'-' | b'0'..=b'9' => {
+                self.at -= 1;
+                self.number()
+            }
+            other => Err(unexpected(other, "looking for beginning of value")),
+        }
+    }
+
+    fn word(&mut self, word: &str, value: Json) -> Result<Json, JsonError> {
+        for wanted in word.bytes().skip(1) {
+            let byte = self.next()?;
+            if byte != wanted {
+                let place = format!("in literal {word} (expecting '{}')", char::from(wanted));
+                return Err(unexpected(byte, place));
+            }
+        }
+        Ok(value)
+    }
+
+    fn digits(&mut self) -> usize {
+        let start = self.at;
+        while matches!(self.peek(), Some(b'0'..=b'9')) {
+            self.at += 1;
+        }
+        self.at - start
+    }
+
+    fn digit_needed(&mut self, place: &str) -> Result<(), JsonError> {
+        if self.digits() == 0 {
+            let byte = self.next()?;
+            return Err(unexpected(byte, place));
+        }
+        Ok(())
+    }
+
+    fn number(&mut self) -> Result<Json, JsonError> {
+        let start = self.at;
+        if self.peek() == Some(b'-') {
+            self.at += 1;
+        }
+        if self.peek() == Some(b'0') {
+            self.at += 1;
+        } else {
+            self.digit_needed("in numeric literal")?;
+        }
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            self.digit_needed("after decimal point in numeric literal")?;
+        }
+        if matches!(self.peek(), Some(b'e' | b'E')) {
+            self.at += 1;
+            if matches!(self.peek(), Some(b'+' | b'-')) {
+                self.at += 1;
+            }
+            self.digit_needed("in exponent of numeric literal")?;
+        }
+        let text = String::from_utf8_lossy(&self.text[start..self.at]);
+        let number = text.parse::<f64>().ok().and_then(Number::from_f64);
+        Ok(number.map_or(Json::Null, Json::Number))
+    }
+
+    fn string(&mut self) -> Result<String, JsonError> {
+        let start = self.at;
+        loop {
+            match self.next()? {
+                b'"' => break,
+                b'\\' => match self.next()? {
+                    b'b' | b'f' | b'n' | b'r' | b't' | b'\\' | b'/' | b'"' => {}
+                    b'u' => {
+                        for _ in 0..4 {
+                            let byte = self.next()?;
+                            if !byte.is_ascii_hexdigit() {
+                                return Err(unexpected(byte, "in \\u hexadecimal character escape"));
+                            }
+                        }
+                    }
+                    other => return Err(unexpected(other, "in string escape code")),
+                },
+                control @ 0..=0x1f => return Err(unexpected(control, "in string literal")),
+                _ => {}
+            }
+        }
+        Ok(unescape(&String::from_utf8_lossy(&self.text[start..self.at - 1])))
+    }
+
+    fn array(&mut self, depth: usize) -> Result<Json, JsonError> {
+        let mut items = Vec::new();
+        self.skip_space();
+        if self.peek() == Some(b']') {
+            self.at += 1;
+            return Ok(Json::Array(items));
+        }
+        loop {
+            self.skip_space();
+            items.push(self.value(depth + 1)?);
+            self.skip_space();
+            match self.next()? {
+                b',' => {}
+                b']' => return Ok(Json::Array(items)),
+                other => return Err(unexpected(other, "after array element")),
+            }
+        }
+    }
+
+    fn object(&mut self, depth: usize) -> Result<Json, JsonError> {
+        let mut map = Map::new();
+        self.skip_space();
+        if self.peek() == Some(b'}') {
+            self.at += 1;
+            return Ok(Json::Object(map));
+        }
+        loop {
+            self.skip_space();
+            match self.next()? {
+                b'"' => {}
+                other => {
+                    return Err(unexpected(other, "looking for beginning of object key string"));
+                }
+            }
+            let key = self.string()?;
+            self.skip_space();
+            match self.next()? {
+                b':' => {}
+                other => return Err(unexpected(other, "after object key")),
+            }
+            self.skip_space();
+            let value = self.value(depth + 1)?;
+            map.insert(key, value);
+            self.skip_space();
+            match self.next()? {
+                b',' => {}
+                b'}' => return Ok(Json::Object(map)),
+                other => return Err(unexpected(other, "after object key:value pair")),
+            }
+        }
+    }
+}
+
+/// Takes the escapes of a checked string apart; lone surrogates become U+FFFD.
+fn unescape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        out.push_str(&rest[..at]);
+        let escape = rest.as_bytes().get(at + 1).copied().unwrap_or_default();
+        rest = rest.get(at + 2..).unwrap_or_default();
+        match escape {
+            b'b' => out.push('\u{8}'),
+            b'f' => out.push('\u{c}'),
+            b'n' => out.push('\n'),
+            b'r' => out.push('\r'),
+            b't' => out.push('\t'),
+            b'u' => {
+                let (c, used) = unicode_escape(rest);
+                out.push(c);
+                rest = rest.get(used..).unwrap_or_default();
+            }
+            other => out.push(char::from(other)),
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+/// The character of four hexadecimal digits, or of two surrogates; and the bytes used.
+fn unicode_escape(text: &str) -> (char, usize) {
+    let unit = |from: usize| {
+        text.get(from..from + 4).and_then(|digits| u32::from_str_radix(digits, 16).ok())
+    };
+    let first = unit(0).unwrap_or(0xFFFD);
+    if let Some(c) = char::from_u32(first) {
+        return (c, 4);
+    }
+    if first < 0xDC00
+        && text.get(4..6) == Some("\\u")
+        && let Some(second @ 0xDC00..=0xDFFF) = unit(6)
+    {
+        let code = 0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00);
+        return (char::from_u32(code).unwrap_or('\u{FFFD}'), 10);
+    }
+    ('\u{FFFD}', 4)
+}
+
+pub(crate) fn write(value: &Value) -> Result<Vec<u8>, CallError> {
+    goyaml::json::to_vec(&to_value(value)?).map_err(written)
+}
+
+pub(super) fn write_raw(value: &Value) -> Result<Vec<u8>, CallError> {
+    goyaml::json::to_vec_raw(&to_value(value)?).map_err(written)
+}
+
+pub(super) fn write_pretty(value: &Value) -> Result<String, CallError> {
+    goyaml::json::to_string_indent(&to_value(value)?, "", "  ").map_err(written)
+}
+
+fn written(error: serde_json::Error) -> CallError {
+    CallError::text(error.to_string())
+}
+
+/// A value as `json.Marshal` sees it.
+pub(crate) fn to_value(value: &Value) -> Result<Json, CallError> {
+    convert(value, 0)
+}
+
+fn convert(value: &Value, depth: usize) -> Result<Json, CallError> {
+    if depth > WRITE_DEPTH_MAX {
+        return fail("json: unsupported value: encountered a cycle");
+    }
+    Ok(match value {
+        Value::Nil => Json::Null,
+        Value::Bool(b) => Json::Bool(*b),
+        Value::Int(kind, int) if kind.is_signed() => Json::from(*int),
+        Value::Int(_, bits) => Json::from(bits.cast_unsigned()),
+        Value::Float(float) => match Number::from_f64(*float) {
+            Some(number) => Json::Number(number),
+            None => {
+                let shown = crate::gotext::format("%v", std::slice::from_ref(value));
+                return fail(format!("json: unsupported value: {shown}"));
+            }
+        },
+        Value::Str(text) => Json::String(text.to_str_lossy().into_owned()),
+        Value::Bytes(bytes) => Json::String(super::base::encode64(bytes)),
+        Value::List(list) if list.is_nil() => Json::Null,
+        Value::Map(map) if map.is_nil() => Json::Null,
+        Value::List(list) => {
+            let items = list.borrow();
+            Json::Array(items.iter().map(|v| convert(v, depth + 1)).collect::<Result<_, _>>()?)
+        }
+        Value::Map(map) => {
+            let entries = map.borrow();
+            let entries = entries
+                .iter()
+                .map(|(k, v)| Ok((k.to_str_lossy().into_owned(), convert(v, depth + 1)?)));
+            Json::Object(entries.collect::<Result<_, CallError>>()?)
+        }
+        Value::Complex(_) => return fail("json: unsupported type: complex128"),
+        Value::Func(_) => return fail(format!("json: unsupported type: {}", value.type_name())),
+        Value::Native(native) => {
+            if let Some(time) = value.as_native::<Time>() {
+                return Ok(Json::String(time.rfc3339()));
+            }
+            if let Some(duration) = value.as_native::<Duration>() {
+                return Ok(Json::from(duration.0));
+            }
+            if let Some(version) = value.as_native::<SemverObject>() {
+                return Ok(Json::String(version.0.to_string()));
+            }
+            let fields = native.fields().into_iter();
+            let fields = fields.map(|(name, v)| Ok((name.to_owned(), convert(&v, depth + 1)?)));
+            Json::Object(fields.collect::<Result<_, CallError>>()?)
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn json_is_read_as_go_reads_it() {
+        for (text, want) in [
+            (" {\"a\": [1, -2.5e1, \"x\\u00e9\\ud83d\\ude00\\n\", true, null]} ", json!({"a": [1.0, -25.0, "x\u{e9}\u{1f600}\n", true, null]})),
+            ("\"\\ud800x\"", json!("\u{fffd}x")),
+            ("[]", json!([])),
+        ] {
+            assert_eq!(parse(text.as_bytes()), Ok(want));
+        }
+    }
+
+    #[test]
+    fn errors_are_in_the_words_of_go() {
+        for (text, want) in [
+            ("", "unexpected end of JSON input"),
+            ("{", "unexpected end of JSON input"),
+            ("x", "invalid character 'x' looking for beginning of value"),
+            ("{a", "invalid character 'a' looking for beginning of object key string"),
+            ("{\"a\" 1}", "invalid character '1' after object key"),
+            ("[1 2]", "invalid character '2' after array element"),
+            ("{\"a\":1 2}", "invalid character '2' after object key:value pair"),
+            ("1 2", "invalid character '2' after top-level value"),
+            ("trux", "invalid character 'x' in literal true (expecting 'e')"),
+            ("\"\\q\"", "invalid character 'q' in string escape code"),
+            ("\"\n\"", "invalid character '\\n' in string literal"),
+            ("-x", "invalid character 'x' in numeric literal"),
+            ("1.x", "invalid character 'x' after decimal point in numeric literal"),
+            ("1ex", "invalid character 'x' in exponent of numeric literal"),
+            ("01", "invalid character '1' after top-level value"),
+            ("'", "invalid character '\\'' looking for beginning of value"),
+        ] {
+            assert_eq!(parse(text.as_bytes()).map_err(|e| e.to_string()), Err(want.to_owned()), "{text}");
+        }
+        assert_eq!(parse("[".repeat(5_000).as_bytes()), Err(JsonError::Depth));
+    }
+}

@@ -1,0 +1,167 @@
+//! Versions: `semver` and `semverCompare`.
+//!
+//! In: texts. Out: a version object with the methods of Masterminds' library, or whether a constraint
+//! holds.
+
+use std::any::Any;
+
+use gotemplate::{
+    Args, CallError, Context, Functions, IntKind, Method, NamedType, Native, Signature, Str, Type,
+    Value,
+};
+
+use super::support::{fail, lossy};
+use crate::semver::{Constraint, Version};
+
+pub(super) fn add(functions: &mut Functions) {
+    functions
+        .add("semverCompare", |constraint: Str, version: Str| compare(&lossy(&constraint), &lossy(&version)))
+        .insert(gotemplate::Function::new(
+            "semver",
+            Signature {
+                params: &[Type::String],
+                variadic: None,
+                result: Type::Pointer(&VERSION),
+            },
+            Box::new(|_, args| {
+                let text: Str = args.take();
+                let version = Version::parse(&lossy(&text)).map_err(as_call)?;
+                Ok(object(version))
+            }),
+        ));
+}
+
+fn as_call(error: crate::semver::Error) -> CallError {
+    CallError::text(error.to_string())
+}
+
+fn compare(constraint: &str, version: &str) -> Result<bool, CallError> {
+    let constraint = Constraint::parse(constraint).map_err(as_call)?;
+    let version = Version::parse(version).map_err(as_call)?;
+    Ok(constraint.check(&version))
+}
+
+/// A `*semver.Version`.
+pub(crate) struct SemverObject(pub(crate) Version);
+
+fn object(version: Version) -> Value {
+    Value::Native(std::rc::Rc::new(SemverObject(version)))
+}
+
+/// The parameter of a comparison.
+static OTHER: [Type; 1] = [Type::Pointer(&VERSION)];
+
+static UINT64: Type = Type::Int(IntKind::Uint64);
+
+static VERSION: NamedType = NamedType {
+    name: "semver.Version",
+    underlying: Type::Struct,
+    methods: &[
+        getter("Major", UINT64, |_, this, _| number(this, |v| v.major)),
+        getter("Minor", UINT64, |_, this, _| number(this, |v| v.minor)),
+        getter("Patch", UINT64, |_, this, _| number(this, |v| v.patch)),
+        getter("Prerelease", Type::String, |_, this, _| text(this, |v| v.pre.clone())),
+        getter("Metadata", Type::String, |_, this, _| text(this, |v| v.metadata.clone())),
+        getter("Original", Type::String, |_, this, _| text(this, |v| v.original.clone())),
+        getter("String", Type::String, |_, this, _| text(this, ToString::to_string)),
+        getter("IncPatch", Type::Named(&VERSION), |_, this, _| next(this, Version::next_patch)),
+        getter("IncMinor", Type::Named(&VERSION), |_, this, _| next(this, Version::next_minor)),
+        getter("IncMajor", Type::Named(&VERSION), |_, this, _| next(this, Version::next_major)),
+        relation("LessThan", |_, this, args| order(this, args, std::cmp::Ordering::is_lt)),
+        relation("LessThanEqual", |_, this, args| order(this, args, std::cmp::Ordering::is_le)),
+        relation("GreaterThan", |_, this, args| order(this, args, std::cmp::Ordering::is_gt)),
+        relation("GreaterThanEqual", |_, this, args| order(this, args, std::cmp::Ordering::is_ge)),
+        relation("Equal", |_, this, args| order(this, args, std::cmp::Ordering::is_eq)),
+        Method {
+            name: "Compare",
+            signature: Signature {
+                params: &OTHER,
+                variadic: None,
+                result: Type::INT,
+            },
+            call: |_, this, args| {
+                let (a, b) = both(this, args)?;
+                Ok(Value::int(a.compare(&b) as i64))
+            },
+        },
+    ],
+};
+
+type Call = fn(&mut Context<'_>, &Value, &mut Args) -> Result<Value, CallError>;
+
+const fn getter(name: &'static str, result: Type, call: Call) -> Method {
+    Method { name, signature: Signature { params: &[], variadic: None, result }, call }
+}
+
+const fn relation(name: &'static str, call: Call) -> Method {
+    let signature = Signature { params: &OTHER, variadic: None, result: Type::Bool };
+    Method { name, signature, call }
+}
+
+fn version(value: &Value) -> Result<&Version, CallError> {
+    match value.as_native::<SemverObject>() {
+        Some(object) => Ok(&object.0),
+        None => fail(super::support::NIL_DEREFERENCE),
+    }
+}
+
+fn number(this: &Value, part: fn(&Version) -> u64) -> Result<Value, CallError> {
+    Ok(Value::Int(IntKind::Uint64, part(version(this)?).cast_signed()))
+}
+
+fn text(this: &Value, part: fn(&Version) -> String) -> Result<Value, CallError> {
+    Ok(Value::from(part(version(this)?)))
+}
+
+fn next(this: &Value, step: fn(&Version) -> Option<Version>) -> Result<Value, CallError> {
+    match step(version(this)?) {
+        Some(next) => Ok(object(next)),
+        None => fail("version increment would overflow uint64"),
+    }
+}
+
+fn both(this: &Value, args: &mut Args) -> Result<(Version, Version), CallError> {
+    let other: Value = args.take();
+    Ok((version(this)?.clone(), version(&other)?.clone()))
+}
+
+fn order(
+    this: &Value,
+    args: &mut Args,
+    holds: fn(std::cmp::Ordering) -> bool,
+) -> Result<Value, CallError> {
+    let (a, b) = both(this, args)?;
+    Ok(Value::Bool(holds(a.compare(&b))))
+}
+
+impl Native for SemverObject {
+    fn named_type(&self) -> &'static NamedType {
+        &VERSION
+    }
+
+    fn is_pointer(&self) -> bool {
+        true
+    }
+
+    fn fields(&self) -> Vec<(&'static str, Value)> {
+        Vec::new()
+    }
+
+    fn text(&self) -> Option<Str> {
+        Some(Str::from(self.0.to_string()))
+    }
+
+    fn equals(&self, other: &dyn Native) -> bool {
+        let other = other.as_any().downcast_ref::<Self>();
+        other.is_some_and(|o| {
+            let parts = |v: &Version| {
+                (v.major, v.minor, v.patch, v.pre.clone(), v.metadata.clone(), v.original.clone())
+            };
+            parts(&o.0) == parts(&self.0)
+        })
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}

@@ -1,0 +1,103 @@
+//! What a render has to say beside its result: the warnings that Helm prints to standard error.
+//!
+//! In: messages in the order they come up. Out: a list for the caller, who decides whether and where
+//! they show. Messages name keys of values, never the values of Secrets' charts beyond what Helm
+//! itself prints.
+
+use std::fmt;
+
+/// How much a message matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// Worth knowing.
+    Info,
+    /// Probably a mistake in the chart or its values.
+    Warn,
+}
+
+/// One message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Weight.
+    pub level: Level,
+    /// Text.
+    pub message: String,
+    /// Named details, in order.
+    pub attributes: Vec<(&'static str, String)>,
+    /// Printed by Helm as a bare line with the time in front instead of as a structured record.
+    pub bare: bool,
+}
+
+/// As Go's `slog` text handler prints it, without the time.
+impl fmt::Display for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.bare {
+            return f.write_str(&self.message);
+        }
+        let level = match self.level {
+            Level::Info => "INFO",
+            Level::Warn => "WARN",
+        };
+        write!(f, "level={level} msg={}", word(&self.message))?;
+        for (name, value) in &self.attributes {
+            write!(f, " {name}={}", word(value))?;
+        }
+        Ok(())
+    }
+}
+
+/// Quoted where a reader could take it for more than one word.
+fn word(text: &str) -> String {
+    let odd = |c: char| c.is_whitespace() || c == '"' || c == '=' || !crate::gotext::is_print(c);
+    if text.is_empty() || text.contains(odd) {
+        crate::gotext::quote(text.as_bytes())
+    } else {
+        text.to_owned()
+    }
+}
+
+/// Messages in the order they came up.
+#[derive(Debug, Default)]
+pub(crate) struct Log {
+    pub(crate) records: Vec<Record>,
+}
+
+impl Log {
+    pub(crate) fn warn(&mut self, message: &str, attributes: Vec<(&'static str, String)>) {
+        self.push(Level::Warn, message, attributes, false);
+    }
+
+    pub(crate) fn info(&mut self, message: &str, attributes: Vec<(&'static str, String)>) {
+        self.push(Level::Info, message, attributes, false);
+    }
+
+    /// A line that Helm prints through Go's plain logger.
+    pub(crate) fn plain(&mut self, message: &str) {
+        self.push(Level::Warn, message, Vec::new(), true);
+    }
+
+    fn push(
+        &mut self,
+        level: Level,
+        message: &str,
+        attributes: Vec<(&'static str, String)>,
+        bare: bool,
+    ) {
+        self.records.push(Record { level, message: message.to_owned(), attributes, bare });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_print_as_slog_prints_them() {
+        let mut log = Log::default();
+        log.warn("returned non-bool value", vec![("tag", "front".to_owned()), ("x", String::new())]);
+        assert_eq!(
+            log.records[0].to_string(),
+            "level=WARN msg=\"returned non-bool value\" tag=front x=\"\""
+        );
+    }
+}

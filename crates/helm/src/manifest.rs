@@ -1,0 +1,439 @@
+//! From rendered files to manifests and hooks: splitting at `---`, reading each head, sorting by kind.
+//!
+//! In: rendered texts by path. Out: [`Manifest`]s in install order and [`Hook`]s. Source: Helm
+//! `pkg/release/v1/util`. Does not look at objects beyond kind, name and annotations.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use regex::Regex;
+use serde::{Deserialize, Serialize};
+
+use crate::decode::{Fields, KindError};
+use crate::log::Log;
+use crate::{gopath, yaml};
+
+/// Annotation that makes an object a hook; comma separated events.
+pub const HOOK_ANNOTATION: &str = "helm.sh/hook";
+/// Annotation with the weight of a hook; 0 when absent or no number.
+pub const HOOK_WEIGHT_ANNOTATION: &str = "helm.sh/hook-weight";
+/// Annotation with the delete policies of a hook.
+pub const HOOK_DELETE_ANNOTATION: &str = "helm.sh/hook-delete-policy";
+/// Annotation with the log policies of a hook.
+pub const HOOK_OUTPUT_LOG_ANNOTATION: &str = "helm.sh/hook-output-log-policy";
+
+/// One object of a release as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manifest {
+    /// Path of the template it comes from: `web/templates/deployment.yaml`.
+    pub path: String,
+    /// `apiVersion`, empty when absent.
+    pub api_version: String,
+    /// `kind`, empty when absent.
+    pub kind: String,
+    /// `metadata.name`, empty when absent.
+    pub name: String,
+    /// The YAML text, without the separator, as rendered.
+    pub text: String,
+}
+
+/// When a hook runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HookEvent {
+    /// Before an install.
+    PreInstall,
+    /// After an install.
+    PostInstall,
+    /// Before an uninstall.
+    PreDelete,
+    /// After an uninstall.
+    PostDelete,
+    /// Before an upgrade.
+    PreUpgrade,
+    /// After an upgrade.
+    PostUpgrade,
+    /// Before a rollback.
+    PreRollback,
+    /// After a rollback.
+    PostRollback,
+    /// On `helm test`.
+    Test,
+}
+
+impl HookEvent {
+    fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "pre-install" => Self::PreInstall,
+            "post-install" => Self::PostInstall,
+            "pre-delete" => Self::PreDelete,
+            "post-delete" => Self::PostDelete,
+            "pre-upgrade" => Self::PreUpgrade,
+            "post-upgrade" => Self::PostUpgrade,
+            "pre-rollback" => Self::PreRollback,
+            "post-rollback" => Self::PostRollback,
+            "test" | "test-success" => Self::Test,
+            _ => return None,
+        })
+    }
+}
+
+/// An object that runs at an event instead of being installed. The fields are those of release
+/// records; policies are kept as written, lower case.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Hook {
+    /// `metadata.name`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// `kind`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub kind: String,
+    /// Path of the template it comes from.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub path: String,
+    /// The YAML text as rendered.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub manifest: String,
+    /// When it runs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<HookEvent>,
+    /// How it ran last.
+    pub last_run: HookExecution,
+    /// Order among hooks of one event.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub weight: i64,
+    /// `before-hook-creation`, `hook-succeeded`, `hook-failed`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub delete_policies: Vec<String>,
+    /// `hook-succeeded`, `hook-failed`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub output_log_policies: Vec<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
+fn is_zero(weight: &i64) -> bool {
+    *weight == 0
+}
+
+/// How a hook ran last. Times are RFC 3339 texts, absent before the run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HookExecution {
+    /// Start.
+    #[serde(skip_serializing_if = "crate::release::no_time")]
+    pub started_at: Option<String>,
+    /// End.
+    #[serde(skip_serializing_if = "crate::release::no_time")]
+    pub completed_at: Option<String>,
+    /// `Unknown`, `Running`, `Succeeded`, `Failed`, or empty.
+    pub phase: String,
+}
+
+impl Hook {
+    /// Whether it runs at that event.
+    pub fn runs_at(&self, event: HookEvent) -> bool {
+        self.events.contains(&event)
+    }
+}
+
+/// The hooks of one event in the order in which they run: by weight, then by name.
+pub fn hooks_at(hooks: &[Hook], event: HookEvent) -> Vec<&Hook> {
+    let mut chosen: Vec<&Hook> = hooks.iter().filter(|hook| hook.runs_at(event)).collect();
+    chosen.sort_by(|a, b| a.weight.cmp(&b.weight).then_with(|| a.name.cmp(&b.name)));
+    chosen
+}
+
+/// A rendered document that is no YAML or no object.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("YAML parse error on {path}: {reason}")]
+pub struct ManifestError {
+    /// Path of the template.
+    pub path: String,
+    /// What is wrong.
+    pub reason: String,
+}
+
+/// Kinds in the order in which they are installed; others follow by name.
+pub const INSTALL_ORDER: [&str; 38] = [
+    "PriorityClass",
+    "Namespace",
+    "NetworkPolicy",
+    "ResourceQuota",
+    "LimitRange",
+    "PodSecurityPolicy",
+    "PodDisruptionBudget",
+    "ServiceAccount",
+    "Secret",
+    "SecretList",
+    "ConfigMap",
+    "StorageClass",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+    "CustomResourceDefinition",
+    "ClusterRole",
+    "ClusterRoleList",
+    "ClusterRoleBinding",
+    "ClusterRoleBindingList",
+    "Role",
+    "RoleList",
+    "RoleBinding",
+    "RoleBindingList",
+    "Service",
+    "DaemonSet",
+    "Pod",
+    "ReplicationController",
+    "ReplicaSet",
+    "Deployment",
+    "HorizontalPodAutoscaler",
+    "StatefulSet",
+    "Job",
+    "CronJob",
+    "IngressClass",
+    "Ingress",
+    "APIService",
+    "MutatingWebhookConfiguration",
+    "ValidatingWebhookConfiguration",
+];
+
+/// Kinds in the order in which they are removed; others follow by name.
+pub const UNINSTALL_ORDER: [&str; 38] = [
+    "ValidatingWebhookConfiguration",
+    "MutatingWebhookConfiguration",
+    "APIService",
+    "Ingress",
+    "IngressClass",
+    "Service",
+    "CronJob",
+    "Job",
+    "StatefulSet",
+    "HorizontalPodAutoscaler",
+    "Deployment",
+    "ReplicaSet",
+    "ReplicationController",
+    "Pod",
+    "DaemonSet",
+    "RoleBindingList",
+    "RoleBinding",
+    "RoleList",
+    "Role",
+    "ClusterRoleBindingList",
+    "ClusterRoleBinding",
+    "ClusterRoleList",
+    "ClusterRole",
+    "CustomResourceDefinition",
+    "PersistentVolumeClaim",
+    "PersistentVolume",
+    "StorageClass",
+    "ConfigMap",
+    "SecretList",
+    "Secret",
+    "ServiceAccount",
+    "PodDisruptionBudget",
+    "PodSecurityPolicy",
+    "LimitRange",
+    "ResourceQuota",
+    "NetworkPolicy",
+    "Namespace",
+    "PriorityClass",
+];
+
+/// A key that sorts kinds by one of the orders above; a stable sort keeps equal kinds as they were.
+pub fn kind_rank<'a>(order: &[&str], kind: &'a str) -> (usize, &'a str) {
+    match order.iter().position(|known| *known == kind) {
+        Some(rank) => (rank, ""),
+        None => (order.len(), kind),
+    }
+}
+
+#[expect(clippy::expect_used, reason = "the pattern is constant and covered by tests")]
+static SEPARATOR: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?m)^---[ \t]*").expect("constant pattern"));
+
+/// The documents of a rendered file: cut at `---` at the start of a line, leading white space
+/// removed, empty ones dropped.
+///
+/// Quirk: `---apiVersion: v1` on one line is cut as well.
+pub fn split(file: &str) -> Vec<&str> {
+    SEPARATOR
+        .split(file.trim_start())
+        .map(str::trim_start)
+        .filter(|document| !document.is_empty())
+        .collect()
+}
+
+struct Head {
+    api_version: String,
+    kind: String,
+    name: String,
+    annotations: BTreeMap<String, String>,
+}
+
+impl Head {
+    fn read(document: &str) -> Result<Self, String> {
+        let value = yaml::decode(document.as_bytes()).map_err(|e| e.to_string())?;
+        Self::of(&value).map_err(|e| e.to_string())
+    }
+
+    fn of(value: &serde_json::Value) -> Result<Self, KindError> {
+        let fields = Fields::of_document(value, "util.SimpleHead", "SimpleHead")?;
+        let mut head = Self {
+            api_version: fields.text("apiVersion")?,
+            kind: fields.text("kind")?,
+            name: String::new(),
+            annotations: BTreeMap::new(),
+        };
+        if let Some(metadata) = fields.object("metadata", STRUCT)? {
+            head.name = metadata.text("name")?;
+            head.annotations = metadata.text_map("annotations")?.unwrap_or_default();
+        }
+        Ok(head)
+    }
+
+    fn list(&self, annotation: &str) -> Vec<String> {
+        let values = self.annotations.get(annotation).map(|values| values.split(','));
+        values.into_iter().flatten().map(|v| v.trim().to_lowercase()).collect()
+    }
+}
+
+/// How Go names the anonymous struct of the metadata.
+const STRUCT: &str = "struct { Name string \"json:\\\"name\\\"\"; Annotations map[string]string \"json:\\\"annotations\\\"\" }";
+
+/// Splits and sorts rendered files. Partials and empty files are left out.
+pub(crate) fn sort(
+    files: &BTreeMap<String, String>,
+    log: &mut Log,
+) -> Result<(Vec<Hook>, Vec<Manifest>), ManifestError> {
+    let (mut hooks, mut manifests) = (Vec::new(), Vec::new());
+    for (path, content) in files {
+        if gopath::base_str(path).starts_with('_') {
+            continue;
+        }
+        for document in split(content) {
+            let head = Head::read(document)
+                .map_err(|reason| ManifestError { path: path.clone(), reason })?;
+            match head.annotations.get(HOOK_ANNOTATION) {
+                None => manifests.push(Manifest {
+                    path: path.clone(),
+                    api_version: head.api_version,
+                    kind: head.kind,
+                    name: head.name,
+                    text: document.to_owned(),
+                }),
+                Some(events) => hooks.extend(hook(path, document, &head, events, log)),
+            }
+        }
+    }
+    hooks.sort_by(|a, b| kind_rank(&INSTALL_ORDER, &a.kind).cmp(&kind_rank(&INSTALL_ORDER, &b.kind)));
+    manifests
+        .sort_by(|a, b| kind_rank(&INSTALL_ORDER, &a.kind).cmp(&kind_rank(&INSTALL_ORDER, &b.kind)));
+    Ok((hooks, manifests))
+}
+
+/// The hook, or nothing when one of its events is unknown.
+fn hook(path: &str, document: &str, head: &Head, events: &str, log: &mut Log) -> Option<Hook> {
+    let parsed: Option<Vec<HookEvent>> =
+        events.split(',').map(|e| HookEvent::parse(&e.trim().to_lowercase())).collect();
+    let Some(parsed) = parsed else {
+        log.info("skipping unknown hooks", vec![("hookTypes", events.to_owned())]);
+        return None;
+    };
+    let weight = head.annotations.get(HOOK_WEIGHT_ANNOTATION);
+    Some(Hook {
+        name: head.name.clone(),
+        kind: head.kind.clone(),
+        path: path.to_owned(),
+        manifest: document.to_owned(),
+        events: parsed,
+        last_run: HookExecution::default(),
+        weight: weight.and_then(|w| w.parse().ok()).unwrap_or_default(),
+        delete_policies: head.list(HOOK_DELETE_ANNOTATION),
+        output_log_policies: head.list(HOOK_OUTPUT_LOG_ANNOTATION),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sorted(files: &[(&str, &str)]) -> Result<(Vec<Hook>, Vec<Manifest>), ManifestError> {
+        let files = files.iter().map(|(p, t)| ((*p).to_owned(), (*t).to_owned())).collect();
+        sort(&files, &mut Log::default())
+    }
+
+    #[test]
+    fn files_are_cut_at_separators() {
+        for (file, want) in [
+            ("a: 1\n", vec!["a: 1\n"]),
+            ("\n---\n\na: 1\n---\nb: 2\n\n", vec!["a: 1\n", "b: 2\n\n"]),
+            ("---a: 1\n--- # note\nb: 2", vec!["a: 1\n", "# note\nb: 2"]),
+            ("a: |\n  ---\n  x\n", vec!["a: |\n  ---\n  x\n"]),
+            ("---\n---   \n \n", vec![]),
+        ] {
+            assert_eq!(split(file), want, "{file:?}");
+        }
+    }
+
+    #[test]
+    fn objects_come_in_install_order_and_keep_theirs_within_a_kind() {
+        let (_, manifests) = sorted(&[
+            ("c/templates/a.yaml", "kind: Widget\n---\nkind: Service\nmetadata: {name: b}\n"),
+            ("c/templates/b.yaml", "kind: Service\nmetadata: {name: a}\n---\nkind: Gadget\n"),
+            ("c/templates/_p.yaml", "kind: Namespace\n"),
+            ("c/templates/z.yaml", "kind: Namespace\n"),
+        ])
+        .expect("sorts");
+        let got: Vec<_> = manifests.iter().map(|m| (m.kind.as_str(), m.name.as_str())).collect();
+        let want = [("Namespace", ""), ("Service", "b"), ("Service", "a"), ("Gadget", ""), ("Widget", "")];
+        assert_eq!(got, want);
+    }
+
+    #[test]
+    fn hooks_carry_their_annotations() {
+        let text = "kind: Job\nmetadata:\n  name: j\n  annotations:\n    helm.sh/hook: pre-install, Post-Upgrade\n    helm.sh/hook-weight: '-5'\n    helm.sh/hook-delete-policy: hook-succeeded,Before-Hook-Creation\n";
+        let (hooks, _) = sorted(&[("a", text)]).expect("sorts");
+        assert_eq!(hooks[0].events, [HookEvent::PreInstall, HookEvent::PostUpgrade]);
+        assert_eq!(hooks[0].weight, -5);
+        assert_eq!(hooks[0].delete_policies, ["hook-succeeded", "before-hook-creation"]);
+        assert!(hooks_at(&hooks, HookEvent::Test).is_empty());
+        assert_eq!(hooks_at(&hooks, HookEvent::PostUpgrade).len(), 1);
+    }
+
+    #[test]
+    fn hooks_of_unknown_events_are_left_out_with_a_word() {
+        let text = "metadata:\n  annotations: {helm.sh/hook: 'test, never'}\n";
+        let mut log = Log::default();
+        let files = [("a".to_owned(), text.to_owned())].into_iter().collect();
+        let (hooks, manifests) = sort(&files, &mut log).expect("sorts");
+        assert!(hooks.is_empty() && manifests.is_empty());
+        assert_eq!(
+            log.records[0].to_string(),
+            "level=INFO msg=\"skipping unknown hooks\" hookTypes=\"test, never\""
+        );
+    }
+
+    #[test]
+    fn documents_that_are_no_objects_are_refused_by_path() {
+        for (text, want) in [
+            (
+                "- a\n",
+                "YAML parse error on a: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal array into Go value of type util.SimpleHead",
+            ),
+            (
+                "a: [",
+                "YAML parse error on a: error converting YAML to JSON: yaml: line 1: did not find expected node content",
+            ),
+        ] {
+            assert_eq!(sorted(&[("a", text)]).expect_err(text).to_string(), want);
+        }
+    }
+
+    #[test]
+    fn both_orders_hold_the_same_kinds() {
+        let mut install = INSTALL_ORDER.to_vec();
+        let mut uninstall = UNINSTALL_ORDER.to_vec();
+        install.sort_unstable();
+        uninstall.sort_unstable();
+        assert_eq!(install, uninstall);
+    }
+}

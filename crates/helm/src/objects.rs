@@ -1,0 +1,374 @@
+//! What templates see besides values: `.Chart`, `.Files`, `.Capabilities`, `.Release`.
+//!
+//! In: the chart tree, capabilities and options. Out: template values of the Go types that Helm gives
+//! them, methods included.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use gotemplate::{
+    Args, CallError, List, Map, Method, NamedType, Native, Signature, Str, Type, Value,
+};
+
+use crate::capabilities::{Capabilities, GO_VERSION, HELM_VERSION, KUBE_CLIENT_VERSION, KubeVersion};
+use crate::chart::{Dependency, File, Metadata};
+use crate::functions::encoding;
+use crate::glob::Glob;
+use crate::gopath;
+use crate::values::dependencies::{path_value, table};
+use crate::values::to_template;
+
+const fn signature(params: &'static [Type], result: Type) -> Signature {
+    Signature { params, variadic: None, result }
+}
+
+/// `common.Values`: a map with methods, which `.Values` is.
+static VALUES: NamedType = NamedType {
+    name: "common.Values",
+    underlying: Type::MAP,
+    methods: &[
+        Method {
+            name: "YAML",
+            signature: signature(&[], Type::String),
+            call: |_, this, _| Ok(Value::from(encoding::to_yaml(this)? + "\n")),
+        },
+        Method {
+            name: "AsMap",
+            signature: signature(&[], Type::MAP),
+            call: |_, this, _| {
+                let map = map_of(this);
+                Ok(Value::Map(if map.is_empty() { Map::new() } else { map.retyped(&Type::MAP) }))
+            },
+        },
+        Method {
+            name: "Table",
+            signature: signature(&[Type::String], VALUES_TYPE),
+            call: |_, this, args| {
+                let path: Str = args.take();
+                match table(&map_of(this), &path.to_str_lossy()) {
+                    Ok(found) => Ok(Value::Map(found.retyped(&VALUES_TYPE))),
+                    Err(name) => Err(CallError::text(format!(
+                        "{} is not a table",
+                        crate::gotext::quote(name.as_bytes())
+                    ))),
+                }
+            },
+        },
+        Method {
+            name: "PathValue",
+            signature: signature(&[Type::String], Type::Interface),
+            call: |_, this, args| {
+                let path: Str = args.take();
+                let path = path.to_str_lossy();
+                if path.is_empty() {
+                    return Err(CallError::text("YAML path cannot be empty"));
+                }
+                path_value(&map_of(this), &path).ok_or_else(|| {
+                    let key = path.rsplit('.').next().unwrap_or_default();
+                    CallError::text(format!(
+                        "{} is not a value",
+                        crate::gotext::quote(key.as_bytes())
+                    ))
+                })
+            },
+        },
+    ],
+};
+
+static VALUES_TYPE: Type = Type::Named(&VALUES);
+
+fn map_of(value: &Value) -> Map {
+    value.as_map().cloned().unwrap_or_default()
+}
+
+/// A map under the type of `.Values`.
+pub(crate) fn values(map: &Map) -> Value {
+    Value::Map(map.retyped(&VALUES_TYPE))
+}
+
+static FILES: NamedType = NamedType {
+    name: "engine.files",
+    underlying: Type::Map(&Type::BYTES),
+    methods: &[
+        Method {
+            name: "GetBytes",
+            signature: signature(&[Type::String], Type::BYTES),
+            call: |_, this, args| Ok(Value::Bytes(file(this, args))),
+        },
+        Method {
+            name: "Get",
+            signature: signature(&[Type::String], Type::String),
+            call: |_, this, args| Ok(Value::Str(file(this, args))),
+        },
+        Method {
+            name: "Glob",
+            signature: signature(&[Type::String], FILES_TYPE),
+            call: |_, this, args| Ok(glob(&map_of(this), &args.take())),
+        },
+        Method {
+            name: "AsConfig",
+            signature: signature(&[], Type::String),
+            call: |_, this, _| as_yaml(&map_of(this), |data| Value::Str(data.clone())),
+        },
+        Method {
+            name: "AsSecrets",
+            signature: signature(&[], Type::String),
+            // Bytes are base64 in JSON, and so in YAML.
+            call: |_, this, _| as_yaml(&map_of(this), |data| Value::Bytes(data.clone())),
+        },
+        Method {
+            name: "Lines",
+            signature: signature(&[Type::String], Type::STRINGS),
+            call: |_, this, args| Ok(lines(&file(this, args))),
+        },
+    ],
+};
+
+static FILES_TYPE: Type = Type::Named(&FILES);
+
+/// `.Files` of a chart.
+pub(crate) fn files(files: &[File]) -> Value {
+    let entries = files
+        .iter()
+        .map(|file| (Str::from(&file.name), Value::Bytes(Str::from(&*file.data))));
+    Value::Map(Map::typed(&FILES_TYPE, entries.collect()))
+}
+
+fn bytes(value: Option<Value>) -> Str {
+    match value {
+        Some(Value::Bytes(data) | Value::Str(data)) => data,
+        _ => Str::EMPTY,
+    }
+}
+
+/// The file whose name is the next argument; nothing if there is none.
+fn file(this: &Value, args: &mut Args) -> Str {
+    let name: Str = args.take();
+    bytes(map_of(this).get(&name))
+}
+
+/// A bad pattern matches everything, as in Helm.
+fn glob(files: &Map, pattern: &Str) -> Value {
+    let glob = Glob::new(&pattern.to_str_lossy());
+    let kept: BTreeMap<Str, Value> = files
+        .borrow()
+        .iter()
+        .filter(|(name, _)| glob.as_ref().map_or(true, |g| g.matches(&name.to_str_lossy())))
+        .map(|(name, data)| (name.clone(), data.clone()))
+        .collect();
+    Value::Map(Map::typed(&FILES_TYPE, kept))
+}
+
+/// The files by their last names; of equal names the last wins.
+fn as_yaml(files: &Map, convert: impl Fn(&Str) -> Value) -> Result<Value, CallError> {
+    let entries = files
+        .to_vec()
+        .into_iter()
+        .map(|(name, data)| (Str::from(gopath::base(&name)), convert(&bytes(Some(data)))));
+    let map = Map::from_entries(entries.collect());
+    Ok(Value::from(encoding::to_yaml(&Value::Map(map)).unwrap_or_default()))
+}
+
+fn lines(data: &Str) -> Value {
+    if data.is_empty() {
+        return Value::strings(Vec::<Str>::new());
+    }
+    let text = data.strip_suffix(b"\n").unwrap_or(data);
+    Value::strings(text.split(|b| *b == b'\n').map(Str::from))
+}
+
+/// `.Chart`: the metadata as a map under Go's field names.
+pub(crate) fn chart(metadata: &Metadata, is_root: bool) -> Map {
+    let texts = |list: &[String]| Value::list(list.iter().map(Value::from_text).collect());
+    let maintainers = metadata.maintainers.iter().map(|m| {
+        Value::Map(
+            [("Name", &m.name), ("Email", &m.email), ("URL", &m.url)]
+                .into_iter()
+                .map(|(name, text)| (name, Value::from_text(text)))
+                .collect(),
+        )
+    });
+    let annotations = if metadata.annotations.is_empty() {
+        Map::nil(&Type::STRING_MAP)
+    } else {
+        let entries = metadata.annotations.iter();
+        let entries = entries.map(|(k, v)| (Str::from(k), Value::from_text(v)));
+        Map::typed(&Type::STRING_MAP, entries.collect())
+    };
+    let dependencies = metadata.dependencies.iter().flatten().map(dependency).collect();
+    let text = Value::from_text;
+    [
+        ("Name", text(&metadata.name)),
+        ("Home", text(&metadata.home)),
+        ("Sources", texts(&metadata.sources)),
+        ("Version", text(&metadata.version)),
+        ("Description", text(&metadata.description)),
+        ("Keywords", texts(&metadata.keywords)),
+        ("Maintainers", Value::list(maintainers.collect())),
+        ("Icon", text(&metadata.icon)),
+        ("APIVersion", text(&metadata.api_version)),
+        ("Condition", text(&metadata.condition)),
+        ("Tags", text(&metadata.tags)),
+        ("AppVersion", text(&metadata.app_version)),
+        ("Deprecated", Value::Bool(metadata.deprecated)),
+        ("Annotations", Value::Map(annotations)),
+        ("KubeVersion", text(&metadata.kube_version)),
+        ("Dependencies", Value::list(dependencies)),
+        ("Type", text(&metadata.kind)),
+        ("IsRoot", Value::Bool(is_root)),
+    ]
+    .into_iter()
+    .collect()
+}
+
+trait FromText {
+    fn from_text(text: &String) -> Self;
+}
+
+impl FromText for Value {
+    fn from_text(text: &String) -> Self {
+        Self::str(text)
+    }
+}
+
+fn dependency(dependency: &Dependency) -> Value {
+    let text = Value::from_text;
+    let imports = dependency.import_values.iter().map(|import| match to_template(import) {
+        Value::Map(map) => Value::Map(map.retyped(&Type::STRING_MAP)),
+        other => other,
+    });
+    Value::Map(
+        [
+            ("Name", text(&dependency.name)),
+            ("Version", text(&dependency.version)),
+            ("Repository", text(&dependency.repository)),
+            ("Condition", text(&dependency.condition)),
+            ("Tags", Value::list(dependency.tags.iter().map(Value::from_text).collect())),
+            ("Enabled", Value::Bool(dependency.enabled)),
+            ("ImportValues", Value::list(imports.collect())),
+            ("Alias", text(&dependency.alias)),
+        ]
+        .into_iter()
+        .collect(),
+    )
+}
+
+/// `.Capabilities`
+pub(crate) fn capabilities(capabilities: &Capabilities) -> Value {
+    Value::Native(Rc::new(CapabilitiesObject(capabilities.clone())))
+}
+
+struct CapabilitiesObject(Capabilities);
+struct KubeVersionObject(KubeVersion);
+struct BuildInfo;
+
+static CAPABILITIES: NamedType =
+    NamedType { name: "common.Capabilities", underlying: Type::Struct, methods: &[] };
+
+static VERSION_SET: NamedType = NamedType {
+    name: "common.VersionSet",
+    underlying: Type::STRINGS,
+    methods: &[Method {
+        name: "Has",
+        signature: signature(&[Type::String], Type::Bool),
+        call: |_, this, args| {
+            let wanted: Str = args.take();
+            let known = this.as_list().is_some_and(|list| {
+                list.borrow().iter().any(|version| version.as_str() == Some(&wanted))
+            });
+            Ok(Value::Bool(known))
+        },
+    }],
+};
+
+static VERSION_SET_TYPE: Type = Type::Named(&VERSION_SET);
+
+static KUBE_VERSION: NamedType = NamedType {
+    name: "common.KubeVersion",
+    underlying: Type::Struct,
+    methods: &[
+        Method {
+            name: "String",
+            signature: signature(&[], Type::String),
+            call: |_, this, _| Ok(kube_text(this, |v| &v.normalized)),
+        },
+        Method {
+            name: "GitVersion",
+            signature: signature(&[], Type::String),
+            call: |_, this, _| Ok(kube_text(this, |v| &v.version)),
+        },
+    ],
+};
+
+fn kube_text(this: &Value, part: fn(&KubeVersion) -> &String) -> Value {
+    this.as_native::<KubeVersionObject>().map_or(Value::str(""), |v| Value::from_text(part(&v.0)))
+}
+
+static BUILD_INFO: NamedType =
+    NamedType { name: "version.BuildInfo", underlying: Type::Struct, methods: &[] };
+
+impl Native for CapabilitiesObject {
+    fn named_type(&self) -> &'static NamedType {
+        &CAPABILITIES
+    }
+
+    fn is_pointer(&self) -> bool {
+        true
+    }
+
+    fn fields(&self) -> Vec<(&'static str, Value)> {
+        let versions = self.0.api_versions.iter().map(Value::from_text).collect();
+        vec![
+            ("KubeVersion", Value::Native(Rc::new(KubeVersionObject(self.0.kube_version.clone())))),
+            ("APIVersions", Value::List(List::typed(&VERSION_SET_TYPE, versions))),
+            ("HelmVersion", Value::Native(Rc::new(BuildInfo))),
+        ]
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl Native for KubeVersionObject {
+    fn named_type(&self) -> &'static NamedType {
+        &KUBE_VERSION
+    }
+
+    fn fields(&self) -> Vec<(&'static str, Value)> {
+        vec![
+            ("Version", Value::from_text(&self.0.version)),
+            ("Major", Value::from_text(&self.0.major)),
+            ("Minor", Value::from_text(&self.0.minor)),
+        ]
+    }
+
+    fn text(&self) -> Option<Str> {
+        Some(Str::from(&self.0.normalized))
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl Native for BuildInfo {
+    fn named_type(&self) -> &'static NamedType {
+        &BUILD_INFO
+    }
+
+    fn fields(&self) -> Vec<(&'static str, Value)> {
+        vec![
+            ("Version", Value::str(HELM_VERSION)),
+            ("GitCommit", Value::str("")),
+            ("GitTreeState", Value::str("")),
+            ("GoVersion", Value::str(GO_VERSION)),
+            ("KubeClientVersion", Value::str(KUBE_CLIENT_VERSION)),
+        ]
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}

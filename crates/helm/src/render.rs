@@ -1,0 +1,459 @@
+//! Rendering a chart: from values and options to manifests, hooks and notes.
+//!
+//! In: a [`CompiledChart`], [`RenderOptions`] and a [`Host`]. Out: [`Rendered`]. Parsed templates are
+//! kept in the compiled chart, so that further renders with other values do not parse again. Nothing
+//! is read or written; what a template may cost is bounded by the options.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use gotemplate::{Functions, Limits, Map, MissingKey, Renderer, TemplateSet, Value as Go};
+use serde_json::Value;
+
+use crate::capabilities::Capabilities;
+use crate::chart::{Chart, File};
+use crate::functions::templates::without_no_value;
+use crate::functions::{self, Host, json};
+use crate::log::{Log, Record};
+use crate::manifest::{self, Hook, Manifest, ManifestError};
+use crate::schema::{self, SchemaError};
+use crate::tree::Node;
+use crate::values::coalesce::{self, Mode, TypeMismatch};
+use crate::values::{dependencies, map_to_template};
+use crate::{gopath, objects, report, semver};
+
+/// How many sets of parsed templates a chart keeps: one for each choice of sub-charts.
+const SETS_MAX: usize = 16;
+/// Name of the file that becomes the notes.
+const NOTES: &str = "NOTES.txt";
+
+static FUNCTIONS: LazyLock<Arc<Functions>> = LazyLock::new(|| Arc::new(functions::helm()));
+
+/// A chart with its templates parsed as far as renders needed them. Shared by threads.
+pub struct CompiledChart {
+    chart: Arc<Chart>,
+    /// By the paths of the templates in them.
+    sets: Mutex<BTreeMap<Vec<String>, Arc<TemplateSet>>>,
+}
+
+impl CompiledChart {
+    /// Takes a chart; parsing waits for the first render.
+    pub fn new(chart: Chart) -> Self {
+        Self { chart: Arc::new(chart), sets: Mutex::default() }
+    }
+
+    /// The chart.
+    pub fn chart(&self) -> &Arc<Chart> {
+        &self.chart
+    }
+
+    fn set(&self, templates: &[Template]) -> Result<Arc<TemplateSet>, RenderError> {
+        let key: Vec<String> = templates.iter().map(|t| t.path.clone()).collect();
+        let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(set) = sets.get(&key) {
+            return Ok(Arc::clone(set));
+        }
+        let set = Arc::new(parse(templates)?);
+        if sets.len() >= SETS_MAX {
+            sets.pop_first();
+        }
+        sets.insert(key, Arc::clone(&set));
+        Ok(set)
+    }
+}
+
+/// What a render needs besides the chart.
+#[derive(Debug, Clone)]
+pub struct RenderOptions {
+    /// Name of the release; at most 53 characters of a DNS name.
+    pub release_name: String,
+    /// Namespace of the release.
+    pub namespace: String,
+    /// Number of the release, from 1.
+    pub revision: u32,
+    /// Sets `.Release.IsUpgrade`, and clears `.Release.IsInstall`.
+    pub is_upgrade: bool,
+    /// The user's values, an object or null. Integers are `int64` in templates, which in Helm only
+    /// `--set` gives; values from YAML or JSON have to be floating (see [`crate::values::as_decoded`]).
+    pub values: Value,
+    /// Version and API versions of the cluster.
+    pub capabilities: Capabilities,
+    /// Leaves the schemas of the charts unread.
+    pub skip_schema_validation: bool,
+    /// Adds the notes of sub-charts to the notes.
+    pub sub_notes: bool,
+    /// What the templates may cost together.
+    pub limits: Limits,
+}
+
+impl Default for RenderOptions {
+    fn default() -> Self {
+        Self {
+            release_name: "release-name".to_owned(),
+            namespace: "default".to_owned(),
+            revision: 1,
+            is_upgrade: false,
+            values: Value::Null,
+            capabilities: Capabilities::default(),
+            skip_schema_validation: false,
+            sub_notes: false,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// What came out of a render.
+#[derive(Debug, Clone)]
+pub struct Rendered {
+    /// Files of the `crds` folders, names being full paths (`web/crds/a.yaml`), parents first.
+    pub crds: Vec<File>,
+    /// Objects in the order in which they are installed.
+    pub manifests: Vec<Manifest>,
+    /// Hooks, sorted by kind; see [`crate::hooks_at`] for the order at an event.
+    pub hooks: Vec<Hook>,
+    /// The rendered notes.
+    pub notes: String,
+    /// The merged values that the templates saw, those of sub-charts under their names.
+    pub values: Value,
+    /// The chart's defaults after imports, as release records keep them.
+    pub chart_values: Value,
+    /// Warnings, in order.
+    pub log: Vec<Record>,
+}
+
+impl Rendered {
+    /// The manifests as one text, as Helm keeps it in a release and prints it; with the files of the
+    /// `crds` folders in front if wanted.
+    pub fn manifest_text(&self, include_crds: bool) -> String {
+        let crds = self.crds.iter().filter(|_| include_crds);
+        let crds = crds.map(|crd| section(&crd.name, &String::from_utf8_lossy(&crd.data)));
+        crds.chain(self.manifests.iter().map(|m| section(&m.path, &m.text))).collect()
+    }
+}
+
+/// A document with the line that names its source.
+pub(crate) fn section(path: &str, text: &str) -> String {
+    format!("---\n# Source: {path}\n{text}\n")
+}
+
+/// Why a chart does not render.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RenderError {
+    /// The release name is missing, too long or no DNS name.
+    #[error("release name check failed: release name {}: {reason}", crate::gotext::quote(.name.as_bytes()))]
+    ReleaseName {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The values are neither an object nor null.
+    #[error("values must be a map, not {0}")]
+    Values(&'static str),
+    /// Values for a sub-chart are no table, found while sub-charts are chosen.
+    #[error("chart dependencies processing failed: {0}")]
+    Dependencies(#[source] TypeMismatch),
+    /// Values for a sub-chart are no table, found while values are merged.
+    #[error(transparent)]
+    Coalesce(#[from] TypeMismatch),
+    /// A schema refuses the values.
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+    /// The chart is not for this Kubernetes version.
+    #[error("chart requires kubeVersion: {wanted} which is incompatible with Kubernetes {found}")]
+    KubeVersion {
+        /// The chart's constraint.
+        wanted: String,
+        /// The cluster's version.
+        found: String,
+    },
+    /// A template does not parse or execute; the text names file, line and column.
+    #[error("{0}")]
+    Template(String),
+    /// A rendered file is no text.
+    #[error("{path} rendered to something that is no UTF-8 text")]
+    NotText {
+        /// Path of the template.
+        path: String,
+    },
+    /// A rendered document is no object; all rendered files are kept for a look at them.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+}
+
+impl RenderError {
+    /// Whether templates were at work already, so that Helm would show what they rendered.
+    pub fn is_from_templates(&self) -> bool {
+        matches!(
+            self,
+            Self::KubeVersion { .. } | Self::Template(_) | Self::NotText { .. } | Self::Manifest(_)
+        )
+    }
+}
+
+/// A failed render: the error, and what was said before it.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct RenderFailure {
+    /// The error.
+    pub error: RenderError,
+    /// Warnings, in order.
+    pub log: Vec<Record>,
+    /// Rendered files by path when a document among them is bad, else nothing.
+    pub files: BTreeMap<String, String>,
+}
+
+/// Renders a chart.
+pub fn render(
+    chart: &CompiledChart,
+    options: &RenderOptions,
+    host: Host,
+) -> Result<Rendered, Box<RenderFailure>> {
+    let mut run = Run { chart, options, log: Log::default(), files: BTreeMap::new() };
+    run.all(host).map_err(|error| {
+        let files = match error {
+            RenderError::Manifest(_) => std::mem::take(&mut run.files),
+            _ => BTreeMap::new(),
+        };
+        Box::new(RenderFailure { error, log: std::mem::take(&mut run.log.records), files })
+    })
+}
+
+/// One render.
+struct Run<'a> {
+    chart: &'a CompiledChart,
+    options: &'a RenderOptions,
+    log: Log,
+    files: BTreeMap<String, String>,
+}
+
+impl Run<'_> {
+    fn all(&mut self, host: Host) -> Result<Rendered, RenderError> {
+        let options = self.options;
+        check_release_name(&options.release_name)?;
+        let given = match &options.values {
+            Value::Object(map) => map_to_template(map),
+            Value::Null => Map::new(),
+            other => return Err(RenderError::Values(crate::decode::kind(other))),
+        };
+        let mut tree = Node::new(&self.chart.chart);
+        dependencies::process(&mut tree, &given, &mut self.log)
+            .map_err(RenderError::Dependencies)?;
+        let values = coalesce::coalesce(&tree, &given, Mode::Coalesce, &mut self.log)?;
+        let values_json = as_json(&values);
+        if !options.skip_schema_validation
+            && let Value::Object(map) = &values_json
+        {
+            schema::validate(&tree, map)?;
+        }
+        check_kube_version(&tree, &options.capabilities)?;
+        self.files = self.execute(&tree, &values, host)?;
+        let notes = self.take_notes(&tree);
+        let (hooks, manifests) = manifest::sort(&self.files, &mut self.log)?;
+        let mut crds = Vec::new();
+        collect_crds(&tree, None, &mut crds);
+        Ok(Rendered {
+            crds,
+            manifests,
+            hooks,
+            notes,
+            values: values_json,
+            chart_values: as_json(&tree.default_values()),
+            log: std::mem::take(&mut self.log.records),
+        })
+    }
+
+    fn execute(
+        &self,
+        tree: &Node,
+        values: &Map,
+        host: Host,
+    ) -> Result<BTreeMap<String, String>, RenderError> {
+        let shared = Shared {
+            release: release(self.options),
+            capabilities: objects::capabilities(&self.options.capabilities),
+        };
+        let mut templates = BTreeMap::new();
+        scope(tree, None, &Scope::Root(values), &shared, &mut templates);
+        let mut templates: Vec<Template> = templates.into_values().collect();
+        templates.sort_by(|a, b| parse_order(&b.path).cmp(&parse_order(&a.path)));
+        let set = self.chart.set(&templates)?;
+        let mut renderer = Renderer::new(self.options.limits, host);
+        let mut rendered = BTreeMap::new();
+        for template in templates {
+            if gopath::base_str(&template.path).starts_with('_') {
+                continue;
+            }
+            let about: Map = [("Name", &template.path), ("BasePath", &template.base)]
+                .into_iter()
+                .map(|(name, text)| (name, Go::str(text)))
+                .collect();
+            // The data are shared by the templates of a chart, as in Helm.
+            let _ = template.data.insert("Template", objects::values(&about));
+            let output = renderer
+                .execute(&set, &template.path, &Go::Map(template.data.clone()))
+                .map_err(|error| RenderError::Template(report::exec_error(&template.path, &error)))?;
+            let text = String::from_utf8(without_no_value(&output))
+                .map_err(|_| RenderError::NotText { path: template.path.clone() })?;
+            rendered.insert(template.path, text);
+        }
+        Ok(rendered)
+    }
+
+    /// Takes the notes out of the rendered files; those of sub-charts only if they are wanted.
+    fn take_notes(&mut self, tree: &Node) -> String {
+        let own = gopath::join(&[tree.name(), "templates", NOTES]);
+        let (notes, files): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            std::mem::take(&mut self.files).into_iter().partition(|(path, _)| path.ends_with(NOTES));
+        self.files = files;
+        let wanted = notes.into_iter().filter(|(path, _)| self.options.sub_notes || *path == own);
+        let texts: Vec<String> = wanted.map(|(_, text)| text).collect();
+        texts.join("\n")
+    }
+}
+
+fn as_json(map: &Map) -> Value {
+    json::to_value(&Go::Map(map.clone())).unwrap_or_default()
+}
+
+/// Source: Helm `ValidateReleaseName`.
+fn check_release_name(name: &str) -> Result<(), RenderError> {
+    const PATTERN: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
+    let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let label = |label: &str| {
+        label.starts_with(edge)
+            && label.ends_with(edge)
+            && label.chars().all(|c| edge(c) || c == '-')
+    };
+    let reason = if name.is_empty() {
+        "no name provided".to_owned()
+    } else if name.len() > 53 || !name.split('.').all(label) {
+        format!("invalid release name, must match regex {PATTERN} and the length must not be longer than 53")
+    } else {
+        return Ok(());
+    };
+    Err(RenderError::ReleaseName { name: name.to_owned(), reason })
+}
+
+fn check_kube_version(tree: &Node, capabilities: &Capabilities) -> Result<(), RenderError> {
+    let wanted = &tree.metadata.kube_version;
+    let version = &capabilities.kube_version;
+    if wanted.is_empty() || semver::is_compatible_range(wanted, &version.normalized) {
+        return Ok(());
+    }
+    Err(RenderError::KubeVersion { wanted: wanted.clone(), found: version.version.clone() })
+}
+
+/// A template with the data of its chart.
+struct Template {
+    path: String,
+    /// `web/templates`
+    base: String,
+    text: Arc<[u8]>,
+    data: Map,
+}
+
+/// What all charts of a render see alike.
+struct Shared {
+    release: Go,
+    capabilities: Go,
+}
+
+/// Where a chart's values come from.
+enum Scope<'a> {
+    Root(&'a Map),
+    /// The values of the parent.
+    Parent(&'a Map),
+}
+
+fn release(options: &RenderOptions) -> Go {
+    let entries = [
+        ("Name", Go::str(&options.release_name)),
+        ("Namespace", Go::str(&options.namespace)),
+        ("IsUpgrade", Go::Bool(options.is_upgrade)),
+        ("IsInstall", Go::Bool(!options.is_upgrade)),
+        ("Revision", Go::int(i64::from(options.revision))),
+        ("Service", Go::str("Helm")),
+    ];
+    Go::Map(entries.into_iter().collect())
+}
+
+/// Collects the templates of a chart and its sub-charts, and gives the data they see.
+///
+/// Source: Helm `recAllTpls`.
+fn scope(
+    node: &Node,
+    parent: Option<&str>,
+    scope_of: &Scope<'_>,
+    shared: &Shared,
+    templates: &mut BTreeMap<String, Template>,
+) -> Map {
+    let values = match scope_of {
+        Scope::Root(values) => (*values).clone(),
+        Scope::Parent(values) => match values.get(node.name().as_bytes()) {
+            Some(Go::Map(values)) => values,
+            _ => Map::new(),
+        },
+    };
+    let subcharts = Map::new();
+    let data: Map = [
+        ("Chart", Go::Map(objects::chart(&node.metadata, parent.is_none()))),
+        ("Files", objects::files(&node.chart.files)),
+        ("Release", shared.release.clone()),
+        ("Capabilities", shared.capabilities.clone()),
+        ("Values", objects::values(&values)),
+        ("Subcharts", Go::Map(subcharts.clone())),
+    ]
+    .into_iter()
+    .collect();
+    let path = node.full_path(parent);
+    for sub in &node.dependencies {
+        let inner = scope(sub, Some(&path), &Scope::Parent(&values), shared, templates);
+        let _ = subcharts.insert(sub.name(), Go::Map(inner));
+    }
+    for file in &node.chart.templates {
+        if node.chart.is_library() && !gopath::base_str(&file.name).starts_with('_') {
+            continue;
+        }
+        let template = Template {
+            path: gopath::join(&[&path, &file.name]),
+            base: gopath::join(&[&path, "templates"]),
+            text: Arc::clone(&file.data),
+            data: data.clone(),
+        };
+        templates.insert(template.path.clone(), template);
+    }
+    data
+}
+
+/// Deeper files first, then names backwards: definitions nearer to the root win.
+fn parse_order(path: &str) -> (usize, &str) {
+    (path.matches('/').count(), path)
+}
+
+fn parse(templates: &[Template]) -> Result<TemplateSet, RenderError> {
+    let mut set = TemplateSet::new(Arc::clone(&FUNCTIONS)).with_missing_key(MissingKey::Zero);
+    for template in templates {
+        set.parse(&template.path, &template.text)
+            .map_err(|error| RenderError::Template(report::parse_error(&template.path, &error)))?;
+    }
+    Ok(set)
+}
+
+/// The files of `crds` folders, the chart's own first.
+fn collect_crds(node: &Node, parent: Option<&str>, crds: &mut Vec<File>) {
+    let path = node.full_path(parent);
+    let manifest = |name: &str| {
+        let extension = gopath::ext(name.as_bytes()).to_ascii_lowercase();
+        matches!(extension.as_slice(), b".yaml" | b".yml" | b".json")
+    };
+    for file in &node.chart.files {
+        if file.name.starts_with("crds/") && manifest(&file.name) {
+            let name = gopath::join(&[&path, &file.name]);
+            crds.push(File { name, data: Arc::clone(&file.data) });
+        }
+    }
+    for sub in &node.dependencies {
+        collect_crds(sub, Some(&path), crds);
+    }
+}
