@@ -1,31 +1,35 @@
 //! Tables: what `kubectl get` prints.
 
-use serde_json::{Value, json};
+use apimachinery::tables::{IncludeObject, Printer};
+use serde_json::Value;
 
+use crate::registry::Resource;
 use crate::rest::Call;
 
-/// A `meta.k8s.io/v1` Table of objects of the call's kind.
-pub(crate) fn table(_call: &Call, objects: &[Value], meta: &Value) -> Value {
-    let rows: Vec<Value> = objects
-        .iter()
-        .map(|object| {
-            let name = crate::object::name(object);
-            let created = crate::object::meta_str(object, "creationTimestamp");
-            json!({"cells": [name, created], "object": partial(object)})
-        })
-        .collect();
-    json!({
-        "kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": meta,
-        "columnDefinitions": [
-            {"name": "Name", "type": "string", "format": "name", "description": "", "priority": 0},
-            {"name": "Created At", "type": "date", "format": "", "description": "", "priority": 0},
-        ],
-        "rows": rows,
-    })
+/// How to make a table for one request.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Options {
+    /// What rows carry of their object.
+    pub(crate) include: IncludeObject,
+    /// Leave out column definitions, as every watch event but the first does.
+    pub(crate) without_headers: bool,
 }
 
-/// The object reduced to its metadata, as rows carry it.
-fn partial(object: &Value) -> Value {
-    json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1",
-           "metadata": object.get("metadata")})
+/// A `meta.k8s.io/v1` Table of objects of the call's kind.
+pub(crate) fn table(call: &Call, objects: &[Value], meta: &Value, options: Options) -> Value {
+    let printer = printer(&call.resource);
+    let headers = !options.without_headers;
+    printer.table(objects, meta, options.include, headers, call.cluster.now())
+}
+
+fn printer(resource: &Resource) -> Printer {
+    let Some(custom) = &resource.custom else {
+        return Printer::for_builtin(&resource.group, &resource.kind);
+    };
+    let columns = Value::Array(custom.columns.clone());
+    // A column whose path does not parse is refused when the CRD is written; without columns
+    // there are Name and Age.
+    Printer::for_custom(&columns)
+        .or_else(|_| Printer::for_custom(&Value::Null))
+        .unwrap_or_else(|_| Printer::for_builtin(&resource.group, &resource.kind))
 }

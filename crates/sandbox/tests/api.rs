@@ -1,7 +1,7 @@
 //! The API as a client sees it, through an in-process `kube::Client`.
 
 use futures::{StreamExt, TryStreamExt};
-use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, Secret, ServiceAccount};
 use kube::api::{
     Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams, WatchEvent,
@@ -477,18 +477,27 @@ async fn a_service_account_is_held_to_its_role() {
 #[tokio::test]
 async fn sizes_are_limited_as_by_etcd() {
     let (_sandbox, _, client) = cluster().await;
-    let api: Api<ConfigMap> = Api::default_namespaced(client);
-    let large = config("large", &"x".repeat(1_600_000));
-    let (code, _, message) = refused(api.create(&PostParams::default(), &large).await);
+    let api: Api<ControllerRevision> = Api::default_namespaced(client);
+    let revision = |bytes: usize| -> ControllerRevision {
+        object(
+            json!({"metadata": {"name": "large"}, "revision": 1, "data": {"x": "x".repeat(bytes)}}),
+        )
+    };
+    let (code, _, message) = refused(
+        api.create(&PostParams::default(), &revision(1_600_000))
+            .await,
+    );
     assert_eq!(
         (code, message.as_str()),
         (500, "etcdserver: request is too large")
     );
-    let huge = config("huge", &"x".repeat(4_000_000));
-    assert_eq!(
-        refused(api.create(&PostParams::default(), &huge).await).0,
-        413
-    );
+    let huge = api
+        .create(&PostParams::default(), &revision(4_000_000))
+        .await;
+    assert_eq!(refused(huge).0, 413);
+    api.create(&PostParams::default(), &revision(1_500_000))
+        .await
+        .unwrap();
 }
 
 #[tokio::test]

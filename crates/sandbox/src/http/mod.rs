@@ -303,7 +303,7 @@ async fn on_resource(
     verb: &str,
     bytes: &Bytes,
 ) -> Result<Response<Body>, Status> {
-    let form = negotiate::form(&head.headers)?;
+    let form = negotiate::form(&head.headers, head.query.get("includeObject"))?;
     let query = &head.query;
     let done = match verb {
         "get" => return read::get(&call, form, query.get("resourceVersion")),

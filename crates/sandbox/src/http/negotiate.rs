@@ -1,5 +1,6 @@
 //! Content negotiation: which form of an answer a client accepts, which form its body has.
 
+use apimachinery::tables::IncludeObject;
 use http::HeaderMap;
 use http::header::{ACCEPT, ACCEPT_ENCODING};
 
@@ -12,8 +13,8 @@ pub(super) enum Form {
     Object,
     /// Only their metadata.
     Partial,
-    /// Rows for printing.
-    Table,
+    /// Rows for printing, which carry as much of their object as this says.
+    Table(IncludeObject),
 }
 
 /// Media types with a decoder, as error texts list them.
@@ -54,11 +55,12 @@ fn accepted(headers: &HeaderMap) -> Vec<MediaType<'_>> {
         .collect()
 }
 
-/// The first form on the client's list that can be served; without a list, objects.
+/// The first form on the client's list that can be served; without a list, objects. `include` is
+/// the parameter `includeObject`.
 ///
 /// # Errors
 /// `NotAcceptable` if only other media types are accepted, such as protobuf.
-pub(super) fn form(headers: &HeaderMap) -> Result<Form, Status> {
+pub(super) fn form(headers: &HeaderMap, include: &str) -> Result<Form, Status> {
     let accepted = accepted(headers);
     if accepted.is_empty() {
         return Ok(Form::Object);
@@ -72,7 +74,15 @@ pub(super) fn form(headers: &HeaderMap) -> Result<Form, Status> {
             continue;
         }
         match kind {
-            "Table" => return Ok(Form::Table),
+            "Table" => {
+                let refused = || {
+                    let why = "unrecognized includeObject value";
+                    Status::bad_request(format!("{why}: {include:?}"))
+                };
+                return IncludeObject::parse(include)
+                    .map(Form::Table)
+                    .ok_or_else(refused);
+            }
             "PartialObjectMetadata" | "PartialObjectMetadataList" => return Ok(Form::Partial),
             _ => {}
         }
@@ -123,7 +133,7 @@ mod tests {
                        v=v1beta1;g=meta.k8s.io,application/json";
         let partial = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
         let cases = [
-            (kubectl, Form::Table),
+            (kubectl, Form::Table(IncludeObject::Metadata)),
             (partial, Form::Partial),
             (
                 "application/vnd.kubernetes.protobuf, application/json",
@@ -137,9 +147,9 @@ mod tests {
             ("application/json; charset=utf-8", Form::Object),
         ];
         for (text, want) in cases {
-            assert_eq!(form(&accept(text)), Ok(want), "{text}");
+            assert_eq!(form(&accept(text), ""), Ok(want), "{text}");
         }
-        assert_eq!(form(&HeaderMap::new()), Ok(Form::Object));
+        assert_eq!(form(&HeaderMap::new(), ""), Ok(Form::Object));
     }
 
     #[test]
@@ -149,7 +159,7 @@ mod tests {
             "text/html",
             "application/json;as=Tree",
         ] {
-            let status = form(&accept(text)).unwrap_err();
+            let status = form(&accept(text), "").unwrap_err();
             assert_eq!(status.code.as_u16(), 406, "{text}");
         }
     }

@@ -47,9 +47,18 @@ pub(super) fn encode_one(call: &Call, entry: &Entry, form: Form) -> Result<Vec<u
     let mut out = Vec::new();
     match form {
         Form::Partial => entry.payload.write_partial(&mut out, entry.revision),
-        Form::Table => {
+        Form::Table(include) => {
             let object = call.decode(entry)?;
-            let table = tables::table(call, std::slice::from_ref(&object), &table_meta(entry));
+            let options = tables::Options {
+                include,
+                ..tables::Options::default()
+            };
+            let table = tables::table(
+                call,
+                std::slice::from_ref(&object),
+                &table_meta(entry),
+                options,
+            );
             out = table.to_string().into_bytes();
         }
         Form::Object => write_object(call, entry, &mut out, true)?,
@@ -115,13 +124,17 @@ pub(super) fn list(
         }
     }
     let bytes = match form {
-        Form::Table => {
+        Form::Table(include) => {
             let objects: Result<Vec<Value>, Status> = selected
                 .entries
                 .iter()
                 .map(|entry| call.decode(entry))
                 .collect();
-            tables::table(call, &objects?, &meta)
+            let options = tables::Options {
+                include,
+                ..tables::Options::default()
+            };
+            tables::table(call, &objects?, &meta, options)
                 .to_string()
                 .into_bytes()
         }

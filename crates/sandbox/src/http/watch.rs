@@ -260,13 +260,16 @@ impl Stream {
                 entry.payload.write_partial(out, entry.revision);
                 Ok(())
             }
-            Form::Table => {
+            Form::Table(include) => {
                 let object = self.call.decode(entry)?;
                 let meta = serde_json::json!({"resourceVersion": entry.revision.to_string()});
-                let mut table = tables::table(&self.call, std::slice::from_ref(&object), &meta);
-                if std::mem::replace(&mut self.headers_sent, true) {
-                    table["columnDefinitions"] = serde_json::Value::Null;
-                }
+                let without_headers = std::mem::replace(&mut self.headers_sent, true);
+                let options = tables::Options {
+                    include,
+                    without_headers,
+                };
+                let objects = std::slice::from_ref(&object);
+                let table = tables::table(&self.call, objects, &meta, options);
                 serde_json::to_writer(out, &table)
                     .map_err(|error| Status::internal(&error.to_string()))
             }
@@ -280,7 +283,7 @@ impl Stream {
                 self.call.resource.api_version.as_str(),
             ),
             Form::Partial => ("PartialObjectMetadata", "meta.k8s.io/v1"),
-            Form::Table => ("Table", "meta.k8s.io/v1"),
+            Form::Table(_) => ("Table", "meta.k8s.io/v1"),
         };
         let mut meta = serde_json::json!({"resourceVersion": self.revision.to_string()});
         if ends_initial {

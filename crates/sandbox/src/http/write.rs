@@ -17,7 +17,9 @@ use crate::rest::metadata::match_namespace;
 use crate::rest::select::Selection;
 use crate::rest::{Call, FieldValidation, WriteOptions, Written, create, scale, update};
 use crate::status::Status;
+use crate::tables;
 
+const YAML: &str = "application/yaml";
 const JSON_PATCH: &str = "application/json-patch+json";
 const MERGE_PATCH: &str = "application/merge-patch+json";
 const STRATEGIC_PATCH: &str = "application/strategic-merge-patch+json";
@@ -95,10 +97,11 @@ fn decode_body(call: &mut Call, bytes: &Bytes) -> Result<Value, Status> {
 
 /// Decodes an object of the call's kind and checks its type.
 fn decode_object(call: &mut Call, headers: &HeaderMap, bytes: &Bytes) -> Result<Value, Status> {
-    if media_type(headers) != JSON {
-        return Err(Status::unsupported_media_type(&[JSON]));
-    }
-    let mut object = decode_body(call, bytes)?;
+    let mut object = match media_type(headers) {
+        JSON => decode_body(call, bytes)?,
+        YAML => machinery::decode_yaml(bytes)?,
+        _ => return Err(Status::unsupported_media_type(&[JSON, YAML])),
+    };
     if !object.is_object() {
         return Err(Status::bad_request(
             "the body of the request is not an object",
@@ -178,11 +181,15 @@ fn respond(call: &Call, written: &Written, form: Form) -> Result<Response<Body>,
         Form::Partial => serde_json::json!({
             "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1",
             "metadata": written.object.get("metadata")}),
-        Form::Table => crate::tables::table(
-            call,
-            std::slice::from_ref(&written.object),
-            &serde_json::json!({"resourceVersion": object::meta_str(&written.object, "resourceVersion")}),
-        ),
+        Form::Table(include) => {
+            let options = tables::Options {
+                include,
+                ..tables::Options::default()
+            };
+            let version = object::meta_str(&written.object, "resourceVersion");
+            let meta = serde_json::json!({"resourceVersion": version});
+            tables::table(call, std::slice::from_ref(&written.object), &meta, options)
+        }
     };
     Ok(body::value(code, &value))
 }

@@ -27,7 +27,7 @@ struct Builtin {
 static BUILTIN: LazyLock<Builtin> = LazyLock::new(read_table);
 
 /// All built-in resources in discovery order.
-pub(super) fn all() -> &'static [Arc<Resource>] {
+pub(crate) fn all() -> &'static [Arc<Resource>] {
     &BUILTIN.resources
 }
 

@@ -5,6 +5,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use apimachinery::types::Kind;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -39,6 +40,7 @@ pub(crate) struct CustomKind {
     pub(crate) scale: Option<ScalePaths>,
     /// Warning for requests to a deprecated version.
     pub(crate) deprecation: Option<String>,
+    kind: Kind,
     schema: OnceLock<Option<Arc<Schema>>>,
 }
 
@@ -49,7 +51,7 @@ impl CustomKind {
         self.schema
             .get_or_init(|| {
                 let text = self.schema_text.as_ref()?;
-                match Schema::compile(text.get()) {
+                match Schema::compile(text.get(), self.kind.clone()) {
                     Ok(schema) => Some(Arc::new(schema)),
                     Err(error) => {
                         tracing::warn!(crd = %self.crd, %error, "schema is not enforced");
@@ -195,13 +197,14 @@ fn resource(
             .clone()
             .unwrap_or_else(|| format!("{api_version} {} is deprecated", names.kind))
     });
+    let version_name = version.name.clone();
     let scale = version
         .subresources
         .as_ref()
         .and_then(|subs| subs.scale.clone());
     Resource {
         group: group.to_owned(),
-        version: version.name,
+        version: version.name.clone(),
         plural: names.plural.clone(),
         singular: or(&names.singular, names.kind.to_lowercase()),
         kind: names.kind.clone(),
@@ -226,6 +229,11 @@ fn resource(
                 .collect(),
             scale,
             deprecation,
+            kind: Kind {
+                group: group.to_owned(),
+                version: version_name,
+                kind: names.kind.clone(),
+            },
             schema: OnceLock::new(),
         }),
     }

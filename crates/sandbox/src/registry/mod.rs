@@ -4,7 +4,7 @@
 //! of one cluster by catching up with their bucket before each look-up, so a kind is served from the
 //! moment its CRD is established, and CRDs that are equal in many clusters are compiled once.
 
-mod builtin;
+pub(crate) mod builtin;
 mod crd;
 
 use std::collections::{BTreeMap, HashMap};
@@ -457,7 +457,7 @@ mod tests {
 
     #[test]
     fn every_line_of_the_table_is_a_resource() {
-        assert_eq!(builtin::all().len(), 67);
+        assert_eq!(builtin::all().len(), 68);
         let deployments = builtin::resolve("apps", "v1", "deployments").unwrap();
         assert_eq!(deployments.short_names, ["deploy"]);
         assert_eq!(deployments.categories, ["all"]);

@@ -59,7 +59,7 @@ fn create_once(call: &mut Call, mut object: Value) -> Result<Written, Status> {
     if !errors.is_empty() {
         return Err(call.invalid(object::name(&object), &errors));
     }
-    machinery::record_owner(call, None, &mut object, Operation::Update)?;
+    machinery::record_owner(call, None, &mut object, Operation::Update);
     store_new(call, object)
 }
 
@@ -109,6 +109,6 @@ pub(super) fn apply_new(call: &mut Call, config: &Value) -> Result<Written, Stat
     if !errors.is_empty() {
         return Err(call.invalid(object::name(&object), &errors));
     }
-    machinery::record_owner(call, None, &mut object, Operation::Apply)?;
+    machinery::record_owner(call, None, &mut object, Operation::Apply);
     store_new(call, object)
 }

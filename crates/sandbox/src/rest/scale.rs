@@ -160,9 +160,7 @@ pub(crate) fn update(call: &mut Call, edit: &Edit) -> Result<Written, Status> {
         let before = object::as_object_mut(at).insert(last.clone(), replicas.into());
         before.and_then(|value| value.as_i64()) != Some(replicas)
     };
-    call.subresource.clear();
     let written = update::update(call, update::Edit::Modify(&mut modify))?;
-    call.subresource = "scale".to_owned();
     let object = of(&call.resource, &written.object);
     Ok(Written { object, ..written })
 }

@@ -215,15 +215,16 @@ fn complete(
     metadata::carry_over(new, old);
     separate_status(call, new, old);
     machinery::admit(call, new, Some(old))?;
+    machinery::record_owner(call, Some(old), new, operation);
     let mut errors = metadata::validate(&call.resource, new);
     errors.extend(metadata::validate_update(new, old));
     if !errors.is_empty() {
         return Err(call.invalid(&call.name, &errors));
     }
-    if call.subresource.is_empty() || call.resource.plural == "pods" {
+    if call.subresource != "status" {
         generation::advance(&call.resource, new, old);
     }
-    machinery::record_owner(call, Some(old), new, operation)
+    Ok(())
 }
 
 /// Keeps what this path may not write: status on the main path, all else on `status`.
@@ -247,7 +248,7 @@ fn separate_status(call: &Call, new: &mut Value, old: &Value) {
             carry_owners(&mut kept, new);
         }
         *new = kept;
-    } else if call.subresource.is_empty() {
+    } else {
         let fields = object::as_object_mut(new);
         match old.get("status") {
             Some(status) => fields.insert("status".to_owned(), status.clone()),
