@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-#[expect(dead_code, reason = "the command is used by more than this example")]
 #[path = "../../flotilla/src/commands/apply.rs"]
 mod apply;
 

@@ -85,7 +85,9 @@ fn present(files: &dyn Files, charts: &str) -> Result<BTreeSet<String>, ReadErro
                 Err(error) if error.is_not_found() => None,
                 Err(error) => return Err(error),
             },
-            Entry::File(_) if name.ends_with(".tgz") => chart_of_archive(&files.read(&at)?),
+            Entry::File(_) if path::has_extension(&name, "tgz") => {
+                chart_of_archive(&files.read(&at)?)
+            }
             _ => None,
         };
         names.extend(chart.as_ref().and_then(name_of));

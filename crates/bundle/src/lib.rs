@@ -8,6 +8,7 @@
 //! git; missing chart dependencies) or another part of the system (image scans) is refused by name.
 
 mod build;
+pub mod content;
 mod dependencies;
 mod fleet_yaml;
 mod ignore;
@@ -20,6 +21,7 @@ mod schema;
 pub mod tree;
 mod values;
 mod walk;
+pub mod write;
 
 pub use build::{
     Error as BuildError, LoadError, ProcessError, ResourcesError, commit_label, upstream_form,

@@ -62,6 +62,12 @@ pub fn base(path: &str) -> &str {
     trimmed.rsplit('/').next().unwrap_or(trimmed)
 }
 
+/// Whether a name ends in a dot and this text, in this very case.
+pub fn has_extension(name: &str, extension: &str) -> bool {
+    name.rsplit_once('.')
+        .is_some_and(|(_, end)| end == extension)
+}
+
 /// Everything before the last element of a cleaned path: `.` if there is nothing before it.
 pub fn parent(path: &str) -> &str {
     match path.rfind('/') {

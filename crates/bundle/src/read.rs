@@ -95,6 +95,11 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Whether every directory that was found gave its Bundle or has nothing to deploy.
+    pub fn is_complete(&self) -> bool {
+        self.errors.is_empty()
+    }
+
     /// Whether there is neither a Bundle nor an error that explains it: to be treated as an error, for
     /// a mistake in a path would delete everything.
     pub fn nothing_found(&self, paths: &Paths) -> Option<NothingFound> {

@@ -183,7 +183,9 @@ fn has_manifests(files: &dyn Files, directory: &str, depth: usize) -> Result<boo
             Entry::Directory if name == ".git" => false,
             Entry::Directory => has_manifests(files, &path::join(&[directory, &name]), depth + 1)?,
             Entry::Submodule => false,
-            Entry::File(_) | Entry::Link(_) => name.ends_with(".yaml") || name.ends_with(".yml"),
+            Entry::File(_) | Entry::Link(_) => ["yaml", "yml"]
+                .iter()
+                .any(|end| path::has_extension(&name, end)),
         };
         if found {
             return Ok(true);

@@ -93,7 +93,7 @@ mod tests {
     use super::*;
     use crate::tree::FileTree;
 
-    fn merged(values: Value, files: &[(&str, &str)]) -> Result<Value, String> {
+    fn merged(values: &Value, files: &[(&str, &str)]) -> Result<Value, String> {
         let tree: FileTree = files
             .iter()
             .map(|(path, text)| (format!("b/{path}"), text.as_bytes()))
@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn later_files_win_and_maps_merge() {
         let found = merged(
-            json!({"a": {"x": 1, "l": [1, 2]}, "b": 1}),
+            &json!({"a": {"x": 1, "l": [1, 2]}, "b": 1}),
             &[
                 ("1", "a: {l: [3], z: {q: 1}}"),
                 ("2", "a: {z: {q: null}}\nc: 2.0"),
@@ -125,15 +125,15 @@ mod tests {
     #[test]
     fn empty_files_change_nothing() {
         assert_eq!(
-            merged(Value::Null, &[("1", ""), ("2", "{}"), ("3", "# x")]),
+            merged(&Value::Null, &[("1", ""), ("2", "{}"), ("3", "# x")]),
             Ok(Value::Null)
         );
-        assert_eq!(merged(json!({}), &[("1", "")]), Ok(json!({})));
+        assert_eq!(merged(&json!({}), &[("1", "")]), Ok(json!({})));
     }
 
     #[test]
     fn bad_files_are_named() {
-        let error = |text| merged(Value::Null, &[("v.yaml", text)]).unwrap_err();
+        let error = |text| merged(&Value::Null, &[("v.yaml", text)]).unwrap_err();
         assert!(error("[a]").starts_with("reading values file: b/v.yaml: error unmarshaling JSON"));
         assert!(error("a: [").starts_with("reading values file: b/v.yaml: error converting YAML"));
         let mut helm = HelmOptions {

@@ -290,8 +290,8 @@ paused: false
 
     #[test]
     fn a_flood_of_warnings_is_cut_and_counted() {
-        let text: String = (0..30).map(|i| format!("key{i}: 1\n")).collect();
-        let warnings = texts(&text);
+        let lines: Vec<String> = (0..30).map(|i| format!("key{i}: 1")).collect();
+        let warnings = texts(&lines.join("\n"));
         assert_eq!(warnings.len(), WARNINGS_MAX + 1);
         assert_eq!(warnings.last().unwrap(), "f: 10 more warnings");
     }

@@ -22,39 +22,39 @@ use fetch::Directory;
 /// holds manifests. Names begin with BUNDLE_NAME. With `-o -` the Bundles are printed and no cluster is
 /// needed; they go to the namespace of the workspace otherwise.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// The name that Bundles begin with, and the paths to search (shell patterns; the working directory
     /// if there are none).
     #[arg(value_name = "BUNDLE_NAME PATH", hide_possible_values = true)]
-    pub names: Vec<String>,
+    pub(crate) names: Vec<String>,
 
     /// Namespace of the Bundles.
     #[arg(short, long, env = "NAMESPACE", default_value = "fleet-local")]
-    pub namespace: String,
+    pub(crate) namespace: String,
 
     /// Print to this file, or to stdout if it is "-", instead of writing to the cluster.
     #[arg(short, long, value_name = "FILE", allow_hyphen_values = true)]
-    pub output: Option<PathBuf>,
+    pub(crate) output: Option<PathBuf>,
 
     /// File with the syntax of fleet.yaml to use in every directory, relative to it.
     #[arg(short, long, value_name = "FILE")]
-    pub bundle_file: Option<String>,
+    pub(crate) bundle_file: Option<String>,
 
     /// Read a complete Bundle from this file, or from stdin if it is "-" (not supported yet).
     #[arg(short, long, value_name = "FILE", allow_hyphen_values = true)]
-    pub file: Option<String>,
+    pub(crate) file: Option<String>,
 
     /// Labels for all Bundles, as key=value; several are separated by commas.
     #[arg(short, long = "label", value_name = "KEY=VALUE")]
-    pub labels: Vec<String>,
+    pub(crate) labels: Vec<String>,
 
     /// File with targets and targetRestrictions for Bundles that do not override them.
     #[arg(long, value_name = "FILE")]
-    pub targets_file: Option<String>,
+    pub(crate) targets_file: Option<String>,
 
     /// Store all files compressed.
     #[arg(short, long, value_parser = go_bool, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true)]
-    pub compress: bool,
+    pub(crate) compress: bool,
 
     /// Service account that the agents impersonate.
     #[arg(
@@ -64,7 +64,7 @@ pub struct Args {
         default_value = "",
         hide_default_value = true
     )]
-    pub service_account: String,
+    pub(crate) service_account: String,
 
     /// Increase to deploy again without a change.
     #[arg(
@@ -74,7 +74,7 @@ pub struct Args {
         allow_negative_numbers = true,
         hide_default_value = true
     )]
-    pub sync_generation: i64,
+    pub(crate) sync_generation: i64,
 
     /// Force all objects into this namespace.
     #[arg(
@@ -83,44 +83,44 @@ pub struct Args {
         default_value = "",
         hide_default_value = true
     )]
-    pub target_namespace: String,
+    pub(crate) target_namespace: String,
 
     /// Create the Bundles paused.
     #[arg(long, value_parser = go_bool, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true)]
-    pub paused: bool,
+    pub(crate) paused: bool,
 
     /// Commit that the Bundles are labelled with; the checked out one of the working directory by
     /// default.
     #[arg(long, env = "COMMIT", hide_env_values = true)]
-    pub commit: Option<String>,
+    pub(crate) commit: Option<String>,
 
     /// Keep the deployed objects when a Bundle is deleted.
     #[arg(long, value_parser = go_bool, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true)]
-    pub keep_resources: bool,
+    pub(crate) keep_resources: bool,
 
     /// Delete the namespace when a Bundle is deleted.
     #[arg(long, value_parser = go_bool, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true)]
-    pub delete_namespace: bool,
+    pub(crate) delete_namespace: bool,
 
     /// Reset objects that were changed on a cluster.
     #[arg(long, value_parser = go_bool, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true)]
-    pub correct_drift: bool,
+    pub(crate) correct_drift: bool,
 
     /// With --correct-drift: recreate objects that cannot be patched.
     #[arg(long, value_parser = go_bool, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true)]
-    pub correct_drift_force: bool,
+    pub(crate) correct_drift_force: bool,
 
     /// With --correct-drift: keep failed attempts in the release history.
     #[arg(long, value_parser = go_bool, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true)]
-    pub correct_drift_keep_fail_history: bool,
+    pub(crate) correct_drift_keep_fail_history: bool,
 
     /// Each path is exactly one Bundle, optionally followed by its options file.
     #[arg(long, value_parser = go_bool, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true)]
-    pub driven_scan: bool,
+    pub(crate) driven_scan: bool,
 
     /// Separates path and options file.
     #[arg(long, value_name = "TEXT", default_value = ":")]
-    pub driven_scan_sep: String,
+    pub(crate) driven_scan_sep: String,
 
     /// Accepted for compatibility: Bundles are built one after another.
     #[arg(
@@ -130,52 +130,52 @@ pub struct Args {
         allow_negative_numbers = true,
         hide = true
     )]
-    pub bundle_creation_max_concurrency: Option<String>,
+    pub(crate) bundle_creation_max_concurrency: Option<String>,
 
     /// Flags of parts that are not supported yet.
     #[command(flatten)]
-    pub later: LaterArgs,
+    pub(crate) later: LaterArgs,
 }
 
 /// Flags that are understood and refused.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Not supported yet")]
-pub struct LaterArgs {
+pub(crate) struct LaterArgs {
     /// User for Helm repositories.
     #[arg(long, value_name = "NAME")]
-    pub username: Option<String>,
+    pub(crate) username: Option<String>,
     /// File with the password for Helm repositories.
     #[arg(long, value_name = "FILE")]
-    pub password_file: Option<String>,
+    pub(crate) password_file: Option<String>,
     /// File with certificate authorities for Helm repositories.
     #[arg(long, value_name = "FILE")]
-    pub cacerts_file: Option<String>,
+    pub(crate) cacerts_file: Option<String>,
     /// File with the ssh key for charts from git.
     #[arg(long, value_name = "FILE")]
-    pub ssh_privatekey_file: Option<String>,
+    pub(crate) ssh_privatekey_file: Option<String>,
     /// Helm repositories that get credentials.
     #[arg(long, value_name = "REGEX")]
-    pub helm_repo_url_regex: Option<String>,
+    pub(crate) helm_repo_url_regex: Option<String>,
     /// File with credentials for Helm repositories by path.
     #[arg(long, value_name = "FILE")]
-    pub helm_credentials_by_path_file: Option<String>,
+    pub(crate) helm_credentials_by_path_file: Option<String>,
     /// Use plain http for registries.
     #[arg(long, value_parser = go_bool, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true)]
-    pub helm_basic_http: bool,
+    pub(crate) helm_basic_http: bool,
     /// Accept any certificate of Helm repositories.
     #[arg(long, value_parser = go_bool, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true)]
-    pub helm_insecure_skip_tls: bool,
+    pub(crate) helm_insecure_skip_tls: bool,
     /// Secret with access to a registry for contents.
     #[arg(long, value_name = "NAME")]
-    pub oci_registry_secret: Option<String>,
+    pub(crate) oci_registry_secret: Option<String>,
     /// Build ImageScans.
     #[arg(long, value_parser = go_bool, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true)]
-    pub imagescan_enabled: bool,
+    pub(crate) imagescan_enabled: bool,
 }
 
 /// Why nothing, or not everything, was applied.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// No name was given.
     #[error("at least one argument is required: BUNDLE_NAME")]
     NoName,
@@ -225,7 +225,7 @@ pub enum Error {
 }
 
 /// Builds the Bundles of the working directory and prints them.
-pub fn run(args: &Args) -> Result<(), Error> {
+pub(crate) fn run(args: &Args) -> Result<(), Error> {
     // Quirk: upstream repeats the whole command this many times on conflicts, so that 0 does nothing
     // and succeeds.
     if std::env::var("FLEET_APPLY_CONFLICT_RETRIES").is_ok_and(|count| count.trim() == "0") {
@@ -240,7 +240,7 @@ pub fn run(args: &Args) -> Result<(), Error> {
 
 /// Builds the Bundles that the arguments ask for, with paths relative to `directory`. Warnings are
 /// logged. The first error ends it.
-pub fn read(args: &Args, directory: &Path) -> Result<Vec<BuiltBundle>, Error> {
+pub(crate) fn read(args: &Args, directory: &Path) -> Result<Vec<BuiltBundle>, Error> {
     refuse_later(args)?;
     let options = options(args, directory)?;
     let outcome = bundle::read(&Directory::new(directory), &options);

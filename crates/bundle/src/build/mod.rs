@@ -2,142 +2,37 @@
 //!
 //! Source: upstream `internal/bundlereader/read.go` and `resources.go`.
 
+mod error;
+
 use std::io::Write;
 
 use api::labels;
 use api::limits::json_len;
 use api::names::{bundle_name, chart_prefix};
 use api::v1alpha1::{
-    Bundle, BundleResource, BundleSpec, BundleTarget, BundleTargetRestriction, GitTarget,
-    HelmOptions,
+    Bundle, BundleResource, BundleSpec, BundleStatus, BundleTarget, BundleTargetRestriction,
+    GitTarget, HelmOptions,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use flate2::{Compression, GzBuilder};
 use kube_core::ObjectMeta;
 
-use crate::fleet_yaml::{self, BadDependency, FleetYaml, Unreadable};
+use crate::fleet_yaml::{self, FleetYaml};
 use crate::options::{ApplyOptions, Targets};
 use crate::path;
 use crate::schema::lint::KeyWarning;
-use crate::tree::{Entry, Files, ReadError, read_following, stat};
-use crate::values::{self, BadValuesFile};
+use crate::tree::{Files, read_following, stat};
+use crate::values;
 use crate::walk::{self, WalkOptions};
+
+pub use error::{Error, LoadError, ProcessError, ResourcesError};
 
 /// Bytes of a Bundle's JSON from which upstream compresses all files.
 const COMPRESS_FROM_BYTES: usize = 1_000_000;
 
 /// Encoding of compressed resources.
 const ENCODING: &str = "base64+gz";
-
-/// Why a directory cannot become a Bundle. [`crate::chain`] gives upstream's text.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The options file that was asked for cannot be read.
-    #[error("failed to open file {file:?}")]
-    OptionsFile {
-        /// Its name.
-        file: String,
-        /// Why.
-        #[source]
-        source: ReadError,
-    },
-    /// fleet.yaml is there, but cannot be read.
-    #[error("failed to open existing fleet.yaml in {directory:?}")]
-    FleetYaml {
-        /// The directory.
-        directory: String,
-        /// Why.
-        #[source]
-        source: ReadError,
-    },
-    /// Anything after that.
-    #[error("failed to process bundle")]
-    Process(#[source] ProcessError),
-}
-
-/// What is wrong with the content of a directory.
-#[derive(Debug, thiserror::Error)]
-pub enum ProcessError {
-    /// fleet.yaml cannot be understood.
-    #[error("reading fleet.yaml")]
-    Parse(#[source] Unreadable),
-    /// fleet.yaml says something impossible.
-    #[error("validating fleet.yaml")]
-    Validate(#[source] BadDependency),
-    /// Image scans are not built.
-    #[error("imagescan is disabled; remove imagescans from your config files, or enable imagescan")]
-    ImageScans,
-    /// The metadata in fleet.yaml, or the targets file, cannot be understood.
-    #[error(transparent)]
-    Unreadable(Unreadable),
-    /// The targets file cannot be read.
-    #[error(transparent)]
-    TargetsFile(ReadError),
-    /// The files cannot be read.
-    #[error("failed reading resources for {base:?}")]
-    Resources {
-        /// The directory as it was reached.
-        base: String,
-        /// Why.
-        #[source]
-        source: ResourcesError,
-    },
-}
-
-/// Why the files of a bundle cannot be had.
-#[derive(Debug, thiserror::Error)]
-pub enum ResourcesError {
-    /// A values file.
-    #[error(transparent)]
-    Values(BadValuesFile),
-    /// A chart from elsewhere.
-    #[error(
-        "{field} {value:?} is not supported yet: charts from repositories, registries, archives on the web and git"
-    )]
-    RemoteChart {
-        /// `helm.repo` or `helm.chart`.
-        field: &'static str,
-        /// What it says.
-        value: String,
-    },
-    /// Looking for a local chart failed.
-    #[error(transparent)]
-    Chart(ReadError),
-    /// A directory.
-    #[error("loading directory {prefix}, {base}")]
-    Load {
-        /// Where its files would be in the bundle.
-        prefix: String,
-        /// The directory of the bundle as it was reached.
-        base: String,
-        /// Why.
-        #[source]
-        source: LoadError,
-    },
-}
-
-/// Why a directory cannot be loaded.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// It does not exist.
-    #[error("retrieving file from {source_path:?}: stat {shown}: no such file or directory")]
-    Missing {
-        /// As it is named.
-        source_path: String,
-        /// As it would be found.
-        shown: String,
-    },
-    /// Something in it.
-    #[error("failed to read . relative to {shown}")]
-    Walk {
-        /// The directory.
-        shown: String,
-        /// Why.
-        #[source]
-        source: walk::Error,
-    },
-}
 
 /// A directory that is to become a Bundle.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,7 +58,8 @@ pub(crate) fn build(
 ) -> Result<Built, Error> {
     let (file, text) = read_options_file(files, place)?;
     let warnings = fleet_yaml::key_warnings(&path::join(&[&place.base, &file]), &text);
-    let bundle = process(files, place, &text, options).map_err(Error::Process)?;
+    let bundle =
+        process(files, place, &text, options).map_err(|error| Error::Process(Box::new(error)))?;
     Ok(Built { bundle, warnings })
 }
 
@@ -209,7 +105,7 @@ fn process(
         resources(files, place, &mut fleet_yaml.spec, options).map_err(|source| {
             ProcessError::Resources {
                 base: place.base.clone(),
-                source,
+                source: Box::new(source),
             }
         })?;
 
@@ -303,10 +199,10 @@ fn resources(
             .as_ref()
             .is_some_and(|helm| helm.disable_dependency_update),
     };
-    let load = |source| ResourcesError::Load {
+    let load = |source: LoadError| ResourcesError::Load {
         prefix: ".".to_owned(),
         base: base.clone(),
-        source,
+        source: Box::new(source),
     };
     let shown = files.shown(&path::clean(base));
     if stat(files, base).map_err(ResourcesError::Chart)?.is_none() {
@@ -353,10 +249,10 @@ fn check_chart(files: &dyn Files, base: &str, helm: &HelmOptions) -> Result<(), 
     Err(ResourcesError::Load {
         prefix: chart_prefix(&helm.chart, &helm.repo, &helm.version),
         base: base.to_owned(),
-        source: LoadError::Missing {
+        source: Box::new(LoadError::Missing {
             source_path: helm.chart.clone(),
             shown: files.shown(&local),
-        },
+        }),
     })
 }
 
@@ -530,12 +426,13 @@ pub fn upstream_form(mut bundle: Bundle) -> Bundle {
     bundle
 }
 
-/// Bytes of the JSON that upstream measures: without kind and namespace.
+/// Bytes of the JSON that upstream measures: without kind and namespace, with an empty status.
 fn upstream_size(bundle: &Bundle) -> usize {
     let mut measured = bundle.clone();
     measured.metadata.namespace = None;
     let kind = r#""apiVersion":"fleet.cattle.io/v1alpha1","kind":"Bundle","#;
-    json_len(&measured).saturating_sub(kind.len())
+    let status = r#","status":"#.len() + json_len(&BundleStatus::default());
+    json_len(&measured).saturating_sub(kind.len()) + status
 }
 
 /// The label for the commit that a Bundle was built from.

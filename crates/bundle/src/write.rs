@@ -1,0 +1,234 @@
+//! What to write to the hub so that it holds exactly the Bundles of a repository.
+//!
+//! Pure: what exists and what is wanted go in, actions come out. A Bundle that differs in nothing but
+//! the label of its commit is left alone, so that a commit writes only what it changes.
+//!
+//! Source for the rules: upstream `internal/cmd/cli/apply`. Deliberate differences: Bundles are deleted
+//! after the others were written instead of before, and a Secret is deleted only where the Bundle had one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use api::labels;
+use api::v1alpha1::{Bundle, BundleSpec, Content};
+
+use crate::content::Stored;
+
+/// A Bundle on the hub.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Existing {
+    /// The Bundle.
+    pub bundle: Bundle,
+    /// Hash of what its values Secret holds (`api::ids::values_hash`); `None` without a Secret of that
+    /// type.
+    pub values_hash: Option<String>,
+}
+
+/// One write. To be done in order; each may be repeated.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Create a Content unless it exists: what it holds follows from its name.
+    CreateContent(Box<Content>),
+    /// Create a Bundle.
+    CreateBundle(Box<Bundle>),
+    /// Replace spec, labels and annotations of a Bundle. It carries the resource version it was planned
+    /// for.
+    UpdateBundle(Box<Bundle>),
+    /// Create or replace the values Secret of a Bundle, named like it, owned by it, with its labels.
+    WriteValues {
+        /// Namespace of the Bundle.
+        namespace: String,
+        /// Name of the Bundle.
+        name: String,
+        /// Labels of the Bundle.
+        labels: BTreeMap<String, String>,
+        /// Data of the Secret.
+        data: BTreeMap<String, Vec<u8>>,
+    },
+    /// Delete the values Secret of a Bundle that has no values any more.
+    DeleteValues {
+        /// Namespace of the Bundle.
+        namespace: String,
+        /// Name of the Bundle.
+        name: String,
+    },
+    /// Delete a Bundle that the repository does not give any more. What it deployed goes with it.
+    DeleteBundle {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
+}
+
+/// A Bundle that must not be written now.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// It has to be gone first.
+    #[error("the bundle {name:?} is being deleted, cannot create during a delete operation")]
+    BeingDeleted {
+        /// Its name.
+        name: String,
+    },
+    /// It belongs to a HelmOp.
+    #[error("a helmOps bundle with name {name:?} already exists")]
+    OfHelmOp {
+        /// Its name.
+        name: String,
+    },
+}
+
+/// Everything to write.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct WritePlan {
+    /// In order.
+    pub actions: Vec<Action>,
+    /// Bundles that are left as they are; they are not deleted either.
+    pub refusals: Vec<Refusal>,
+}
+
+/// Plans the writes for a repository.
+///
+/// `existing`: every Bundle of the namespace that has the name of a wanted one or the label of the
+/// repository. `prune`: whether Bundles of the repository that are not wanted any more are deleted;
+/// not while a directory of it could not be built ([`crate::Outcome::is_complete`]), for nobody knows
+/// what it would have given. An empty `wanted` then deletes all of them, which the caller has to mean.
+pub fn plan_write(
+    repo: &str,
+    existing: &[Existing],
+    wanted: Vec<Stored>,
+    prune: bool,
+) -> WritePlan {
+    let mut plan = WritePlan::default();
+    let mut names = BTreeSet::new();
+    let by_name: BTreeMap<&str, &Existing> = existing
+        .iter()
+        .map(|existing| (name_of(&existing.bundle), existing))
+        .collect();
+    for stored in wanted {
+        let name = name_of(&stored.bundle).to_owned();
+        match by_name.get(name.as_str()) {
+            None => create(stored, &mut plan.actions),
+            Some(existing) => match refuse(&existing.bundle) {
+                Some(refusal) => plan.refusals.push(refusal),
+                None => update(existing, stored, &mut plan.actions),
+            },
+        }
+        names.insert(name);
+    }
+    for Existing { bundle, .. } in existing {
+        let of_repo = label(bundle, labels::REPO_NAME) == Some(repo);
+        let going = bundle.metadata.deletion_timestamp.is_some();
+        if prune && of_repo && !going && !names.contains(name_of(bundle)) {
+            let (namespace, name) = place(bundle);
+            plan.actions.push(Action::DeleteBundle { namespace, name });
+        }
+    }
+    plan
+}
+
+fn create(stored: Stored, actions: &mut Vec<Action>) {
+    actions.extend(
+        stored
+            .contents
+            .into_iter()
+            .map(|content| Action::CreateContent(Box::new(content))),
+    );
+    let values = write_values(&stored.bundle, stored.values);
+    actions.push(Action::CreateBundle(Box::new(stored.bundle)));
+    actions.extend(values);
+}
+
+fn update(existing: &Existing, stored: Stored, actions: &mut Vec<Action>) {
+    let had_values = existing.values_hash.is_some();
+    let same_values =
+        existing.values_hash.as_deref().unwrap_or_default() == stored.bundle.spec.values_hash;
+    if !is_current(&existing.bundle, &stored.bundle) {
+        let contents = stored.contents.into_iter();
+        actions.extend(contents.map(|content| Action::CreateContent(Box::new(content))));
+        let mut bundle = existing.bundle.clone();
+        bundle.spec = stored.bundle.spec.clone();
+        bundle
+            .metadata
+            .labels
+            .clone_from(&stored.bundle.metadata.labels);
+        bundle
+            .metadata
+            .annotations
+            .clone_from(&stored.bundle.metadata.annotations);
+        actions.push(Action::UpdateBundle(Box::new(bundle)));
+    }
+    if same_values {
+        return;
+    }
+    if stored.values.is_empty() && had_values {
+        let (namespace, name) = place(&stored.bundle);
+        actions.push(Action::DeleteValues { namespace, name });
+    }
+    actions.extend(write_values(&stored.bundle, stored.values));
+}
+
+fn write_values(bundle: &Bundle, data: BTreeMap<String, Vec<u8>>) -> Option<Action> {
+    let (namespace, name) = place(bundle);
+    let labels = bundle.metadata.labels.clone().unwrap_or_default();
+    (!data.is_empty()).then_some(Action::WriteValues {
+        namespace,
+        name,
+        labels,
+        data,
+    })
+}
+
+/// Whether nothing that matters would change.
+fn is_current(existing: &Bundle, wanted: &Bundle) -> bool {
+    let labels = |bundle: &Bundle| {
+        let mut labels = bundle.metadata.labels.clone().unwrap_or_default();
+        labels.remove(labels::COMMIT);
+        labels
+    };
+    let annotations = |bundle: &Bundle| bundle.metadata.annotations.clone().unwrap_or_default();
+    labels(existing) == labels(wanted)
+        && annotations(existing) == annotations(wanted)
+        && with_defaults(&existing.spec) == with_defaults(&wanted.spec)
+}
+
+/// The spec as an API server completes it.
+fn with_defaults(spec: &BundleSpec) -> BundleSpec {
+    let mut spec = spec.clone();
+    if spec.target_customization_mode.is_empty() {
+        "FirstMatch".clone_into(&mut spec.target_customization_mode);
+    }
+    spec
+}
+
+fn refuse(bundle: &Bundle) -> Option<Refusal> {
+    let name = name_of(bundle).to_owned();
+    if bundle.metadata.deletion_timestamp.is_some() {
+        return Some(Refusal::BeingDeleted { name });
+    }
+    bundle
+        .spec
+        .helm_op_options
+        .is_some()
+        .then_some(Refusal::OfHelmOp { name })
+}
+
+fn name_of(bundle: &Bundle) -> &str {
+    bundle.metadata.name.as_deref().unwrap_or_default()
+}
+
+/// Namespace and name.
+fn place(bundle: &Bundle) -> (String, String) {
+    (
+        bundle.metadata.namespace.clone().unwrap_or_default(),
+        name_of(bundle).to_owned(),
+    )
+}
+
+fn label<'a>(bundle: &'a Bundle, key: &str) -> Option<&'a str> {
+    bundle
+        .metadata
+        .labels
+        .as_ref()?
+        .get(key)
+        .map(String::as_str)
+}
