@@ -10,6 +10,7 @@ pub mod managed;
 pub mod names;
 pub mod openapi;
 pub mod patch;
+pub mod quantity;
 pub mod selectors;
 pub mod structural;
 pub mod tables;

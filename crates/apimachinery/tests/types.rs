@@ -270,3 +270,18 @@ fn wrong_json_types_are_worded_like_the_decoder() {
         types::Findings::default()
     );
 }
+
+#[test]
+fn decoding_drops_nulls_and_writes_quantities_canonically() {
+    let types = builtin();
+    let mut pod = json!({"metadata": {"name": "p", "creationTimestamp": null, "labels": {"a": null}},
+        "spec": {"volumes": null, "containers": [{"name": "c", "image": null, "resources":
+            {"limits": {"cpu": 0.5, "memory": "1024Mi"}, "requests": {"cpu": 1000, "memory": "x"}}}]}});
+    types::normalize(&mut pod, types.kind("", "v1", "Pod").unwrap());
+    assert_eq!(
+        pod,
+        json!({"metadata": {"name": "p", "labels": {"a": ""}},
+            "spec": {"containers": [{"name": "c", "resources":
+                {"limits": {"cpu": "500m", "memory": "1Gi"}, "requests": {"cpu": "1k", "memory": "x"}}}]}})
+    );
+}

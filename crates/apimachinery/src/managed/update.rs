@@ -83,47 +83,37 @@ pub fn created_entries(
 /// Whether two objects differ in nothing but the times of their managed fields, so that storing
 /// `new` over `live` would be a write without a change.
 pub fn same_but_for_times(live: &Value, new: &Value) -> bool {
-    let parts = |object: &Value| {
-        let entries = object
-            .get("metadata")
-            .and_then(|meta| meta.get("managedFields"));
-        entries.and_then(Value::as_array).map(|entries| {
-            entries
-                .iter()
-                .map(|entry| {
-                    let mut entry = entry.clone();
-                    if let Some(fields) = entry.as_object_mut() {
-                        fields.remove("time");
-                    }
-                    entry
-                })
-                .collect::<Vec<_>>()
-        })
+    let entries = |live: &Value, new: &Value| match (live.as_array(), new.as_array()) {
+        (Some(live), Some(new)) => {
+            let same = |(live, new)| same_but(live, new, "time", |_, _| true);
+            live.len() == new.len() && live.iter().zip(new).all(same)
+        }
+        _ => live == new,
     };
-    let (Some(live_fields), Some(new_fields)) = (live.as_object(), new.as_object()) else {
+    same_but(live, new, "metadata", |live, new| {
+        same_but(live, new, "managedFields", entries)
+    })
+}
+
+/// Whether two objects are equal, with the field `name`, null where absent, compared by `compare`.
+fn same_but(
+    live: &Value,
+    new: &Value,
+    name: &str,
+    compare: impl Fn(&Value, &Value) -> bool,
+) -> bool {
+    let (Some(live), Some(new)) = (live.as_object(), new.as_object()) else {
         return live == new;
     };
-    let rest = |fields: &Map<String, Value>| {
-        let meta = fields.get("metadata").and_then(Value::as_object);
-        meta.map(|meta| meta.len() - usize::from(meta.contains_key("managedFields")))
-    };
-    let same_meta = || {
-        let meta = |fields: &Map<String, Value>| fields.get("metadata").cloned();
-        let without = |mut meta: Option<Value>| {
-            if let Some(meta) = meta.as_mut().and_then(Value::as_object_mut) {
-                meta.remove("managedFields");
-            }
-            meta
-        };
-        without(meta(live_fields)) == without(meta(new_fields))
-    };
-    live_fields.len() == new_fields.len()
-        && rest(live_fields) == rest(new_fields)
-        && live_fields
+    let rest = |fields: &Map<String, Value>| fields.len() - usize::from(fields.contains_key(name));
+    rest(live) == rest(new)
+        && live
             .iter()
-            .all(|(name, value)| name == "metadata" || new_fields.get(name) == Some(value))
-        && same_meta()
-        && parts(live) == parts(new)
+            .all(|(one, value)| one == name || new.get(one) == Some(value))
+        && compare(
+            live.get(name).unwrap_or(&Value::Null),
+            new.get(name).unwrap_or(&Value::Null),
+        )
 }
 
 /// The managers to start from.

@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::{Scalar, TypeRef};
+use crate::quantity;
 
 /// What decoding an object found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -63,6 +64,43 @@ pub fn drop_nulls(object: &mut Value, of: TypeRef<'_>) {
                 for item in items {
                     drop_nulls(item, of.to(list.element));
                 }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// What decoding makes of an object that [`check`] finds nothing wrong with: [`drop_nulls`], and
+/// quantities in their canonical form, as text.
+pub fn normalize(object: &mut Value, of: TypeRef<'_>) {
+    drop_nulls(object, of);
+    canonicalize(object, of);
+}
+
+fn canonicalize(value: &mut Value, of: TypeRef<'_>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                if let Some(field) = of.field(name) {
+                    canonicalize(value, field);
+                }
+            }
+        }
+        Value::Array(items) => {
+            if let Some(list) = of.list() {
+                for item in items {
+                    canonicalize(item, of.to(list.element));
+                }
+            }
+        }
+        Value::String(text) if of.scalar() == Some(Scalar::Quantity) => {
+            if let Some(canonical) = quantity::canonical(text) {
+                *text = canonical;
+            }
+        }
+        Value::Number(number) if of.scalar() == Some(Scalar::Quantity) => {
+            if let Some(canonical) = quantity::canonical(&number.to_string()) {
+                *value = Value::from(canonical);
             }
         }
         _ => {}

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 pub use build::Error;
-pub use check::{Findings, check, drop_nulls};
+pub use check::{Findings, check, drop_nulls, normalize};
 pub use facts::{Facts, FactsError, FieldFacts, TypeFacts, Zero};
 
 /// Place of a type in its [`Types`].
