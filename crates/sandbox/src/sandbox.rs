@@ -18,6 +18,7 @@ use crate::metrics::{Metrics, Request as RequestCounter};
 use crate::registry::CrdCache;
 use crate::rest::local::Local;
 use crate::serve::{self, Authority, Server};
+use crate::simulate;
 use crate::status::Status;
 use crate::store::{self, ClusterId, Journal, JournalError, Limits, ListRange, Store};
 
@@ -28,6 +29,8 @@ pub struct Options {
     pub data: Option<PathBuf>,
     /// Bounds of the store.
     pub limits: Limits,
+    /// When workloads become ready, and which do not.
+    pub simulation: simulate::Settings,
     /// Where time comes from.
     pub clock: Clock,
 }
@@ -37,6 +40,7 @@ impl Default for Options {
         Self {
             data: None,
             limits: Limits::PRODUCTION,
+            simulation: simulate::Settings::default(),
             clock: Arc::new(jiff::Timestamp::now),
         }
     }
@@ -162,7 +166,9 @@ impl Sandbox {
             next = next.max(id + 1);
             clusters.insert(Arc::new(ClusterState::new(&shared, id, &name, secret)));
         }
-        let controllers = lifecycle::start(&store, &clusters, revision);
+        let mut controllers = lifecycle::start(&store, &clusters, revision);
+        let (feed, weak) = (store.feed(revision), Arc::downgrade(&clusters));
+        controllers.spawn(simulate::run(options.simulation, feed, weak));
         Ok(Self {
             shared,
             clusters,

@@ -3,6 +3,7 @@
 //! A logical cluster knows two kinds of credentials: its admin token (group `system:masters`) and
 //! tokens of its service accounts. Anonymous requests are refused.
 
+pub(crate) mod escalation;
 pub(crate) mod rbac;
 pub(crate) mod reviews;
 pub(crate) mod token;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Call, Written, generation, metadata};
+use super::{Call, Written, admit, generation, metadata};
 use crate::machinery::{self, Operation};
 use crate::object;
 use crate::status::Status;
@@ -54,7 +54,7 @@ fn create_once(call: &mut Call, mut object: Value) -> Result<Written, Status> {
         object::as_object_mut(&mut object).remove("status");
     }
     generation::start(&call.resource, &mut object);
-    machinery::admit(call, &mut object, None)?;
+    admit(call, &mut object, None)?;
     let errors = metadata::validate(&call.resource, &object);
     if !errors.is_empty() {
         return Err(call.invalid(object::name(&object), &errors));
@@ -104,7 +104,7 @@ pub(super) fn apply_new(call: &mut Call, config: &Value) -> Result<Written, Stat
         object::as_object_mut(&mut object).remove("status");
     }
     generation::start(&call.resource, &mut object);
-    machinery::admit(call, &mut object, None)?;
+    admit(call, &mut object, None)?;
     let errors = metadata::validate(&call.resource, &object);
     if !errors.is_empty() {
         return Err(call.invalid(object::name(&object), &errors));

@@ -10,6 +10,7 @@ pub(crate) mod local;
 pub(crate) mod metadata;
 pub(crate) mod scale;
 pub(crate) mod select;
+mod service;
 pub(crate) mod update;
 pub(crate) mod versions;
 
@@ -148,4 +149,16 @@ pub(crate) fn decode(resource: &Resource, entry: &Entry) -> Result<Value, Status
         .decode(&resource.kind, &resource.stored_version, entry.revision)
         .map_err(damaged)?;
     Ok(versions::from_stored(resource, &stored))
+}
+
+/// Completes and checks an object on its way to the store.
+fn admit(call: &mut Call, new: &mut Value, old: Option<&Value>) -> Result<(), Status> {
+    crate::machinery::admit(call, new, old)?;
+    match call.resource.bucket.as_str() {
+        "services" if call.subresource.is_empty() => service::allocate(call, new, old),
+        _ if call.resource.group == "rbac.authorization.k8s.io" => {
+            crate::auth::escalation::check(call, new, old)
+        }
+        _ => Ok(()),
+    }
 }

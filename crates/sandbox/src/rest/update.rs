@@ -8,7 +8,7 @@ use std::sync::Arc;
 use apimachinery::field::{FieldError, Path};
 use serde_json::Value;
 
-use super::{Call, Written, create, generation, metadata};
+use super::{Call, Written, admit, create, generation, metadata};
 use crate::machinery::{self, Operation, PatchKind};
 use crate::object;
 use crate::registry::Resource;
@@ -214,7 +214,7 @@ fn complete(
     }
     metadata::carry_over(new, old);
     separate_status(call, new, old);
-    machinery::admit(call, new, Some(old))?;
+    admit(call, new, Some(old))?;
     machinery::record_owner(call, Some(old), new, operation);
     let mut errors = metadata::validate(&call.resource, new);
     errors.extend(metadata::validate_update(new, old));
