@@ -191,8 +191,10 @@ mod tests {
             assert_eq!(copied, Str::from(text.as_bytes().to_vec()));
             assert_eq!(copied, text);
         }
-        assert!(Str::from("b") > Str::from("abc"));
-        assert!(Str::from(&b"\xff"[..]) > Str::from("\u{10ffff}"));
+        let (small, large) = (Str::from("abc"), Str::from("b"));
+        assert!(large > small);
+        let (small, large) = (Str::from("\u{10ffff}"), Str::from(&b"\xff"[..]));
+        assert!(large > small);
     }
 
     #[test]

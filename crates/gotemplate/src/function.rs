@@ -23,10 +23,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::bytestr::Str;
+use crate::container::{List, Map};
 use crate::error::CallError;
 use crate::exec::Context;
 use crate::types::{Signature, Type};
-use crate::value::{List, Map, Value};
+use crate::value::Value;
 
 /// A Go `int`, as opposed to `i64`, which is `int64`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,9 +7,11 @@ pub mod gofmt;
 pub mod strconv;
 
 mod bytestr;
+mod container;
 mod error;
 mod exec;
 mod function;
+mod json;
 mod node;
 mod parse;
 mod set;
@@ -18,6 +20,7 @@ mod types;
 mod value;
 
 pub use bytestr::Str;
+pub use container::{List, Map};
 pub use error::{CallError, ExecError, LimitError, Location, ParseError};
 pub use exec::{Context, Limits};
 pub use function::{
@@ -27,4 +30,4 @@ pub use node::Template;
 pub use parse::Delims;
 pub use set::{MissingKey, Renderer, TemplateSet};
 pub use types::{IntKind, Method, MethodBody, NamedType, Signature, Type};
-pub use value::{List, Map, Native, Value};
+pub use value::{Native, Value};

@@ -78,7 +78,7 @@ impl Template {
 impl std::fmt::Display for Template {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut out = Vec::new();
-        self.root.iter().for_each(|node| node.print(&mut out));
+        print_list(&self.root, &mut out);
         f.write_str(&String::from_utf8_lossy(&out))
     }
 }
@@ -226,6 +226,12 @@ pub(crate) enum Expr {
     Chain(Box<Chain>),
 }
 
+fn print_list(nodes: &[Node], out: &mut Vec<u8>) {
+    for node in nodes {
+        node.print(out);
+    }
+}
+
 impl Node {
     pub(crate) fn pos(&self) -> u32 {
         match self {
@@ -284,10 +290,10 @@ impl Branch {
         self.pipe.print(out);
         out.extend_from_slice(b"}}");
         crate::stack::grow(|| {
-            self.list.iter().for_each(|node| node.print(out));
+            print_list(&self.list, out);
             if let Some(else_list) = &self.else_list {
                 out.extend_from_slice(b"{{else}}");
-                else_list.iter().for_each(|node| node.print(out));
+                print_list(else_list, out);
             }
         });
         out.extend_from_slice(b"{{end}}");

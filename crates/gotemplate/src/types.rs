@@ -128,6 +128,7 @@ impl Type {
     pub const STRING_MAP: Self = Self::Map(&Self::String);
 
     /// The type behind a name; the type itself if it has none.
+    #[must_use]
     pub const fn underlying(self) -> Self {
         match self {
             Self::Named(named) => named.underlying,

@@ -152,7 +152,7 @@ impl<'a> Exec<'a, '_> {
             Expr::Dot { .. } => dot.clone(),
             Expr::Nil { .. } => return self.nil_arg(ty.unwrap_or(Type::Interface)),
             Expr::Field { fields, .. } => {
-                self.eval_fields(dot, dot.clone(), At::Expr(expr), fields, Arguments::NONE)?
+                self.eval_fields(dot, dot, At::Expr(expr), fields, Arguments::NONE)?
             }
             Expr::Variable(_) => self.eval_variable(dot, expr, Arguments::NONE)?,
             Expr::Pipe(pipe) => grow(|| self.eval_pipeline(dot, pipe))?,

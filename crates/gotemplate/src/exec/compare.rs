@@ -52,6 +52,7 @@ pub(super) fn eq(first: &Operand, others: &[Operand]) -> Result<bool, CallError>
     Ok(false)
 }
 
+#[expect(clippy::float_cmp, reason = "eq is Go's ==")]
 fn equal(a: &Value, b: &Value) -> Result<bool, CallError> {
     if basic_kind(a) != basic_kind(b) {
         return match (a, b) {

@@ -2,12 +2,13 @@
 
 use super::call::Callable;
 use super::{At, Exec, Operand, Result, Var};
+use crate::container::Map;
 use crate::node::{Callee, Chain, Command, Expr, Identifier, Name, Number, Pipe};
 use crate::set::MissingKey;
 use crate::stack::grow;
 use crate::strconv::quote;
 use crate::types::{NamedType, Type};
-use crate::value::{Map, Native, Value};
+use crate::value::{Native, Value};
 
 /// Arguments of a field or function: the expressions after it, and the value piped into it.
 #[derive(Clone)]
@@ -63,7 +64,7 @@ impl<'a> Exec<'a, '_> {
         match first {
             Expr::Field { fields, .. } => {
                 self.at = Some(At::Expr(first));
-                return self.eval_fields(dot, dot.clone(), At::Expr(first), fields, args);
+                return self.eval_fields(dot, dot, At::Expr(first), fields, args);
             }
             Expr::Chain(chain) => return self.eval_chain(dot, first, chain, args),
             Expr::Identifier(identifier) => {
@@ -136,7 +137,7 @@ impl<'a> Exec<'a, '_> {
             self.refuse_arguments(expr, &args)?;
             return Ok(value);
         }
-        self.eval_fields(dot, value, At::Expr(expr), &variable.fields, args)
+        self.eval_fields(dot, &value, At::Expr(expr), &variable.fields, args)
     }
 
     pub(super) fn eval_chain(
@@ -148,7 +149,7 @@ impl<'a> Exec<'a, '_> {
     ) -> Result<Operand> {
         self.at = Some(At::Expr(expr));
         let receiver = self.eval_arg(dot, None, &chain.node)?;
-        self.eval_fields(dot, receiver, At::Expr(expr), &chain.fields, args)
+        self.eval_fields(dot, &receiver, At::Expr(expr), &chain.fields, args)
     }
 
     pub(super) fn eval_function(
@@ -162,13 +163,13 @@ impl<'a> Exec<'a, '_> {
         self.at = Some(At::Expr(expr));
         let callable = match identifier.callee {
             Callee::Builtin(builtin) => Callable::Builtin(builtin),
-            Callee::Host(slot) => match self.set.functions().at(slot) {
-                Some(function) => Callable::Function(function),
-                None => {
+            Callee::Host(slot) => {
+                let Some(function) = self.set.functions().at(slot) else {
                     let name = quote(&identifier.name);
                     return self.error(format!("{name} is not a defined function"));
-                }
-            },
+                };
+                Callable::Function(function)
+            }
         };
         self.eval_call(dot, &callable, node, args)
     }
@@ -177,18 +178,20 @@ impl<'a> Exec<'a, '_> {
     pub(super) fn eval_fields(
         &mut self,
         dot: &Operand,
-        mut receiver: Operand,
+        receiver: &Operand,
         node: At<'a>,
         fields: &'a [Name],
         args: Arguments<'a>,
     ) -> Result<Operand> {
         let Some((last, path)) = fields.split_last() else {
-            return Ok(receiver);
+            return Ok(receiver.clone());
         };
+        let mut reached = None;
         for field in path {
-            receiver = self.eval_field(dot, field, node, Arguments::NONE, receiver)?;
+            let from = reached.as_ref().unwrap_or(receiver);
+            reached = Some(self.eval_field(dot, field, node, Arguments::NONE, from)?);
         }
-        self.eval_field(dot, last, node, args, receiver)
+        self.eval_field(dot, last, node, args, reached.as_ref().unwrap_or(receiver))
     }
 
     fn eval_field(
@@ -197,9 +200,9 @@ impl<'a> Exec<'a, '_> {
         field: &'a Name,
         node: At<'a>,
         args: Arguments<'a>,
-        receiver: Operand,
+        receiver: &Operand,
     ) -> Result<Operand> {
-        let value = match &receiver {
+        let value = match receiver {
             Operand::Invalid => {
                 if self.set.missing_key() == MissingKey::Error {
                     let key = quote(&field.0);
@@ -222,13 +225,13 @@ impl<'a> Exec<'a, '_> {
                 self.eval_key(map, field)
             }
             Value::Native(native) => {
-                self.eval_native_field(native.as_ref(), field, &args, &receiver)
+                self.eval_native_field(native.as_ref(), field, &args, receiver)
             }
             Value::Nil => {
                 let ty = receiver.type_name();
                 self.error(format!("nil pointer evaluating {ty}.{}", field.0))
             }
-            _ => self.no_such_field(field, &receiver),
+            _ => self.no_such_field(field, receiver),
         }
     }
 

@@ -1,9 +1,10 @@
 //! `index`, `slice` and `len`.
 
 use super::Operand;
+use crate::container::List;
 use crate::error::CallError;
 use crate::types::{IntKind, Type};
-use crate::value::{List, Value};
+use crate::value::Value;
 
 fn text<T>(message: impl Into<String>) -> Result<T, CallError> {
     Err(CallError::Text(message.into()))

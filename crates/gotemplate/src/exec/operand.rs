@@ -4,8 +4,9 @@
 //! `interface {}`, and errors differ from those for the same value held as itself; an interface holding nil is
 //! different from no value at all. A pipeline forgets the interface around its result.
 
+use crate::container::{List, Map};
 use crate::types::{IntKind, Type};
-use crate::value::{List, Map, Value};
+use crate::value::Value;
 
 /// A `reflect.Value`.
 #[derive(Clone, Debug)]

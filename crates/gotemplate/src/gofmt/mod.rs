@@ -312,16 +312,12 @@ impl Format<'_> {
 
     /// Digits, if there are any. A number too large ends the format, as in Go.
     fn number(&mut self) -> Option<usize> {
-        match parse_number(&self.text[self.at..]) {
-            Some((value, n_bytes)) => {
-                self.at += n_bytes;
-                (n_bytes > 0).then_some(value)
-            }
-            None => {
-                self.at = self.text.len();
-                None
-            }
-        }
+        let Some((value, n_bytes)) = parse_number(&self.text[self.at..]) else {
+            self.at = self.text.len();
+            return None;
+        };
+        self.at += n_bytes;
+        (n_bytes > 0).then_some(value)
     }
 
     /// An explicit argument index such as `[2]`, if there is one.

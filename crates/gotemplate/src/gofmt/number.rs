@@ -25,12 +25,13 @@ impl Printer<'_> {
             None => 0,
         };
         let digits = match base {
-            2 => format!("{magnitude:0>n_digits_min$b}"),
-            8 => format!("{magnitude:0>n_digits_min$o}"),
-            16 if verb == 'X' => format!("{magnitude:0>n_digits_min$X}"),
-            16 => format!("{magnitude:0>n_digits_min$x}"),
-            _ => format!("{magnitude:0>n_digits_min$}"),
+            2 => format!("{magnitude:b}"),
+            8 => format!("{magnitude:o}"),
+            16 if verb == 'X' => format!("{magnitude:X}"),
+            16 => format!("{magnitude:x}"),
+            _ => magnitude.to_string(),
         };
+        let zeros = n_digits_min.saturating_sub(digits.len());
         let mut text = String::with_capacity(digits.len() + 5);
         if negative {
             text.push('-');
@@ -45,12 +46,13 @@ impl Printer<'_> {
         if self.flags.sharp {
             text.push_str(match base {
                 2 => "0b",
-                8 if !digits.starts_with('0') => "0",
+                8 if zeros == 0 && !digits.starts_with('0') => "0",
                 16 if verb == 'X' => "0X",
                 16 => "0x",
                 _ => "",
             });
         }
+        text.extend(std::iter::repeat_n('0', zeros));
         text.push_str(&digits);
         self.pad_with_spaces(text.as_bytes());
     }
@@ -65,7 +67,10 @@ impl Printer<'_> {
     /// `%U`
     pub(super) fn unicode(&mut self, bits: u64) {
         let n_digits_min = self.flags.precision.unwrap_or(4).max(4);
-        let mut text = format!("U+{bits:0>n_digits_min$X}").into_bytes();
+        let digits = format!("{bits:X}");
+        let mut text = b"U+".to_vec();
+        text.resize(2 + n_digits_min.saturating_sub(digits.len()), b'0');
+        text.extend_from_slice(digits.as_bytes());
         let printable = u32::try_from(bits).ok().filter(|&rune| is_print(rune));
         if let Some(rune) = printable.filter(|_| self.flags.sharp) {
             text.extend_from_slice(b" '");

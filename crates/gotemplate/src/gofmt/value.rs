@@ -1,11 +1,12 @@
 //! Choosing the format of a value by its type and the verb, and printing what is inside containers.
 
 use super::{BYTES_MAX, NESTING_MAX, Printer};
+use crate::container::{List, Map};
 use crate::error::LimitError;
 use crate::stack::grow;
 use crate::strconv::unicode::append_rune;
 use crate::types::{IntKind, Type};
-use crate::value::{List, Map, Native, Value};
+use crate::value::{Native, Value};
 
 impl Printer<'_> {
     /// An operand of a print function.
@@ -38,7 +39,6 @@ impl Printer<'_> {
             return self.bad_verb(value, verb);
         }
         match value {
-            Value::Nil => self.bad_verb(value, verb),
             Value::Bool(boolean) if matches!(verb, 't' | 'v') => self.boolean(*boolean),
             Value::Int(kind, bits) => self.integer(value, *kind, *bits as u64, verb),
             Value::Float(number) => match float_format(verb) {
@@ -63,7 +63,7 @@ impl Printer<'_> {
             Value::Map(map) => self.map(map, verb, depth),
             Value::Native(native) => self.native(value, native.as_ref(), verb, depth),
             Value::Func(_) if verb == 'v' => self.pad(b"0x0"),
-            Value::Bool(_) | Value::Func(_) => self.bad_verb(value, verb),
+            Value::Nil | Value::Bool(_) | Value::Func(_) => self.bad_verb(value, verb),
         }
     }
 
@@ -204,10 +204,9 @@ impl Printer<'_> {
             return self.bad_verb(value, verb);
         }
         let stringable = matches!(verb, 'v' | 's' | 'x' | 'X' | 'q');
-        if !self.erroring && !self.flags.sharp_v && stringable {
-            if let Some(text) = native.text() {
-                return self.string(value, &text, verb);
-            }
+        let methods = !self.erroring && !self.flags.sharp_v && stringable;
+        if let Some(text) = native.text().filter(|_| methods) {
+            return self.string(value, &text, verb);
         }
         if native.is_pointer() && !(self.indirect && depth == 0) {
             self.out.push(b'&');

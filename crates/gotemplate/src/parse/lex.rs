@@ -561,7 +561,7 @@ fn leading_space(text: &[u8]) -> usize {
 }
 
 fn count_newlines(text: &[u8]) -> usize {
-    text.iter().filter(|&&byte| byte == b'\n').count()
+    text.split(|&byte| byte == b'\n').count() - 1
 }
 
 fn find(text: &[u8], pattern: &[u8]) -> Option<usize> {

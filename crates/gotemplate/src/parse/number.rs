@@ -89,12 +89,16 @@ fn real_or_imaginary(number: &mut Number, text: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
+fn is_whole(float: f64) -> bool {
+    float.fract().abs() <= 0.0
+}
+
 fn float_as_int(float: f64) -> Option<i64> {
-    let fits = float.trunc() == float && (-INT64_END..INT64_END).contains(&float);
+    let fits = is_whole(float) && (-INT64_END..INT64_END).contains(&float);
     fits.then_some(float as i64)
 }
 
 fn float_as_uint(float: f64) -> Option<u64> {
-    let fits = float.trunc() == float && (0.0..UINT64_END).contains(&float);
+    let fits = is_whole(float) && (0.0..UINT64_END).contains(&float);
     fits.then_some(float as u64)
 }

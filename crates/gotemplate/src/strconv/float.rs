@@ -1,5 +1,8 @@
 //! Writing floating-point numbers as `strconv.FormatFloat` does.
 
+/// More than any number has, before or after the point: past them there are only zeros.
+const DIGITS_MAX: usize = 1_100;
+
 /// Decimal digits `0.d1d2d3… * 10^point`; no digits for zero.
 struct Decimal {
     digits: Vec<u8>,
@@ -40,14 +43,15 @@ pub fn append_float(out: &mut Vec<u8>, value: f64, format: u8, precision: Option
 }
 
 fn append_fixed(out: &mut Vec<u8>, magnitude: f64, precision: Option<usize>) {
-    match precision {
-        Some(precision) => out.extend_from_slice(format!("{magnitude:.precision$}").as_bytes()),
-        None => {
-            let decimal = shortest(magnitude);
-            let fraction = (decimal.digits.len() as i32 - decimal.point).max(0) as usize;
-            append_fixed_form(out, &decimal, fraction);
-        }
+    if let Some(precision) = precision {
+        let exact = precision.min(DIGITS_MAX);
+        out.extend_from_slice(format!("{magnitude:.exact$}").as_bytes());
+        out.resize(out.len() + precision - exact, b'0');
+        return;
     }
+    let decimal = shortest(magnitude);
+    let fraction = (decimal.digits.len() as i32 - decimal.point).max(0) as usize;
+    append_fixed_form(out, &decimal, fraction);
 }
 
 /// `%e` for exponents below -4 or from the precision on, else `%f`; no trailing zeros.
@@ -87,7 +91,10 @@ fn shortest(magnitude: f64) -> Decimal {
 
 /// Exactly rounded to `n_digits` significant digits, trailing zeros removed.
 fn rounded(magnitude: f64, n_digits: usize) -> Decimal {
-    parse_scientific(&format!("{magnitude:.*e}", n_digits.saturating_sub(1)))
+    parse_scientific(&format!(
+        "{magnitude:.*e}",
+        n_digits.clamp(1, DIGITS_MAX) - 1
+    ))
 }
 
 fn parse_scientific(text: &str) -> Decimal {
@@ -182,15 +189,17 @@ fn append_hex(out: &mut Vec<u8>, magnitude: f64, format: u8, precision: Option<u
     let mut text = format!("0x{}", mantissa >> 60);
     let digits = format!("{:015x}", mantissa & ((1 << 60) - 1));
     let fraction = match precision {
-        Some(precision) => format!("{digits:0<precision$}")[..precision].to_owned(),
-        None => digits.trim_end_matches('0').to_owned(),
+        Some(precision) => &digits[..precision.min(digits.len())],
+        None => digits.trim_end_matches('0'),
     };
+    let zeros = precision.map_or(0, |precision| precision - fraction.len());
     if !fraction.is_empty() {
         text.push('.');
-        text.push_str(&fraction);
+        text.push_str(fraction);
+        text.extend(std::iter::repeat_n('0', zeros));
     }
     let sign = if exponent < 0 { '-' } else { '+' };
-    text.push_str(&format!("p{sign}{:02}", exponent.unsigned_abs()));
+    let mut text = format!("{text}p{sign}{:02}", exponent.unsigned_abs());
     if format == b'X' {
         text.make_ascii_uppercase();
     }

@@ -2,6 +2,8 @@
 //!
 //! The files are recorded by `tools/oracle/gotemplate`, which builds the same data and functions as `world`.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 mod world;
 
 use std::path::Path;
@@ -117,7 +119,11 @@ fn recorded(case: &Json) -> Outcome {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)]))
+        .collect()
 }
 
 /// Hexadecimal as text where that is possible, for the message.

@@ -197,7 +197,7 @@ fn ints(kind: IntKind, value: i64) -> Value {
     Value::Int(kind, value)
 }
 
-pub fn data() -> Value {
+pub(crate) fn data() -> Value {
     let mut entries = vec![
         ("s", "hello".into()),
         ("empty", "".into()),
@@ -320,7 +320,7 @@ fn objects() -> Vec<(&'static str, Value)> {
     ]
 }
 
-pub fn functions() -> Functions {
+pub(crate) fn functions() -> Functions {
     let mut functions = Functions::new();
     functions
         .add("any", |value: Value| value)
@@ -375,6 +375,7 @@ pub fn functions() -> Functions {
     functions
 }
 
+#[allow(clippy::needless_pass_by_value)]
 fn tpl(ctx: &mut Context<'_>, text: Str, data: Value) -> Result<Str, CallError> {
     let quoted = strconv::quote(&text);
     let mut set = ctx.set().child();
