@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use api::v1alpha1::{CorrectDrift, GitTarget};
 
+use crate::path;
+
 /// Options of one run over a tree.
 #[derive(Debug, Clone, Default)]
 pub struct ApplyOptions {
@@ -47,6 +49,29 @@ pub enum Paths {
     Scan(Vec<String>),
     /// Directories that are one bundle each, whatever is below them.
     Driven(Vec<DrivenPath>),
+}
+
+impl Paths {
+    /// The directories that hold everything that is usually needed; `None` for the whole tree.
+    ///
+    /// A bundle may still need more (a values file or chart elsewhere, a link): [`crate::Outcome`] says so.
+    pub fn roots(&self) -> Option<Vec<String>> {
+        let roots: Vec<String> = match self {
+            Paths::Scan(paths) => paths.iter().map(|path| literal_start(path)).collect(),
+            Paths::Driven(paths) => paths.iter().map(|path| path::clean(&path.base)).collect(),
+        };
+        let inside = |root: &String| root != "." && path::below(".", root).is_some();
+        (!roots.is_empty() && roots.iter().all(inside)).then_some(roots)
+    }
+}
+
+/// The elements of a pattern before the first one that is more than a name.
+fn literal_start(pattern: &str) -> String {
+    let elements = pattern.trim_start_matches('/').split('/');
+    let literal: Vec<&str> = elements
+        .take_while(|element| !path::has_meta(element))
+        .collect();
+    path::clean(&literal.join("/"))
 }
 
 impl Default for Paths {
@@ -112,4 +137,37 @@ pub enum OnError {
     GoOn,
     /// Stop, as upstream does. Directories that give the same name are not noticed.
     Stop,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roots_are_the_literal_starts_of_paths() {
+        let scan =
+            |paths: &[&str]| Paths::Scan(paths.iter().map(ToString::to_string).collect()).roots();
+        let some = |roots: &[&str]| Some(roots.iter().map(ToString::to_string).collect::<Vec<_>>());
+        assert_eq!(scan(&["a/b", "/c/*/d", "e/x?"]), some(&["a/b", "c", "e"]));
+        assert_eq!(scan(&["./a/"]), some(&["a"]));
+        for whole in [
+            &["."][..],
+            &[],
+            &["a", "*"],
+            &["a/.."],
+            &["../a"],
+            &["a", "/"],
+        ] {
+            assert_eq!(scan(whole), None, "{whole:?}");
+        }
+        let driven = |base: &str| {
+            Paths::Driven(vec![DrivenPath {
+                base: base.into(),
+                options: None,
+            }])
+            .roots()
+        };
+        assert_eq!(driven("a/./b"), some(&["a/b"]));
+        assert_eq!(driven("/a"), None);
+    }
 }

@@ -1,7 +1,9 @@
 //! From a tree to all its Bundles: what was built, what a person should know, what went wrong where.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use api::v1alpha1::Bundle;
 
@@ -9,7 +11,7 @@ use crate::build::{self, build};
 use crate::options::{ApplyOptions, OnError, Paths};
 use crate::scan;
 use crate::schema::lint::KeyWarning;
-use crate::tree::Files;
+use crate::tree::{Entry, Files, ReadError};
 
 /// A Bundle that was built from a directory. Its files are in `spec.resources`, as text wherever they
 /// are text; how they are stored is decided by [`crate::content::store`].
@@ -92,6 +94,11 @@ pub struct Outcome {
     /// In the same order, pairs with the same name at the end. With [`OnError::Stop`] at most one, which is the last thing that
     /// happened.
     pub errors: Vec<Failure>,
+    /// A file was needed that is listed in the tree but was not read ([`Node::NotLoaded`]): try again
+    /// with the whole tree before believing the errors.
+    ///
+    /// [`Node::NotLoaded`]: crate::tree::Node::NotLoaded
+    pub needs_whole_tree: bool,
 }
 
 impl Outcome {
@@ -120,6 +127,47 @@ impl Outcome {
 /// Each directory is built for itself: an error in one takes nothing from the others, unless
 /// [`OnError::Stop`] is asked for.
 pub fn read(files: &dyn Files, options: &ApplyOptions) -> Outcome {
+    let files = Noting {
+        files,
+        not_loaded: Cell::new(false),
+    };
+    let mut outcome = read_all(&files, options);
+    if options.on_error == OnError::GoOn {
+        refuse_same_names(&mut outcome);
+    }
+    outcome.needs_whole_tree = files.not_loaded.get();
+    outcome
+}
+
+/// A view that notes when a file was needed that is not there yet.
+struct Noting<'a> {
+    files: &'a dyn Files,
+    not_loaded: Cell<bool>,
+}
+
+impl Files for Noting<'_> {
+    fn entry(&self, path: &str) -> Result<Option<Entry>, ReadError> {
+        self.files.entry(path)
+    }
+
+    fn list(&self, directory: &str) -> Result<Vec<(String, Entry)>, ReadError> {
+        self.files.list(directory)
+    }
+
+    fn read(&self, path: &str) -> Result<Arc<[u8]>, ReadError> {
+        let result = self.files.read(path);
+        if matches!(result, Err(ReadError::NotLoaded { .. })) {
+            self.not_loaded.set(true);
+        }
+        result
+    }
+
+    fn shown(&self, path: &str) -> String {
+        self.files.shown(path)
+    }
+}
+
+fn read_all(files: &dyn Files, options: &ApplyOptions) -> Outcome {
     let mut outcome = Outcome::default();
     for place in scan::scan(files, options) {
         let result = place.map_err(|error| Failure {
@@ -161,9 +209,6 @@ pub fn read(files: &dyn Files, options: &ApplyOptions) -> Outcome {
                 }
             }
         }
-    }
-    if options.on_error == OnError::GoOn {
-        refuse_same_names(&mut outcome);
     }
     outcome
 }

@@ -202,3 +202,23 @@ fn cases_hold() {
         check(&path);
     }
 }
+
+#[test]
+fn a_file_that_was_not_read_asks_for_the_whole_tree() {
+    let mut tree = FileTree::new();
+    tree.insert_file(
+        "a/fleet.yaml",
+        *b"helm: {chart: ., valuesFiles: [../v.yaml]}",
+    );
+    tree.insert_file("a/x.yaml", *b"x");
+    tree.insert("v.yaml", Node::NotLoaded { size: 3 });
+    let options = ApplyOptions {
+        paths: Paths::Scan(vec!["a".into()]),
+        ..ApplyOptions::default()
+    };
+    let outcome = read(&tree, &options);
+    assert!(outcome.needs_whole_tree && !outcome.is_complete());
+    tree.insert_file("v.yaml", *b"{}");
+    let outcome = read(&tree, &options);
+    assert!(!outcome.needs_whole_tree && outcome.is_complete());
+}

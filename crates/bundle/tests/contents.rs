@@ -46,12 +46,18 @@ fn random(seed: u64, bytes: usize, n_characters: u64) -> String {
         .collect()
 }
 
+/// Small chunks, so that the tests are fast.
+const SMALL: Limits = Limits {
+    chunk_bytes_max: 32 * 1024,
+    ..Limits::PRODUCTION
+};
+
 /// Files as those of two versions of a large chart: many, most of them small.
 fn chart_files() -> Vec<BundleResource> {
     let mut files = Vec::new();
     for version in ["1", "2"] {
         for i in 0..150_u64 {
-            let bytes = if i % 10 == 0 { 60_000 } else { 4_000 };
+            let bytes = if i % 10 == 0 { 6_000 } else { 400 };
             files.push(resource(
                 format!(".chart/{version}/templates/file-{i:03}.yaml"),
                 random(i * 3 + u64::from(version == "2"), bytes, 16),
@@ -113,12 +119,12 @@ fn medium_contents_have_upstreams_form() {
 #[test]
 fn large_contents_are_chunks_within_their_budget() {
     let files = chart_files();
-    let stored = store(bundle(files.clone()), &Limits::PRODUCTION).unwrap();
+    let stored = store(bundle(files.clone()), &SMALL).unwrap();
     let (root, chunks) = stored.contents.split_last().unwrap();
     assert!(chunks.len() >= 4, "{}", chunks.len());
     for content in &stored.contents {
         assert!(
-            json_len(content) <= Limits::PRODUCTION.chunk_bytes_max,
+            json_len(content) <= SMALL.chunk_bytes_max,
             "{}",
             json_len(content)
         );
@@ -148,11 +154,11 @@ fn large_contents_are_chunks_within_their_budget() {
 #[test]
 fn a_change_in_one_file_writes_one_chunk() {
     let before = chart_files();
-    let old = names(&pack("b", &before, &Limits::PRODUCTION).unwrap());
+    let old = names(&pack("b", &before, &SMALL).unwrap());
     for at in [0, 17, 140, 299] {
         let mut after = before.clone();
         after[at].content.push_str("changed: true\n");
-        let new = names(&pack("b", &after, &Limits::PRODUCTION).unwrap());
+        let new = names(&pack("b", &after, &SMALL).unwrap());
         // The chunk and the content that lists it.
         assert_eq!(new.difference(&old).count(), 2, "change in file {at}");
     }
@@ -161,14 +167,14 @@ fn a_change_in_one_file_writes_one_chunk() {
 #[test]
 fn a_file_that_comes_or_goes_changes_few_chunks() {
     let before = chart_files();
-    let old = names(&pack("b", &before, &Limits::PRODUCTION).unwrap());
+    let old = names(&pack("b", &before, &SMALL).unwrap());
     for at in [20, 160] {
         let mut less = before.clone();
         less.remove(at);
         let mut more = before.clone();
         more.insert(at, resource(format!("{}-new", before[at].name), "x"));
         for after in [less, more] {
-            let new = names(&pack("b", &after, &Limits::PRODUCTION).unwrap());
+            let new = names(&pack("b", &after, &SMALL).unwrap());
             assert!(new.difference(&old).count() <= 4, "{at}");
         }
     }
@@ -176,7 +182,7 @@ fn a_file_that_comes_or_goes_changes_few_chunks() {
 
 #[test]
 fn a_single_file_larger_than_a_chunk_is_cut() {
-    let files = vec![resource("big", noise(5, 3_000_000)), resource("small", "s")];
+    let files = vec![resource("big", noise(5, 1_000_000)), resource("small", "s")];
     let contents = pack("b", &files, &Limits::PRODUCTION).unwrap();
     assert!(
         contents
@@ -254,7 +260,7 @@ fn values_of_a_target_without_name_are_refused() {
 
 #[test]
 fn damage_is_noticed_and_named() {
-    let good = pack("b", &chart_files(), &Limits::PRODUCTION).unwrap();
+    let good = pack("b", &chart_files(), &SMALL).unwrap();
     let broken = |change: &dyn Fn(&mut Vec<Content>)| {
         let mut contents = good.clone();
         change(&mut contents);

@@ -183,22 +183,27 @@ impl Git {
 }
 
 impl Access {
-    /// Variables and files for talking to the server of a repository.
-    pub(crate) fn of(repo: &Repository) -> Result<Self, Error> {
+    /// Variables, and files below `place`, for talking to the server of a repository.
+    pub(crate) fn of(repo: &Repository, place: &Path) -> Result<Self, Error> {
         let mut access = Access::default();
         let credentials = &repo.credentials;
         match repo.url.protocol() {
-            Protocol::Ssh => access.add_ssh(repo, credentials)?,
-            Protocol::Http | Protocol::Https => access.add_http(repo, credentials)?,
+            Protocol::Ssh => access.add_ssh(repo, credentials, place)?,
+            Protocol::Http | Protocol::Https => access.add_http(repo, credentials, place)?,
             Protocol::File => {}
         }
         Ok(access)
     }
 
-    fn add_http(&mut self, repo: &Repository, credentials: &Credentials) -> Result<(), Error> {
+    fn add_http(
+        &mut self,
+        repo: &Repository,
+        credentials: &Credentials,
+        place: &Path,
+    ) -> Result<(), Error> {
         let mut config: Vec<(String, String)> = Vec::new();
         if let Some(ca) = &credentials.ca_bundle {
-            config.push(("http.sslCAInfo".to_owned(), self.file(ca)?));
+            config.push(("http.sslCAInfo".to_owned(), self.file(place, ca)?));
         }
         if credentials.insecure_skip_tls_verify {
             config.push(("http.sslVerify".to_owned(), "false".to_owned()));
@@ -241,7 +246,12 @@ impl Access {
         Ok(())
     }
 
-    fn add_ssh(&mut self, repo: &Repository, credentials: &Credentials) -> Result<(), Error> {
+    fn add_ssh(
+        &mut self,
+        repo: &Repository,
+        credentials: &Credentials,
+        place: &Path,
+    ) -> Result<(), Error> {
         let Some(key) = &credentials.ssh_private_key else {
             return Err(Error::Authentication {
                 url: repo.url.to_string(),
@@ -250,9 +260,9 @@ impl Access {
         };
         // OpenSSH refuses a key whose last line does not end.
         let key = format!("{}\n", key.expose().trim_end());
-        let key = self.file(key.as_bytes())?;
+        let key = self.file(place, key.as_bytes())?;
         let (strict, known) = match &credentials.host_keys {
-            HostKeys::Known(text) => ("yes", self.file(format!("{text}\n").as_bytes())?),
+            HostKeys::Known(text) => ("yes", self.file(place, format!("{text}\n").as_bytes())?),
             HostKeys::Unchecked => ("no", "/dev/null".to_owned()),
         };
         let command = format!(
@@ -267,9 +277,8 @@ impl Access {
     }
 
     /// A file that only this user can read, with this content.
-    fn file(&mut self, content: &[u8]) -> Result<String, Error> {
-        let place = std::env::temp_dir();
-        let written = NamedTempFile::with_prefix("flotilla-git-").and_then(|mut file| {
+    fn file(&mut self, place: &Path, content: &[u8]) -> Result<String, Error> {
+        let written = NamedTempFile::new_in(place).and_then(|mut file| {
             file.write_all(content)?;
             file.flush()?;
             Ok(file)

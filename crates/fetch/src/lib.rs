@@ -244,7 +244,7 @@ impl Fetcher {
     }
 
     async fn ask(&self, repo: &Repository, reference: &Reference) -> Result<Commit, Error> {
-        let access = Access::of(repo)?;
+        let access = Access::of(repo, self.mirrors.secrets())?;
         let mut args = vec![
             "ls-remote".to_owned(),
             "--quiet".to_owned(),

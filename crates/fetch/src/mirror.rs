@@ -5,7 +5,8 @@
 //! <cache>/gitconfig     configuration of every git run
 //! <cache>/home          empty home directory
 //! <cache>/mirrors/<key> bare repositories
-//! <cache>/removed/…     mirrors on their way out
+//! <cache>/removed       mirrors on their way out
+//! <cache>/secrets       keys and certificates of runs that are going on
 //! ```
 //!
 //! A commit is in a mirror when `refs/flotilla/<commit>` exists there, which is written after all of its
@@ -38,6 +39,7 @@ const LINK_BYTES_MAX: u64 = 4096;
 #[derive(Debug)]
 pub(crate) struct Mirrors {
     root: PathBuf,
+    secrets: PathBuf,
     open: Mutex<BTreeMap<String, Weak<Mirror>>>,
     /// Held for as long as the directory is used.
     _lock: File,
@@ -49,6 +51,7 @@ pub(crate) struct Mirror {
     key: String,
     path: PathBuf,
     removed: PathBuf,
+    secrets: PathBuf,
     /// Readers read trees; the writer fetches or removes.
     lock: RwLock<()>,
 }
@@ -79,7 +82,7 @@ impl Repository {
 impl Mirrors {
     /// Makes the directory and takes its lock.
     pub(crate) fn open(root: &Path) -> Result<Self, Error> {
-        for directory in ["", "home", "mirrors", "removed"] {
+        for directory in ["", "home", "mirrors"] {
             let path = root.join(directory);
             std::fs::create_dir_all(&path)
                 .map_err(|source| Error::cache(path, "make the directory", source))?;
@@ -95,12 +98,13 @@ impl Mirrors {
             },
             TryLockError::Error(source) => Error::cache(&path, "lock the file", source),
         })?;
-        let removed = root.join("removed");
-        std::fs::remove_dir_all(&removed)
-            .and_then(|()| std::fs::create_dir(&removed))
-            .map_err(|source| Error::cache(removed, "empty the directory", source))?;
+        // What a killed process left behind.
+        for directory in ["removed", "secrets"] {
+            empty(&root.join(directory))?;
+        }
         Ok(Mirrors {
             root: root.to_owned(),
+            secrets: root.join("secrets"),
             open: Mutex::default(),
             _lock: lock,
         })
@@ -108,6 +112,11 @@ impl Mirrors {
 
     pub(crate) fn home(&self) -> PathBuf {
         self.root.join("home")
+    }
+
+    /// Where files with secrets are made for the time of a run.
+    pub(crate) fn secrets(&self) -> &Path {
+        &self.secrets
     }
 
     pub(crate) fn config(&self) -> PathBuf {
@@ -129,6 +138,7 @@ impl Mirrors {
         let mirror = Arc::new(Mirror {
             path: self.root.join("mirrors").join(&key),
             removed: self.root.join("removed"),
+            secrets: self.secrets.clone(),
             key: key.clone(),
             lock: RwLock::default(),
         });
@@ -252,7 +262,7 @@ impl Mirror {
         limits: &Limits,
         end: Instant,
     ) -> Result<(), Error> {
-        let access = Access::of(repo)?;
+        let access = Access::of(repo, &self.secrets)?;
         for (depth, refspecs) in attempts(commit) {
             let mut args = self.args(&["fetch", "--quiet", "--force", "--no-tags"]);
             args.extend(["--no-write-fetch-head", "--no-recurse-submodules"].map(str::to_owned));
@@ -439,6 +449,20 @@ impl Mirror {
         args.extend(words.iter().map(|&word| word.to_owned()));
         args
     }
+}
+
+/// Makes a directory that only this user can enter, without what was in it.
+fn empty(path: &Path) -> Result<(), Error> {
+    let removed = match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    };
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    removed
+        .and_then(|()| builder.create(path))
+        .map_err(|source| Error::cache(path, "empty the directory", source))
 }
 
 /// Depth and refspecs of the ways to get a commit, best first.

@@ -629,11 +629,18 @@ async fn servers_that_answer_rubbish_are_told_apart() {
 
 #[tokio::test]
 async fn a_server_that_never_answers_is_given_up() {
-    // Accepts connections in the backlog and never speaks.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/x", listener.local_addr().unwrap());
+    // Reads the question, never answers, and learns when the other side has gone.
+    let server = std::thread::spawn(move || {
+        let (mut connection, _) = listener.accept().unwrap();
+        connection
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .unwrap();
+        std::io::Read::read_to_end(&mut connection, &mut Vec::new()).is_ok()
+    });
     let mut bench = Bench::new();
-    bench.limits.resolve_timeout = Duration::from_millis(300);
+    bench.limits.resolve_timeout = Duration::from_millis(500);
     let error = bench
         .fetcher()
         .resolve(&repository(&url), &branch("main"))
@@ -641,6 +648,10 @@ async fn a_server_that_never_answers_is_given_up() {
         .unwrap_err();
     assert!(error.to_string().contains("time limit exceeded"), "{error}");
     assert_eq!(error.class(), Class::Transient);
+    assert!(
+        server.join().unwrap(),
+        "the helper programs of git must end too"
+    );
 }
 
 #[test]
