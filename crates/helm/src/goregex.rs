@@ -484,7 +484,7 @@ mod tests {
             (r"\d+", "\u{661}12", Some("12")),
             (r"\w+", "h\u{e9}llo", Some("h")),
             (r"[a&&b]", "&", Some("&")),
-            (r"[a--c]", "b", None),
+            (r"[+--]+", "b,-", Some(",-")),
             (r"\Qa.b\E+", "a.bb", Some("a.bb")),
             (r"a{,2}", "a{,2}", Some("a{,2}")),
             (r"x{2,}", "xxx", Some("xxx")),

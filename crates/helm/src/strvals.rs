@@ -477,7 +477,7 @@ mod tests {
         check(set_string, "a=1,b={2}", json!({}), Ok(json!({"a": "1", "b": ["2"]})));
         check(
             set_json,
-            r#"a=[1,{"b":2}], c={"x":null} ,d=,e="y""#,
+            r#"a=[1,{"b":2}],c={"x":null} ,d=,e="y""#,
             json!({}),
             Ok(json!({"a": [1.0, {"b": 2.0}], "c": {"x": null}, "d": null, "e": "y"})),
         );

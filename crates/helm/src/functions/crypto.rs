@@ -3,6 +3,8 @@
 //! In: texts. Out: texts. Randomness comes from the host of the render; without one it is an error.
 //! Source: sprig `crypto.go`, `strings.go`.
 
+use aes::Aes256;
+use aes::cipher::{BlockCipherDecrypt as _, BlockCipherEncrypt as _};
 use gotemplate::{CallError, Context, Functions, Int, Str};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256, Sha512};
@@ -119,7 +121,78 @@ fn add_passwords(functions: &mut Functions) {
             }
             Ok(format!("{user}:{}", bcrypt_text(ctx, &password)?))
         })
-        .insert(derive_password());
+        .insert(derive_password())
+        .add_with_context("encryptAES", |ctx: &mut Context<'_>, password: Str, text: Str| {
+            encrypt(ctx, &password, &text)
+        })
+        .add("decryptAES", |password: Str, text: Str| decrypt(&password, &text));
+}
+
+/// The first 32 bytes of the password, filled up with zeros.
+fn cipher(password: &[u8]) -> Aes256 {
+    let mut key = [0; 32];
+    let used = password.len().min(32);
+    key[..used].copy_from_slice(&password[..used]);
+    Aes256::new(&key.into())
+}
+
+const BLOCK: usize = 16;
+
+/// AES-256 in CBC mode with PKCS #7 padding; the start vector comes first, all in base64.
+fn encrypt(ctx: &mut Context<'_>, password: &[u8], text: &[u8]) -> Result<String, CallError> {
+    if text.is_empty() {
+        return Ok(String::new());
+    }
+    let cipher = cipher(password);
+    let padding = BLOCK - text.len() % BLOCK;
+    let mut out = vec![0; BLOCK];
+    fill(ctx, &mut out)?;
+    let padded = [text, &vec![padding as u8; padding]].concat();
+    for chunk in padded.chunks_exact(BLOCK) {
+        let previous = &out[out.len() - BLOCK..];
+        let mut block = [0; BLOCK];
+        for (i, byte) in block.iter_mut().enumerate() {
+            *byte = chunk[i] ^ previous[i];
+        }
+        let mut block = block.into();
+        cipher.encrypt_block(&mut block);
+        out.extend_from_slice(&block);
+    }
+    Ok(super::base::encode64(&out))
+}
+
+fn decrypt(password: &[u8], text: &[u8]) -> Result<Vec<u8>, CallError> {
+    if text.is_empty() {
+        return Ok(Vec::new());
+    }
+    let bytes = super::base::decode64(text).map_err(CallError::text)?;
+    if bytes.len() < BLOCK {
+        let length = bytes.len();
+        return fail(format!(
+            "runtime error: slice bounds out of range [:{BLOCK}] with capacity {length}"
+        ));
+    }
+    if bytes.len() % BLOCK != 0 {
+        return fail("crypto/cipher: input not full blocks");
+    }
+    let cipher = cipher(password);
+    let mut out = Vec::with_capacity(bytes.len());
+    for start in (BLOCK..bytes.len()).step_by(BLOCK) {
+        let mut block = [0; BLOCK];
+        block.copy_from_slice(&bytes[start..start + BLOCK]);
+        let mut block = block.into();
+        cipher.decrypt_block(&mut block);
+        let previous = &bytes[start - BLOCK..start];
+        out.extend(block.iter().zip(previous).map(|(a, b)| a ^ b));
+    }
+    let padding = usize::from(out.last().copied().unwrap_or_default());
+    match out.len().checked_sub(padding) {
+        Some(length) if !out.is_empty() => {
+            out.truncate(length);
+            Ok(out)
+        }
+        _ => fail("the password is wrong or the text was not made by encryptAES"),
+    }
 }
 
 fn bcrypt_text(ctx: &mut Context<'_>, text: &[u8]) -> Result<String, CallError> {
@@ -233,6 +306,22 @@ mod tests {
         assert_eq!(got, "ZedaFaxcZaso9*");
         let got = derived(1, "nope", b"p", b"u", b"s").expect("answers");
         assert_eq!(got, "cannot find password template nope");
+    }
+
+    #[test]
+    fn texts_that_were_not_encrypted_are_refused() {
+        for (text, want) in [
+            ("!", "illegal base64 data at input byte 0"),
+            ("QUJD", "runtime error: slice bounds out of range [:16] with capacity 3"),
+            ("QUJDREVGR0hJSktMTU5PUFE=", "crypto/cipher: input not full blocks"),
+            (
+                "QUJDREVGR0hJSktMTU5PUA==",
+                "the password is wrong or the text was not made by encryptAES",
+            ),
+        ] {
+            let got = decrypt(b"k", text.as_bytes()).map_err(|e| e.to_string());
+            assert_eq!(got, Err(want.to_owned()), "{text:?}");
+        }
     }
 
     #[test]

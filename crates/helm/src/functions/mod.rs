@@ -5,6 +5,7 @@
 //! come from the [`Host`] of the render.
 
 mod base;
+mod certs;
 mod crypto;
 pub(crate) mod dates;
 mod decimal;
@@ -29,7 +30,7 @@ mod words;
 use std::collections::{BTreeMap, HashMap};
 
 pub(crate) use base::decode64;
-use gotemplate::{CallError, Functions, Map, Rest, Str, Value};
+use gotemplate::{Functions, Str};
 use jiff::Timestamp;
 
 /// Where random bytes come from.
@@ -101,7 +102,7 @@ pub fn sprig_for_values() -> Functions {
     flow::add(&mut functions);
     urls::add(&mut functions);
     paths::add(&mut functions);
-    add_missing(&mut functions);
+    certs::add(&mut functions);
     functions
 }
 
@@ -114,26 +115,4 @@ pub fn helm() -> Functions {
     network::add_helm(&mut functions);
     templates::add_helm(&mut functions);
     functions
-}
-
-/// Known functions that fail by name when they are called, so that charts that never call them work.
-const MISSING: [&str; 10] = [
-    "genPrivateKey",
-    "buildCustomCert",
-    "genCA",
-    "genCAWithKey",
-    "genSelfSignedCert",
-    "genSelfSignedCertWithKey",
-    "genSignedCert",
-    "genSignedCertWithKey",
-    "encryptAES",
-    "decryptAES",
-];
-
-fn add_missing(functions: &mut Functions) {
-    for name in MISSING {
-        functions.add(name, move |Rest(_): Rest<Value>| {
-            Err::<Map, _>(CallError::text(format!("function {name} is not implemented")))
-        });
-    }
 }

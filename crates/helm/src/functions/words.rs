@@ -318,7 +318,7 @@ mod tests {
     #[test]
     fn names_are_taken_apart_as_in_xstrings() {
         for (text, snake, camel) in [
-            ("FirstName", "first_name", "Firstname"),
+            ("FirstName", "first_name", "FirstName"),
             ("HTTPServer", "http_server", "Httpserver"),
             ("NoHTTPS", "no_https", "Nohttps"),
             ("GO_PATH", "go_path", "GoPath"),

@@ -115,7 +115,7 @@ mod tests {
 
     fn read(name: &str) -> Result<Vec<u8>, String> {
         match name {
-            "a.yaml" => Ok(b"x: 1\ny: {z: a}\n".to_vec()),
+            "a.yaml" => Ok(b"x: 1\nm: {z: a}\n".to_vec()),
             "bad.yaml" => Ok(b"- 1\n".to_vec()),
             "text" => Ok(b"from a file".to_vec()),
             other => Err(format!("open {other}: no such file or directory")),
@@ -126,8 +126,8 @@ mod tests {
     fn later_kinds_of_flags_win() {
         let options = ValueOptions {
             files: vec!["a.yaml".into()],
-            set_json: vec![r#"{"y":{"w":[1]}}"#.into(), "j=null".into()],
-            set: vec!["x=2,y.z=b".into()],
+            set_json: vec![r#"{"m":{"w":[1]}}"#.into(), "j=null".into()],
+            set: vec!["x=2,m.z=b".into()],
             set_string: vec!["s=3".into()],
             set_file: vec!["f=text".into()],
             set_literal: vec!["l=a,b".into()],
@@ -136,7 +136,7 @@ mod tests {
         assert_eq!(
             Value::Object(got),
             json!({
-                "x": 2, "y": {"z": "b", "w": [1.0]}, "j": null, "s": "3",
+                "x": 2, "m": {"z": "b", "w": [1.0]}, "j": null, "s": "3",
                 "f": "from a file", "l": "a,b",
             })
         );
