@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use crate::stack::grow;
 use crate::strconv::quote;
 
 /// A template that does not parse: `template: NAME:LINE: MESSAGE`.
@@ -62,7 +63,7 @@ pub struct ExecError {
 impl ExecError {
     /// The exhausted limit at the end of the chain of causes, if that is what stopped the execution.
     pub fn limit(&self) -> Option<&LimitError> {
-        self.cause.as_ref().and_then(CallError::limit)
+        self.cause.as_ref()?.limit()
     }
 }
 
@@ -126,11 +127,14 @@ impl CallError {
 
     /// The exhausted limit at the end of the chain of causes, if there is one.
     pub fn limit(&self) -> Option<&LimitError> {
-        match self {
-            Self::Limit(limit) => Some(limit),
-            Self::Exec(error) => error.limit(),
-            Self::Wrapped { source, .. } => source.limit(),
-            Self::Text(_) | Self::Parse(_) => None,
+        let mut link = self;
+        loop {
+            link = match link {
+                Self::Limit(limit) => return Some(limit),
+                Self::Exec(error) => error.cause.as_ref()?,
+                Self::Wrapped { source, .. } => source,
+                Self::Text(_) | Self::Parse(_) => return None,
+            };
         }
     }
 }
@@ -139,7 +143,7 @@ impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) => f.write_str(text),
-            Self::Exec(error) => error.fmt(f),
+            Self::Exec(error) => grow(|| error.fmt(f)),
             Self::Parse(error) => error.fmt(f),
             Self::Wrapped { context, source } => write!(f, "{context}: {source}"),
             Self::Limit(limit) => limit.fmt(f),

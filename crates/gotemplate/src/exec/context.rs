@@ -22,6 +22,9 @@ pub struct Limits {
     /// Templates within templates, whether by `template` or by a function. Go's own bound is 100,000 for `template`
     /// and none for functions.
     pub depth_max: u32,
+    /// Executions within executions: functions such as `include` that execute templates. Each adds a link to the
+    /// chain of an error, which takes some stack to drop.
+    pub nested_max: u32,
 }
 
 impl Limits {
@@ -30,12 +33,14 @@ impl Limits {
         steps_max: 100_000_000,
         output_bytes_max: 512 << 20,
         depth_max: 10_000,
+        nested_max: 3_000,
     };
     /// For tests: reached at once.
     pub const TINY: Self = Self {
         steps_max: 500,
         output_bytes_max: 2_000,
         depth_max: 20,
+        nested_max: 10,
     };
 }
 
@@ -51,6 +56,7 @@ pub(crate) struct Shared {
     pub(crate) steps: u64,
     pub(crate) output_bytes: u64,
     pub(crate) depth: u32,
+    pub(crate) nested: u32,
     pub(crate) host: Box<dyn Any>,
 }
 
@@ -61,6 +67,7 @@ impl Shared {
             steps: 0,
             output_bytes: 0,
             depth: 0,
+            nested: 0,
             host,
         }
     }

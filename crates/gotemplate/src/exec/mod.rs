@@ -87,10 +87,13 @@ pub(crate) fn execute(
         value: dot.clone(),
     });
     let depth = exec.shared.depth;
-    exec.enter()?;
-    let flow = grow(|| exec.walk_list(&dot, &template.root));
+    exec.enter_execution()?;
+    let flow = exec
+        .enter()
+        .and_then(|()| grow(|| exec.walk_list(&dot, &template.root)));
     // Also after an error, deep down: the caller may go on.
     exec.shared.depth = depth;
+    exec.shared.nested -= 1;
     flow.map(|_| Str::from(exec.out))
 }
 
@@ -149,6 +152,15 @@ impl<'a> Exec<'a, '_> {
             return Err(self.limit(LimitError::Depth { max }));
         }
         self.shared.depth += 1;
+        Ok(())
+    }
+
+    fn enter_execution(&mut self) -> Result<()> {
+        if self.shared.nested >= self.shared.limits.nested_max {
+            let max = self.shared.limits.nested_max;
+            return Err(self.limit(LimitError::Depth { max }));
+        }
+        self.shared.nested += 1;
         Ok(())
     }
 
