@@ -63,6 +63,33 @@ fn strategic_merge_patches_answer_as_recorded() {
 }
 
 #[test]
+fn strategic_merge_patches_are_created_as_recorded() {
+    let types = builtin();
+    let cases: Vec<Value> = serde_json::from_str(include_str!("data/create-patch.json")).unwrap();
+    let mut failed = Vec::new();
+    for case in &cases {
+        let part = |index: usize| case["kind"][index].as_str().unwrap();
+        let of = types.kind(part(0), part(1), part(2)).unwrap();
+        let state = |name: &str| case[name].as_object();
+        let (from, to) = (state("from").unwrap(), state("to").unwrap());
+        let got = match state("live") {
+            None => patch::create_strategic_merge_patch(from, to, of),
+            Some(live) => patch::create_three_way_merge_patch(from, to, live, of),
+        };
+        let same = match (&got, case["error"].as_str()) {
+            (Ok(got), None) => *got == case["want"],
+            (Err(error), Some("panic")) => error.status() == 500,
+            (Err(error), Some(want)) => error.to_string() == want,
+            _ => false,
+        };
+        if !same {
+            failed.push(format!("{case}\n  got {got:?}"));
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+#[test]
 fn custom_resources_have_no_strategic_merge_patch() {
     let error = patch::strategic_merge_patch(&json!({}), &json!({}), None).unwrap_err();
     assert_eq!(error.status(), 415);

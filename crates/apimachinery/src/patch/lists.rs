@@ -245,7 +245,7 @@ fn place(order: &[Value], item: &Value, key: &str, elements: Elements) -> Option
 }
 
 /// Items in the given order; deletions come last.
-fn sorted(
+pub(super) fn sorted(
     items: Vec<Value>,
     order: &[Value],
     key: &str,

@@ -4,11 +4,13 @@
 //! and [`Error::status`] are the API server's. What the patch does to metadata that the server
 //! owns, to field ownership and to validity is for the caller.
 
+mod create;
 mod json;
 mod lists;
 mod merge;
 mod strategic;
 
+pub use create::{create_strategic_merge_patch, create_three_way_merge_patch};
 pub use json::{OPERATIONS_MAX, json_patch};
 pub use merge::{create_merge_patch, merge_patch};
 pub use strategic::strategic_merge_patch;

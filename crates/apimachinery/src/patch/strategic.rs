@@ -14,11 +14,11 @@ use crate::names::quote;
 use crate::types::{Strategy, TypeRef};
 
 pub(super) const DIRECTIVE: &str = "$patch";
-const RETAIN_KEYS: &str = "$retainKeys";
-const DELETE_FROM: &str = "$deleteFromPrimitiveList";
-const ELEMENT_ORDER: &str = "$setElementOrder";
+pub(super) const RETAIN_KEYS: &str = "$retainKeys";
+pub(super) const DELETE_FROM: &str = "$deleteFromPrimitiveList";
+pub(super) const ELEMENT_ORDER: &str = "$setElementOrder";
 
-type Fields = Map<String, Value>;
+pub(super) type Fields = Map<String, Value>;
 
 /// Applies a strategic merge patch to an object of a built-in kind. `of` is `None` for custom
 /// resources, which have no strategies: [`Error::NoStrategy`].
@@ -31,7 +31,11 @@ pub fn strategic_merge_patch(
     let bad = || Error::Decode("invalid JSON document".to_owned());
     let object = object.as_object().ok_or_else(bad)?.clone();
     let patch = patch.as_object().ok_or_else(bad)?.clone();
-    merge_map(object, patch, of).map(Value::Object)
+    let at = At {
+        of,
+        mode: Mode::Apply,
+    };
+    merge_map(object, patch, at).map(Value::Object)
 }
 
 pub(super) fn internal(text: String) -> Error {
@@ -43,7 +47,7 @@ fn decode(text: &str) -> Error {
 }
 
 /// Go's name of a value's type, as errors print it.
-fn go_type(value: &Value) -> &'static str {
+pub(super) fn go_type(value: &Value) -> &'static str {
     match value {
         Value::Null => "%!s(<nil>)",
         Value::Bool(_) => "bool",
@@ -80,8 +84,46 @@ pub(super) fn bad_directive(directive: &Value, fields: &Fields) -> Error {
     internal(format!("unknown patch type: {directive} in map: {shown}"))
 }
 
+/// What a merge makes of directives and nulls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// A patch is merged into an object: they are carried out.
+    Apply,
+    /// A patch is merged into another patch: they stay.
+    Combine,
+}
+
+/// Where a merge is.
+#[derive(Clone, Copy)]
+pub(super) struct At<'a> {
+    pub(super) of: TypeRef<'a>,
+    pub(super) mode: Mode,
+}
+
+impl<'a> At<'a> {
+    fn field(self, name: &str) -> Result<(Self, &'a Strategy), Error> {
+        let (of, strategy) = lookup(self.of, name)?;
+        Ok((Self { of, ..self }, strategy))
+    }
+
+    fn element(self) -> Self {
+        Self {
+            of: element_of(self.of),
+            ..self
+        }
+    }
+}
+
+/// The type of a list's elements.
+pub(super) fn element_of(of: TypeRef<'_>) -> TypeRef<'_> {
+    of.list().map_or(of, |list| of.to(list.element))
+}
+
 /// The type and strategy of a field.
-fn lookup<'a>(of: TypeRef<'a>, name: &str) -> Result<(TypeRef<'a>, &'a Strategy), Error> {
+pub(super) fn lookup<'a>(
+    of: TypeRef<'a>,
+    name: &str,
+) -> Result<(TypeRef<'a>, &'a Strategy), Error> {
     if let Some(field) = of.declared(name) {
         return Ok((of.to(field.of), &field.strategy));
     }
@@ -103,11 +145,11 @@ fn lookup<'a>(of: TypeRef<'a>, name: &str) -> Result<(TypeRef<'a>, &'a Strategy)
     }))
 }
 
-/// Merges a patch into an object of type `of`.
+/// Merges a patch into an object, or into another patch.
 pub(super) fn merge_map(
     mut original: Fields,
     mut patch: Fields,
-    of: TypeRef<'_>,
+    at: At<'_>,
 ) -> Result<Fields, Error> {
     if let Some(directive) = patch.get(DIRECTIVE) {
         return match directive.as_str() {
@@ -119,9 +161,16 @@ pub(super) fn merge_map(
             _ => Err(bad_directive(directive, &patch)),
         };
     }
-    apply_retain_keys(&mut original, &mut patch)?;
-    apply_element_orders(&mut original, &mut patch, of)?;
+    match at.mode {
+        Mode::Apply => apply_retain_keys(&mut original, &mut patch)?,
+        Mode::Combine => combine_retain_keys(&mut original, &mut patch)?,
+    }
+    apply_element_orders(&mut original, &mut patch, at)?;
     for (name, value) in patch {
+        if at.mode == Mode::Combine && name.starts_with(DELETE_FROM) {
+            original.insert(name, value);
+            continue;
+        }
         let (name, deletes) = match name.strip_prefix(DELETE_FROM) {
             None => (name.as_str(), false),
             Some(rest) => match rest.strip_prefix('/') {
@@ -129,7 +178,7 @@ pub(super) fn merge_map(
                 None => return Err(decode("invalid patch format of primitive list")),
             },
         };
-        merge_field(&mut original, name, value, deletes, of)?;
+        merge_field(&mut original, name, value, deletes, at)?;
     }
     Ok(original)
 }
@@ -139,28 +188,34 @@ fn merge_field(
     name: &str,
     change: Value,
     deletes: bool,
-    of: TypeRef<'_>,
+    at: At<'_>,
 ) -> Result<(), Error> {
     if change.is_null() {
         original.remove(name);
+        if at.mode == Mode::Combine {
+            original.insert(name.to_owned(), Value::Null);
+        }
         return Ok(());
     }
     let merged = match (original.remove(name), change) {
         (Some(Value::Object(old)), Value::Object(new)) => {
-            let (of, strategy) = lookup(of, name)?;
-            Some(Value::Object(if strategy.replace {
+            let (at, strategy) = at.field(name)?;
+            let merged = if strategy.replace {
                 new
             } else {
-                merge_map(old, new, of)?
-            }))
+                merge_map(old, new, at)?
+            };
+            Some(Value::Object(merged))
         }
         (Some(Value::Array(old)), Value::Array(new)) => {
-            let (of, strategy) = lookup(of, name)?;
-            Some(Value::Array(merge_list(old, new, of, strategy, deletes)?))
+            let (at, strategy) = at.field(name)?;
+            Some(Value::Array(merge_list(old, new, at, strategy, deletes)?))
         }
         (old, _) if deletes => old,
         (_, mut new) => {
-            discard_nulls(&mut new);
+            if at.mode == Mode::Apply {
+                discard_nulls(&mut new);
+            }
             without_directives(new)
         }
     };
@@ -191,12 +246,30 @@ fn apply_retain_keys(original: &mut Fields, patch: &mut Fields) -> Result<(), Er
     Ok(())
 }
 
+/// `$retainKeys` of two patches must be the same.
+fn combine_retain_keys(original: &mut Fields, patch: &mut Fields) -> Result<(), Error> {
+    let Some(directive) = patch.remove(RETAIN_KEYS) else {
+        return Ok(());
+    };
+    match original.get(RETAIN_KEYS) {
+        Some(other) if *other != directive => Err(internal(format!(
+            "{} and {} are not deep equal: this may happen when calculating the 3-way diff patch",
+            go_text(other),
+            go_text(&directive)
+        ))),
+        _ => {
+            original.insert(RETAIN_KEYS.to_owned(), directive);
+            Ok(())
+        }
+    }
+}
+
 /// `$setElementOrder/<field>`: merges that list and puts it in the wanted order; what only the
 /// server has keeps its place as well as it can.
 fn apply_element_orders(
     original: &mut Fields,
     patch: &mut Fields,
-    of: TypeRef<'_>,
+    at: At<'_>,
 ) -> Result<(), Error> {
     let directives: Vec<String> = patch
         .keys()
@@ -208,6 +281,16 @@ fn apply_element_orders(
             Some(Value::Array(order)) => order,
             other => return Err(bad_type("[]interface {}", &other.unwrap_or(Value::Null))),
         };
+        if at.mode == Mode::Combine {
+            let wanted = Value::Array(order.clone());
+            if original
+                .get(&directive)
+                .is_some_and(|other| *other != wanted)
+            {
+                return Err(decode("invalid patch format of setElementOrder list"));
+            }
+            original.insert(directive.clone(), wanted);
+        }
         let name = directive
             .strip_prefix(ELEMENT_ORDER)
             .and_then(|rest| rest.strip_prefix('/'))
@@ -219,7 +302,7 @@ fn apply_element_orders(
         };
         let old = list(original.get(name))?;
         let new = list(patch.get(name))?;
-        let (of, strategy) = lookup(of, name)?;
+        let (at, strategy) = at.field(name)?;
         let key = strategy.merge_key.as_deref().unwrap_or("");
         lists::check_order(new.as_deref().unwrap_or(&[]), &order, key)?;
         let merged = match (&old, &new) {
@@ -229,7 +312,7 @@ fn apply_element_orders(
                 .iter()
                 .filter_map(|item| without_directives(item.clone()))
                 .collect(),
-            (Some(old), Some(new)) => merge_list(old.clone(), new.clone(), of, strategy, false)?,
+            (Some(old), Some(new)) => merge_list(old.clone(), new.clone(), at, strategy, false)?,
         };
         let (old, new) = (old.unwrap_or_default(), new.unwrap_or_default());
         let (wanted, others) = lists::partition(merged, &order, key)?;
@@ -244,7 +327,7 @@ fn apply_element_orders(
 fn merge_list(
     old: Vec<Value>,
     new: Vec<Value>,
-    of: TypeRef<'_>,
+    at: At<'_>,
     strategy: &Strategy,
     deletes: bool,
 ) -> Result<Vec<Value>, Error> {
@@ -256,9 +339,8 @@ fn merge_list(
     }
     let key = strategy.merge_key.as_deref().unwrap_or("");
     let elements = Elements::of(&[&old, &new])?;
-    let element = of.list().map_or(of, |list| of.to(list.element));
     let (old, new, merged) = match elements {
-        Elements::Scalars if deletes => {
+        Elements::Scalars if deletes && at.mode == Mode::Apply => {
             return Ok(old.into_iter().filter(|item| !new.contains(item)).collect());
         }
         Elements::Scalars => {
@@ -272,7 +354,7 @@ fn merge_list(
         }
         Elements::Maps => {
             let (old, new) = lists::special_elements(old, new, key)?;
-            let merged = merge_elements(old.clone(), &new, key, element)?;
+            let merged = merge_elements(old.clone(), &new, key, at.element())?;
             (old, new, merged)
         }
     };
@@ -284,7 +366,7 @@ fn merge_elements(
     mut old: Vec<Value>,
     new: &[Value],
     key: &str,
-    element: TypeRef<'_>,
+    at: At<'_>,
 ) -> Result<Vec<Value>, Error> {
     for item in new {
         let fields = item
@@ -293,9 +375,9 @@ fn merge_elements(
         let value = fields.get(key).ok_or_else(|| no_merge_key(fields, key))?;
         match lists::find(&old, key, value)? {
             None => old.push(item.clone()),
-            Some(at) => {
-                if let Value::Object(found) = std::mem::take(&mut old[at]) {
-                    old[at] = Value::Object(merge_map(found, fields.clone(), element)?);
+            Some(place) => {
+                if let Value::Object(found) = std::mem::take(&mut old[place]) {
+                    old[place] = Value::Object(merge_map(found, fields.clone(), at)?);
                 }
             }
         }
