@@ -122,18 +122,24 @@ fn play(
 
 fn check(case: &Value, types: &Types) {
     let kind = kind_of(case);
-    let custom;
-    let of = match case.get("schema") {
-        None => types.kind(&kind.group, &kind.version, &kind.kind).unwrap(),
-        Some(Value::String(_)) => types.deduced(),
-        Some(schema) => {
-            custom = Types::custom(kind.clone(), schema, types).unwrap();
-            custom.kind(&kind.group, &kind.version, &kind.kind).unwrap()
-        }
-    };
+    let custom = |schema: &Value| Types::custom(kind.clone(), schema, types).unwrap();
+    let mut graph = case
+        .get("schema")
+        .filter(|schema| schema.is_object())
+        .map(custom);
     let mut live: Option<Value> = None;
     for (index, step) in case["steps"].as_array().unwrap().iter().enumerate() {
         let want = &case["want"][index];
+        if let Some(schema) = step.get("schema") {
+            graph = Some(custom(schema));
+        }
+        let of = match (&graph, case.get("schema")) {
+            (None, Some(_)) => types.deduced(),
+            (graph, _) => {
+                let types = graph.as_ref().unwrap_or(types);
+                types.kind(&kind.group, &kind.version, &kind.kind).unwrap()
+            }
+        };
         let place = format!("{} step {index}", case["name"]);
         match play(live.as_ref(), step, &kind, of) {
             Ok(object) => {

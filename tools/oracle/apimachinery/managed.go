@@ -26,7 +26,7 @@ func init() {
 }
 
 // managed plays c["steps"] on an object of c["kind"] and records what is stored after each, or the
-// error. Times are recorded as present ("T") or not.
+// error. A step may bring a new schema. Times are recorded as present ("T") or not.
 func managed(c testCase) (any, error) {
 	kind := c["kind"].([]any)
 	gvk := schema.GroupVersionKind{Group: kind[0].(string), Version: kind[1].(string), Kind: kind[2].(string)}
@@ -43,6 +43,11 @@ func managed(c testCase) (any, error) {
 	live.SetGroupVersionKind(gvk)
 	var results []any
 	for i, step := range c["steps"].([]any) {
+		if changed := step.(map[string]any)["schema"]; changed != nil {
+			if converter, err = typeConverter(gvk, changed); err != nil {
+				return nil, err
+			}
+		}
 		after, err := play(converter, objects, gvk, live, step.(map[string]any))
 		if err != nil {
 			results = append(results, failure(err))

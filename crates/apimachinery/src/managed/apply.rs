@@ -11,7 +11,9 @@ use super::entries::{Manager, Managers, Owned, decode, encode};
 use super::merge::{merge, remove};
 use super::set::Set;
 use super::typed::{field_set, problems};
-use super::update::{conflicts, entries_of, record, set_entries, strip, take_from_others};
+use super::update::{
+    conflicts, entries_of, reconcile, record, set_entries, strip, take_from_others,
+};
 use super::{Error, LAST_APPLIED, Writer};
 use crate::types::TypeRef;
 
@@ -135,6 +137,7 @@ struct Step<'a> {
 impl Step<'_> {
     /// The merged object, its managed fields not yet set, and the managers.
     fn run(&self, mut managers: Managers, force: bool) -> Result<(Value, Managers), Error> {
+        reconcile(&mut managers, self.of);
         let own = Manager::of(self.writer, true);
         let last = managers.remove(&own);
         let set = field_set(self.config, self.of).recursive_difference(self.ignored);

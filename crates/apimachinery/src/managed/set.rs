@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 use serde_json::{Map, Value};
 
 use super::element::{Element, ElementError};
-use crate::types::TypeRef;
+use crate::types::{ListKind, TypeRef};
 
 /// A set of field paths.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,6 +29,12 @@ impl Node {
     fn is_empty(&self) -> bool {
         !self.member && self.children.is_empty()
     }
+}
+
+/// Whether the type of an object's fields is the deduced one.
+fn deduces(of: TypeRef<'_>) -> bool {
+    let other = of.object().and_then(|object| object.other);
+    other == Some(of.types().deduced().id())
 }
 
 /// Nodes of two sets side by side.
@@ -282,6 +288,39 @@ impl Set {
         Self {
             nodes: nodes.collect(),
         }
+    }
+
+    /// The set as the type has it today: whoever owns something below an object or list that is
+    /// one value now owns that value. `None` when nothing changes.
+    ///
+    /// Source: structured-merge-diff `typed/reconcile_schema.go`.
+    pub(super) fn reconciled(&self, of: TypeRef<'_>) -> Option<Self> {
+        let mut changed: Option<Self> = None;
+        for (index, node) in self.nodes.iter().enumerate() {
+            if node.children.is_empty() {
+                continue;
+            }
+            let below = match &node.element {
+                Element::Field(name) => of.field(name),
+                _ => of.list().map(|list| of.to(list.element)),
+            };
+            let Some(below) = below else { continue };
+            let one_value = match (below.object(), below.list()) {
+                // Deduced types know no such change.
+                (Some(object), _) if object.fields.is_empty() && deduces(below) => continue,
+                (Some(object), _) => object.atomic,
+                (None, Some(list)) => below.scalar().is_none() && list.kind == ListKind::Atomic,
+                (None, None) => false,
+            };
+            if one_value {
+                let node = &mut changed.get_or_insert_with(|| self.clone()).nodes[index];
+                node.member = true;
+                node.children = Self::default();
+            } else if let Some(children) = node.children.reconciled(below) {
+                changed.get_or_insert_with(|| self.clone()).nodes[index].children = children;
+            }
+        }
+        changed
     }
 
     /// The `fieldsV1` form.

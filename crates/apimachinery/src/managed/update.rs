@@ -179,6 +179,7 @@ pub(super) fn record(
     writer: &Writer<'_>,
     ignored: &Set,
 ) -> Managers {
+    reconcile(&mut managers, of);
     let change = compare(live, new, of).without(ignored);
     if !change.is_same() {
         // Nobody else keeps what this write changed or took away.
@@ -201,6 +202,15 @@ pub(super) fn record(
     }
     cap_updaters(&mut managers);
     managers
+}
+
+/// Brings ownership recorded under an older type up to date.
+pub(super) fn reconcile(managers: &mut Managers, of: TypeRef<'_>) {
+    for owned in managers.values_mut() {
+        if let Some(set) = owned.set.reconciled(of) {
+            owned.set = set;
+        }
+    }
 }
 
 /// What others own among the changed fields, sorted by manager.
