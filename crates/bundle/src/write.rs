@@ -143,8 +143,11 @@ fn update(existing: &Existing, stored: Stored, actions: &mut Vec<Action>) {
     let same_values =
         existing.values_hash.as_deref().unwrap_or_default() == stored.bundle.spec.values_hash;
     if !is_current(&existing.bundle, &stored.bundle) {
-        let contents = stored.contents.into_iter();
-        actions.extend(contents.map(|content| Action::CreateContent(Box::new(content))));
+        // A Bundle names only contents that were written before it.
+        if existing.bundle.spec.contents_id != stored.bundle.spec.contents_id {
+            let contents = stored.contents.into_iter();
+            actions.extend(contents.map(|content| Action::CreateContent(Box::new(content))));
+        }
         let mut bundle = existing.bundle.clone();
         bundle.spec = stored.bundle.spec.clone();
         bundle

@@ -69,7 +69,7 @@ impl Limits {
     /// What the controller uses.
     pub const PRODUCTION: Limits = Limits {
         file_bytes_max: 8 << 20,
-        tree_bytes_max: 256 << 20,
+        tree_bytes_max: 128 << 20,
         n_files_max: 100_000,
         pack_bytes_max: 2 << 30,
         resolve_timeout: Duration::from_secs(30),
@@ -136,6 +136,20 @@ pub struct Tree {
     /// Paths that are not UTF-8 and therefore left out, in a readable form. A person should hear of
     /// them.
     pub unreadable: Vec<String>,
+}
+
+impl Tree {
+    /// What is missing from the files, for a person.
+    pub fn warnings(&self) -> Vec<String> {
+        let submodules = self.submodules.iter().map(|path| {
+            format!("the files of submodule {path} are missing: submodules are not supported yet")
+        });
+        let unreadable = self
+            .unreadable
+            .iter()
+            .map(|path| format!("file {path} is left out: its name is not UTF-8"));
+        submodules.chain(unreadable).collect()
+    }
 }
 
 /// Fetches from git repositories. Cheap to share behind an `Arc`; every method may be called

@@ -355,6 +355,7 @@ async fn submodules_and_names_that_are_no_text_are_reported() {
     let tree = fetcher.tree(&repo, &commit, None).await.unwrap();
     assert_eq!(tree.submodules, ["lib/inner"]);
     assert_eq!(tree.unreadable, ["bad\\xff"]);
+    assert_eq!(tree.warnings().len(), 2);
     assert!(matches!(
         tree.files.read("lib/inner/f"),
         Err(ReadError::InSubmodule { .. })

@@ -96,7 +96,7 @@ pub fn store(mut bundle: Bundle, limits: &Limits) -> Result<Stored, StoreError> 
         source,
     })?;
     let mut contents = Vec::new();
-    if json_len(&bundle) > limits.inline_bytes_max && !bundle.spec.resources.is_empty() {
+    if !fits_inline(&bundle, limits) {
         let resources = std::mem::take(&mut bundle.spec.resources);
         contents = pack(&name, &resources, limits)?;
         bundle.spec.contents_id = contents
@@ -113,6 +113,17 @@ pub fn store(mut bundle: Bundle, limits: &Limits) -> Result<Stored, StoreError> 
         contents,
         values,
     })
+}
+
+fn fits_inline(bundle: &Bundle, limits: &Limits) -> bool {
+    let resources = &bundle.spec.resources;
+    // The sum alone decides for bundles that are expensive to measure.
+    let files: usize = resources
+        .iter()
+        .map(|resource| resource.content.len())
+        .sum();
+    resources.is_empty()
+        || (files <= limits.inline_bytes_max && json_len(bundle) <= limits.inline_bytes_max)
 }
 
 /// The Contents that hold these files, chunks first, the one that names them last.

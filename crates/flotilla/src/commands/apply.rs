@@ -5,7 +5,6 @@
 //! business of whoever calls [`read`]; [`run`] prints.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -19,8 +18,8 @@ use fetch::Directory;
 /// Turn directories into Bundles.
 ///
 /// Every directory with a fleet.yaml below the given paths becomes a Bundle, and each path itself if it
-/// holds manifests. Names begin with BUNDLE_NAME. With `-o -` the Bundles are printed and no cluster is
-/// needed; they go to the namespace of the workspace otherwise.
+/// holds manifests. Names begin with BUNDLE_NAME. With `-o -` the Bundles are printed, which needs no
+/// cluster.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Args {
     /// The name that Bundles begin with, and the paths to search (shell patterns; the working directory
@@ -256,23 +255,26 @@ pub(crate) fn read(args: &Args, directory: &Path) -> Result<Vec<BuiltBundle>, Er
     })
 }
 
-/// Prints Bundles one after another in upstream's form, without a line between them.
+/// Prints Bundles one after another in upstream's form, without a line between them. Nothing is
+/// written if one of them cannot be printed.
 fn print(bundles: &[BuiltBundle], output: &Path) -> Result<(), Error> {
-    let failed = |source| Error::Output {
-        file: output.to_owned(),
-        source,
-    };
-    let mut to: Box<dyn Write> = if output == Path::new("-") {
-        Box::new(io::stdout().lock())
-    } else {
-        Box::new(File::create(output).map_err(failed)?)
-    };
+    let mut text = String::new();
     for built in bundles {
         let form = bundle::upstream_form(built.bundle.clone());
-        let text = bundle::to_yaml(&form).map_err(Error::Unprintable)?;
-        to.write_all(text.as_bytes()).map_err(failed)?;
+        text.push_str(&bundle::to_yaml(&form).map_err(Error::Unprintable)?);
     }
-    to.flush().map_err(failed)
+    let written = if output == Path::new("-") {
+        let mut stdout = io::stdout().lock();
+        stdout
+            .write_all(text.as_bytes())
+            .and_then(|()| stdout.flush())
+    } else {
+        std::fs::write(output, text)
+    };
+    written.map_err(|source| Error::Output {
+        file: output.to_owned(),
+        source,
+    })
 }
 
 /// The options that the arguments stand for.
