@@ -1,16 +1,22 @@
 // Command apimachinery records what Kubernetes' own Go libraries answer.
 //
-// usage: go run . TOPIC FILE
+// usage: KUBERNETES_SPEC=SPEC go run . DIR [TOPIC...]
 //
-// FILE is a JSON list of cases. Each case holds inputs; the recorder writes the answer ("want") or
-// the error ("error") beside them and rewrites the file.
+// DIR is crates/apimachinery/tests/data. DIR/TOPIC.json is a JSON list of cases; each holds inputs.
+// The recorder writes the answer ("want") or the error ("error") beside them and rewrites the file.
+// Without topics it records all. SPEC is needed for the topic managed: the folder
+// api/openapi-spec/v3 of the module k8s.io/kubernetes (go mod download -json
+// k8s.io/kubernetes@v1.36.3).
 package main
 
 import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
+	"path/filepath"
+	"slices"
 )
 
 // testCase is a JSON object; the inputs and answers it holds depend on the topic.
@@ -19,16 +25,24 @@ type testCase map[string]any
 var topics = map[string]func(testCase) (any, error){}
 
 func main() {
-	if len(os.Args) != 3 || topics[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: go run . TOPIC FILE; topics:")
-		for topic := range topics {
-			fmt.Fprintln(os.Stderr, "  "+topic)
-		}
+	if len(os.Args) < 2 {
+		fmt.Fprintln(os.Stderr, "usage: go run . DIR [TOPIC...]")
 		os.Exit(2)
 	}
-	if err := record(topics[os.Args[1]], os.Args[2]); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+	names := os.Args[2:]
+	if len(names) == 0 {
+		names = slices.Sorted(maps.Keys(topics))
+	}
+	for _, name := range names {
+		answer := topics[name]
+		if answer == nil {
+			fmt.Fprintf(os.Stderr, "no topic %q; there are %v\n", name, slices.Sorted(maps.Keys(topics)))
+			os.Exit(2)
+		}
+		if err := record(answer, filepath.Join(os.Args[1], name+".json")); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
 	}
 }
 
