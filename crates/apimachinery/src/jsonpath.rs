@@ -357,7 +357,6 @@ impl<'a> Parser<'a> {
         for (at, c) in rest.char_indices() {
             match (quote, c) {
                 (Some(open), c) if c == open => quote = None,
-                (Some(_), _) => {}
                 (None, '\'' | '"') => quote = Some(c),
                 (None, c) if c == close && depth == 0 => {
                     self.at += at + c.len_utf8();

@@ -18,7 +18,7 @@ pub(super) fn check(kind: &str, object: &Value, old: Option<&Value>, found: &mut
         "StorageClass" => storage_class(object, old, found),
         "PriorityClass" => priority_class(object, old, found),
         "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration" => {
-            webhooks(object, found)
+            webhooks(object, found);
         }
         _ => {}
     }

@@ -178,12 +178,11 @@ impl Findings {
         let none = Map::new();
         let labels = at_labels(spec);
         let given = labels.as_object().unwrap_or(&none);
-        let matches = match LabelSelector::from_object(selector) {
-            Ok(chosen) => !selector.is_null() && chosen.matches(given),
-            Err(_) => {
-                self.invalid(&at, selector.clone(), "invalid label selector");
-                true
-            }
+        let matches = if let Ok(chosen) = LabelSelector::from_object(selector) {
+            !selector.is_null() && chosen.matches(given)
+        } else {
+            self.invalid(&at, selector.clone(), "invalid label selector");
+            true
         };
         let empty = !selector.is_null()
             && is_empty(&selector["matchLabels"])

@@ -104,7 +104,7 @@ fn secret(object: &Value, old: Option<&Value>, found: &mut Findings) {
         "kubernetes.io/tls" => need(&["tls.crt", "tls.key"]),
         "kubernetes.io/ssh-auth" => need(&["ssh-privatekey"]),
         "kubernetes.io/basic-auth" if !has("username") && !has("password") => {
-            need(&["username", "password"])
+            need(&["username", "password"]);
         }
         "kubernetes.io/dockercfg" => {
             need(&[".dockercfg"]);

@@ -220,6 +220,7 @@ fn a_deployment_gets_the_defaults_of_its_pods_too() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn other_kinds_get_what_their_api_says() {
     // (kind, changes, pointer, value)
     let cases = [

@@ -91,7 +91,7 @@ fn strategy(spec: &Value, path: &Path, found: &mut Findings) {
             for key in ["maxUnavailable", "maxSurge"] {
                 int_or_percent(&rolling[key], &path.child(key), found);
             }
-            let zero = |value: &Value| *value == Value::from(0) || *value == Value::from("0%");
+            let zero = |value: &Value| *value == 0 || *value == "0%";
             if zero(&rolling["maxUnavailable"]) && zero(&rolling["maxSurge"]) {
                 let why = "may not be 0 when `maxSurge` is 0";
                 found.invalid(
@@ -132,6 +132,17 @@ fn int_or_percent(value: &Value, path: &Path, found: &mut Findings) {
     }
 }
 
+/// What an update of a StatefulSet may change.
+const MUTABLE: [&str; 7] = [
+    "replicas",
+    "ordinals",
+    "template",
+    "updateStrategy",
+    "revisionHistoryLimit",
+    "persistentVolumeClaimRetentionPolicy",
+    "minReadySeconds",
+];
+
 fn stateful_set(spec: &Value, old: Option<&Value>, path: &Path, found: &mut Findings) {
     let policy = text(spec, "/podManagementPolicy");
     if !matches!(policy, "OrderedReady" | "Parallel") {
@@ -162,15 +173,6 @@ fn stateful_set(spec: &Value, old: Option<&Value>, path: &Path, found: &mut Find
     pods::template(&template, &path.child("template"), found);
     always_restarts(spec, "StatefulSet", path, found);
     let Some(old) = old else { return };
-    const MUTABLE: [&str; 7] = [
-        "replicas",
-        "ordinals",
-        "template",
-        "updateStrategy",
-        "revisionHistoryLimit",
-        "persistentVolumeClaimRetentionPolicy",
-        "minReadySeconds",
-    ];
     if without(spec, &MUTABLE) != without(old, &MUTABLE) {
         let why = "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', \
                    'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden";

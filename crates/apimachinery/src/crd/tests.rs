@@ -47,6 +47,7 @@ fn defaults_are_filled_in_once() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn err_bad_definitions_are_refused_in_the_words_of_the_server() {
     // (pointer, new value, errors)
     let cases: Vec<(&str, Value, Vec<&str>)> = vec![

@@ -76,7 +76,7 @@ fn prune_map(
             return false;
         }
         below(path, key, |path| {
-            prune(value, field.schema(), path, removed)
+            prune(value, field.schema(), path, removed);
         });
         true
     });
@@ -112,7 +112,7 @@ fn skip_map(
         let field = node.field(key);
         if !matches!(field, Field::Unspecified) {
             below(path, key, |path| {
-                prune(value, field.schema(), path, removed)
+                prune(value, field.schema(), path, removed);
             });
         }
     }

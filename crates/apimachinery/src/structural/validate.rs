@@ -229,7 +229,7 @@ fn number(checks: &Checks, value: &Value, path: &Path, out: &mut Outcome) {
         match (over(max), checks.exclusive_maximum) {
             (order, true) if order.is_ge() => fail(format!("should be less than {}", shown(max))),
             (order, false) if order.is_gt() => {
-                fail(format!("should be less than or equal to {}", shown(max)))
+                fail(format!("should be less than or equal to {}", shown(max)));
             }
             _ => {}
         }
@@ -237,7 +237,7 @@ fn number(checks: &Checks, value: &Value, path: &Path, out: &mut Outcome) {
     if let Some(min) = checks.minimum {
         match (over(min), checks.exclusive_minimum) {
             (order, true) if order.is_le() => {
-                fail(format!("should be greater than {}", shown(min)))
+                fail(format!("should be greater than {}", shown(min)));
             }
             (order, false) if order.is_lt() => {
                 fail(format!("should be greater than or equal to {}", shown(min)));

@@ -10,6 +10,7 @@ mod core;
 mod custom;
 mod other;
 mod pods;
+mod storage;
 mod workloads;
 
 #[cfg(test)]
@@ -113,6 +114,7 @@ impl Printer {
             .or_else(|| workloads::printer(group, kind))
             .or_else(|| batch::printer(group, kind))
             .or_else(|| core::printer(group, kind))
+            .or_else(|| storage::printer(group, kind))
             .or_else(|| other::printer(group, kind))
             .unwrap_or((&[NAME, ("Created At", "date", 0, AGE.3)], custom::generic));
         let column = |(name, kind, priority, description): &(&str, &str, u8, &str)| Column {

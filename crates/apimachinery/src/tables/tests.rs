@@ -10,6 +10,7 @@ fn now() -> Timestamp {
 }
 
 /// `[group, kind, object without metadata, cells without name and age]`
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn cases() -> Vec<(&'static str, &'static str, Value, Value)> {
     let template = json!({"spec": {"containers": [{"name": "a", "image": "i:1"}, {"name": "b", "image": "j"}]}});
     let chosen = json!({"matchLabels": {"app": "x"}, "matchExpressions": [
