@@ -50,25 +50,38 @@ impl<'a> Exec<'a, '_> {
         if let Callable::Builtin(builtin @ (Builtin::And | Builtin::Or)) = callable {
             return self.eval_logic(dot, *builtin, args);
         }
-        let exprs = args.exprs;
-        let operands = self.eval_args(dot, &signature, args)?;
-        let mut ctx = Context {
-            set: self.set,
-            shared: self.shared,
-        };
-        let result = match callable {
-            Callable::Builtin(builtin) => builtin.call(&mut ctx, operands, exprs),
-            Callable::Function(function) => {
-                let mut args = Args::new(operands.into_iter().map(Operand::into_value).collect());
-                (function.body)(&mut ctx, &mut args).map(|value| typed(value, signature.result))
-            }
-            Callable::Method(method, receiver) => {
-                let mut args = Args::new(operands.into_iter().map(Operand::into_value).collect());
-                (method.call)(&mut ctx, receiver, &mut args)
-                    .map(|value| typed(value, signature.result))
-            }
+        let result = if let Callable::Builtin(builtin) = callable {
+            let exprs = args.exprs;
+            let operands = self.eval_args(dot, &signature, args, |operand| operand)?;
+            builtin.call(&mut self.context(), operands, exprs)
+        } else {
+            let values = self.eval_args(dot, &signature, args, Operand::into_value)?;
+            let result = self.call_host(callable, values);
+            result.map(|value| Operand::with_interface(value, signature.result == Type::Interface))
         };
         result.map_err(|cause| self.call_failed(callable.name(), node, cause))
+    }
+
+    fn context(&mut self) -> Context<'_> {
+        Context {
+            set: self.set,
+            shared: self.shared,
+        }
+    }
+
+    fn call_host(
+        &mut self,
+        callable: &Callable<'_>,
+        values: Vec<Value>,
+    ) -> std::result::Result<Value, CallError> {
+        let mut args = Args::new(values);
+        match callable {
+            Callable::Function(function) => (function.body)(&mut self.context(), &mut args),
+            Callable::Method(method, receiver) => {
+                (method.call)(&mut self.context(), receiver, &mut args)
+            }
+            Callable::Builtin(_) => Ok(Value::Nil),
+        }
     }
 
     fn call_failed(
@@ -115,29 +128,26 @@ impl<'a> Exec<'a, '_> {
         Ok(args.last.unwrap_or(value))
     }
 
-    fn eval_args(
+    fn eval_args<T>(
         &mut self,
         dot: &Operand,
         signature: &Signature,
         args: Arguments<'a>,
-    ) -> Result<Vec<Operand>> {
+        keep: impl Fn(Operand) -> T,
+    ) -> Result<Vec<T>> {
         let type_at = |index: usize| {
-            signature
-                .params
-                .get(index)
-                .copied()
-                .or(signature.variadic)
-                .unwrap_or(Type::Interface)
+            let ty = signature.params.get(index).copied().or(signature.variadic);
+            ty.unwrap_or(Type::Interface)
         };
-        let mut operands = Vec::with_capacity(args.exprs.len() + 1);
+        let mut kept = Vec::with_capacity(args.exprs.len() + 1);
         for (index, expr) in args.exprs.iter().enumerate() {
-            operands.push(self.eval_arg(dot, Some(type_at(index)), expr)?);
+            kept.push(keep(self.eval_arg(dot, Some(type_at(index)), expr)?));
         }
         if let Some(last) = args.last {
-            let ty = type_at(operands.len());
-            operands.push(self.validate(last, Some(ty))?);
+            let ty = type_at(kept.len());
+            kept.push(keep(self.validate(last, Some(ty))?));
         }
-        Ok(operands)
+        Ok(kept)
     }
 
     /// Evaluates one argument for a parameter of type `ty`; `None` is for what is no parameter.
@@ -246,9 +256,4 @@ impl<'a> Exec<'a, '_> {
             "wrong type for value; expected {expected}; got {got}"
         ))
     }
-}
-
-/// A result under the static type its signature declares.
-fn typed(value: Value, ty: Type) -> Operand {
-    Operand::with_interface(value, ty == Type::Interface)
 }

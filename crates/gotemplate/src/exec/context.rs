@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use super::execute;
+use super::{Var, execute};
 use crate::bytestr::Str;
 use crate::error::{CallError, ExecError, LimitError};
 use crate::function::{Args, Function};
@@ -50,6 +50,13 @@ impl Default for Limits {
     }
 }
 
+/// What an execution fills while it runs.
+#[derive(Default)]
+pub(crate) struct Buffers {
+    pub(crate) out: Vec<u8>,
+    pub(crate) vars: Vec<Var>,
+}
+
 /// The state of one rendering: what is left of the limits, and the host's own state.
 pub(crate) struct Shared {
     pub(crate) limits: Limits,
@@ -57,6 +64,8 @@ pub(crate) struct Shared {
     pub(crate) output_bytes: u64,
     pub(crate) depth: u32,
     pub(crate) nested: u32,
+    /// Buffers of finished executions, for the next ones.
+    pub(crate) spare: Vec<Buffers>,
     pub(crate) host: Box<dyn Any>,
 }
 
@@ -68,6 +77,7 @@ impl Shared {
             output_bytes: 0,
             depth: 0,
             nested: 0,
+            spare: Vec::new(),
             host,
         }
     }

@@ -16,6 +16,7 @@ mod operand;
 use std::sync::Arc;
 
 pub(crate) use builtin::Builtin;
+use context::Buffers;
 pub(crate) use context::Shared;
 pub use context::{Context, Limits};
 use operand::Operand;
@@ -49,7 +50,7 @@ enum Flow {
     Continue,
 }
 
-struct Var {
+pub(crate) struct Var {
     name: Str,
     value: Operand,
 }
@@ -73,12 +74,13 @@ pub(crate) fn execute(
     data: &Value,
 ) -> Result<Str> {
     let dot = Operand::of(data.clone());
+    let buffers = shared.spare.pop().unwrap_or_default();
     let mut exec = Exec {
         set,
         template,
         shared,
-        out: Vec::new(),
-        vars: Vec::with_capacity(16),
+        out: buffers.out,
+        vars: buffers.vars,
         vars_base: 0,
         at: None,
     };
@@ -94,7 +96,14 @@ pub(crate) fn execute(
     // Also after an error, deep down: the caller may go on.
     exec.shared.depth = depth;
     exec.shared.nested -= 1;
-    flow.map(|_| Str::from(exec.out))
+    let Exec {
+        mut out, mut vars, ..
+    } = exec;
+    let result = flow.map(|_| Str::from(out.as_slice()));
+    out.clear();
+    vars.clear();
+    shared.spare.push(Buffers { out, vars });
+    result
 }
 
 impl<'a> Exec<'a, '_> {

@@ -27,6 +27,10 @@ pub fn append_float(out: &mut Vec<u8>, value: f64, format: u8, precision: Option
     }
     let magnitude = value.abs();
     match format {
+        // Ports, counts and the like: nearly all numbers of templates.
+        b'g' if precision.is_none() && magnitude < 1e6 && magnitude.fract() <= 0.0 => {
+            out.extend_from_slice((magnitude as u32).to_string().as_bytes());
+        }
         b'b' => append_binary(out, magnitude),
         b'x' | b'X' => append_hex(out, magnitude, format, precision),
         b'e' | b'E' => {
