@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 use apimachinery::patch;
-use apimachinery::types::{Facts, Types};
+use apimachinery::types::{self, Facts, Types};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -167,4 +167,67 @@ proptest! {
         let _ = patch::json_patch(&object, &patch);
         let _ = patch::json_patch(&object, &value);
     }
+
+    #[test]
+    fn arbitrary_strategic_patches_never_panic(
+        object in any_pod(),
+        change in any_pod(),
+        live in any_pod(),
+    ) {
+        TYPES.with(|types| {
+            let of = types.kind("", "v1", "Pod").unwrap();
+            let _ = patch::strategic_merge_patch(&object, &change, Some(of));
+            if let (Some(object), Some(change), Some(live)) =
+                (object.as_object(), change.as_object(), live.as_object())
+            {
+                let _ = patch::create_three_way_merge_patch(object, change, live, of);
+                if let Ok(made) = patch::create_strategic_merge_patch(object, live, of) {
+                    let _ = patch::strategic_merge_patch(&Value::Object(object.clone()), &made, Some(of));
+                }
+            }
+            let _ = types::check(&object, of);
+            let mut decoded = object.clone();
+            types::normalize(&mut decoded, of);
+        });
+    }
+}
+
+thread_local! {
+    static TYPES: Types = builtin();
+}
+
+/// JSON with the fields and directives that strategic merge patches look at, in any place.
+fn any_pod() -> impl Strategy<Value = Value> {
+    let name = prop::sample::select(vec![
+        "spec",
+        "metadata",
+        "containers",
+        "finalizers",
+        "name",
+        "volumes",
+        "labels",
+        "ports",
+        "$patch",
+        "$retainKeys",
+        "$setElementOrder/containers",
+        "$setElementOrder/finalizers",
+        "$deleteFromPrimitiveList/finalizers",
+        "$deleteFromPrimitiveList",
+    ]);
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        Just(Value::from(1)),
+        prop::sample::select(vec!["a", "b", "delete", "replace", "name"]).prop_map(Value::from),
+    ];
+    leaf.prop_recursive(5, 48, 4, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map(name.clone(), inner, 0..4).prop_map(|fields| {
+                fields
+                    .into_iter()
+                    .map(|(name, value)| (name.to_owned(), value))
+                    .collect()
+            }),
+        ]
+    })
 }
