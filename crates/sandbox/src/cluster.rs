@@ -70,11 +70,6 @@ impl ClusterState {
         text_of(self.now())
     }
 
-    /// A fresh uid.
-    pub(crate) fn new_uid(&self) -> String {
-        uuid::Uuid::new_v4().to_string()
-    }
-
     /// `host:port` of the TLS port, empty while it is closed.
     pub(crate) fn address(&self) -> String {
         self.shared.address.get().cloned().unwrap_or_default()
@@ -147,13 +142,11 @@ impl ClusterState {
             "field": "metadata.namespace"}]);
         Err(status)
     }
+}
 
-    /// Whether an object with this key and uid exists.
-    pub(crate) fn has(&self, bucket: &GroupResource, key: &ObjectKey, uid: &str) -> bool {
-        self.store
-            .get(self.id, bucket, key)
-            .is_some_and(|entry| *entry.meta.uid == *uid)
-    }
+/// A fresh uid.
+pub(crate) fn new_uid() -> String {
+    uuid::Uuid::new_v4().to_string()
 }
 
 /// RFC 3339 in UTC with whole seconds, as `metav1.Time` is written.

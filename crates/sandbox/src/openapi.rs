@@ -66,11 +66,7 @@ fn hash(resources: &[Arc<Resource>]) -> String {
             hasher.update(text.get());
         }
     }
-    hasher
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02X}"))
-        .collect()
+    openapi::hash(&hasher.finalize())
 }
 
 fn document(registry: &Registry, group: &str, version: &str) -> Result<Vec<u8>, Status> {

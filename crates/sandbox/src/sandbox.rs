@@ -271,6 +271,18 @@ impl Sandbox {
         }
     }
 
+    /// Drops the history of all changes up to now, as a compaction of etcd does: watches and pages
+    /// that begin earlier are answered with 410.
+    pub fn compact(&self) {
+        let store = &self.shared.store;
+        store.compact(store.revision());
+    }
+
+    /// Bytes held once for equal parts of objects in different clusters.
+    pub fn shared_bytes(&self) -> usize {
+        self.shared.store.shared_bytes()
+    }
+
     /// Requests on resources so far, by cluster, verb, resource, user and user agent.
     pub fn requests(&self) -> BTreeMap<RequestCounter, u64> {
         self.shared.metrics.requests()

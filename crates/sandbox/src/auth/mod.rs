@@ -83,8 +83,6 @@ pub(crate) struct Attributes {
     pub(crate) verb: String,
     /// API group.
     pub(crate) group: String,
-    /// API version, for texts only.
-    pub(crate) version: String,
     /// Plural, empty for requests on other paths.
     pub(crate) resource: String,
     /// Subresource or empty.

@@ -53,8 +53,7 @@ impl Rule {
                 .resources
                 .iter()
                 .any(|resource| covers(resource, wanted))
-            && (self.resource_names.is_empty()
-                || self.resource_names.iter().any(|name| *name == wanted.name))
+            && (self.resource_names.is_empty() || self.resource_names.contains(&wanted.name))
     }
 }
 
@@ -236,24 +235,20 @@ impl Rbac {
                 continue;
             }
             let changes = seen.and_then(|seen| self.store.changes(self.cluster, bucket, seen).ok());
-            match changes {
-                Some(events) => {
-                    for event in events {
-                        index.follow(number, &event.entry, event.change == Change::Deleted);
-                        index.seen[number] = seen.max(Some(event.entry.revision));
-                    }
+            if let Some(events) = changes {
+                for event in events {
+                    index.follow(number, &event.entry, event.change == Change::Deleted);
+                    index.seen[number] = seen.max(Some(event.entry.revision));
                 }
-                None => {
-                    let Ok(page) = self.store.list(self.cluster, bucket, &ListRange::default())
-                    else {
-                        continue;
-                    };
-                    index.forget(number);
-                    for entry in &page.entries {
-                        index.follow(number, entry, false);
-                    }
-                    index.seen[number] = Some(page.revision);
+            } else {
+                let Ok(page) = self.store.list(self.cluster, bucket, &ListRange::default()) else {
+                    continue;
+                };
+                index.forget(number);
+                for entry in &page.entries {
+                    index.follow(number, entry, false);
                 }
+                index.seen[number] = Some(page.revision);
             }
         }
     }
@@ -269,9 +264,10 @@ impl Index {
         } else {
             self.subjects
                 .retain(|key, _| key.namespace.is_empty() != of_cluster);
-            for bindings in self.bindings.values_mut() {
+            self.bindings.retain(|_, bindings| {
                 bindings.retain(|binding| binding.key.namespace.is_empty() != of_cluster);
-            }
+                !bindings.is_empty()
+            });
         }
     }
 
@@ -403,7 +399,7 @@ mod tests {
                 false,
             ),
             (r#"{"verbs":["get"],"nonResourceURLs":["*"]}"#, false),
-            (r#"{}"#, false),
+            (r"{}", false),
         ];
         for (text, want) in cases {
             assert_eq!(

@@ -126,7 +126,6 @@ fn access(call: &Call, user: &User, review: &Value) -> Result<Value, Status> {
             Attributes {
                 verb: text("verb"),
                 group: text("group"),
-                version: text("version"),
                 resource: text("resource"),
                 subresource: text("subresource"),
                 namespace: text("namespace"),

@@ -111,12 +111,13 @@ where
 
 /// A JSON answer; compressed if `gzip` and large.
 pub(super) fn json(code: StatusCode, bytes: Vec<u8>, gzip: bool) -> Response<Body> {
-    let (bytes, compressed) = match gzip && bytes.len() >= GZIP_BYTES_MIN {
-        true => match compress(&bytes) {
+    let (bytes, compressed) = if gzip && bytes.len() >= GZIP_BYTES_MIN {
+        match compress(&bytes) {
             Ok(smaller) => (smaller, true),
             Err(_) => (bytes, false),
-        },
-        false => (bytes, false),
+        }
+    } else {
+        (bytes, false)
     };
     let mut response = Response::new(Body::full(bytes));
     *response.status_mut() = code;

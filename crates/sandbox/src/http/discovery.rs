@@ -120,10 +120,7 @@ fn aggregated_group(group: &Group) -> Value {
         .versions
         .iter()
         .map(|(version, resources)| {
-            let resources: Vec<Value> = resources
-                .iter()
-                .map(|resource| aggregated_resource(resource))
-                .collect();
+            let resources: Vec<Value> = resources.iter().map(aggregated_resource).collect();
             json!({"version": version, "resources": resources, "freshness": "Current"})
         })
         .collect();

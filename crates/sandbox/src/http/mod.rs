@@ -8,6 +8,7 @@ mod body;
 mod decode;
 mod discovery;
 mod negotiate;
+mod protobuf;
 mod query;
 mod read;
 mod route;
@@ -125,7 +126,9 @@ fn impersonate(cluster: &ClusterState, head: &Head, user: User) -> Result<User, 
         Some((namespace, account)) => add("", "serviceaccounts", namespace, account),
         None => add("", "users", "", name),
     }
-    groups.iter().for_each(|group| add("", "groups", "", group));
+    for group in &groups {
+        add("", "groups", "", group);
+    }
     if !uid.is_empty() {
         add("authentication.k8s.io", "uids", "", uid);
     }
@@ -246,7 +249,6 @@ fn attributes(verb: &str, path: &ResourcePath) -> Attributes {
     Attributes {
         verb: verb.to_owned(),
         group: path.group.clone(),
-        version: path.version.clone(),
         resource: path.plural.clone(),
         subresource: path.subresource.clone(),
         namespace,
@@ -342,10 +344,7 @@ fn create(
     bytes: &Bytes,
     form: negotiate::Form,
 ) -> Result<Done, Status> {
-    let decode = || -> Result<Value, Status> {
-        serde_json::from_slice(bytes)
-            .map_err(|error| Status::bad_request(format!("error decoding request body: {error}")))
-    };
+    let decode = || write::decode_plain(&head.headers, bytes);
     let value = match (call.resource.plural.as_str(), call.subresource.as_str()) {
         ("serviceaccounts", "token") => Some(service_accounts::request_token(call, decode()?)?),
         ("pods", "eviction") => Some(eviction::evict(call, &decode()?)?),

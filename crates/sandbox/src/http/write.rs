@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::body::{self, Body};
 use super::decode::{self, Decoded};
 use super::negotiate::{Form, JSON};
+use super::protobuf;
 use super::query::Query;
 use super::read;
 use crate::machinery::{self, PatchKind};
@@ -20,6 +21,7 @@ use crate::status::Status;
 use crate::tables;
 
 const YAML: &str = "application/yaml";
+const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 const JSON_PATCH: &str = "application/json-patch+json";
 const MERGE_PATCH: &str = "application/merge-patch+json";
 const STRATEGIC_PATCH: &str = "application/strategic-merge-patch+json";
@@ -95,12 +97,36 @@ fn decode_body(call: &mut Call, bytes: &Bytes) -> Result<Value, Status> {
     Ok(value)
 }
 
+/// Decodes a protobuf body. Kinds that are not understood in that form are a matter of media type.
+pub(super) fn decode_protobuf(bytes: &Bytes) -> Result<Value, Status> {
+    protobuf::decode(bytes).map_err(|error| match error {
+        protobuf::Error::Kind(_) => {
+            let mut status = Status::unsupported_media_type(&[JSON, YAML]);
+            status.message = format!("{}: {error}", status.message);
+            status
+        }
+        _ => Status::bad_request(format!("error decoding request body: {error}")),
+    })
+}
+
+/// Decodes a body that is not stored: options, reviews, evictions.
+pub(super) fn decode_plain(headers: &HeaderMap, bytes: &Bytes) -> Result<Value, Status> {
+    match media_type(headers) {
+        JSON => serde_json::from_slice(bytes)
+            .map_err(|error| Status::bad_request(format!("error decoding request body: {error}"))),
+        YAML => machinery::decode_yaml(bytes),
+        PROTOBUF => decode_protobuf(bytes),
+        _ => Err(Status::unsupported_media_type(&[JSON, YAML, PROTOBUF])),
+    }
+}
+
 /// Decodes an object of the call's kind and checks its type.
 fn decode_object(call: &mut Call, headers: &HeaderMap, bytes: &Bytes) -> Result<Value, Status> {
     let mut object = match media_type(headers) {
         JSON => decode_body(call, bytes)?,
         YAML => machinery::decode_yaml(bytes)?,
-        _ => return Err(Status::unsupported_media_type(&[JSON, YAML])),
+        PROTOBUF => decode_protobuf(bytes)?,
+        _ => return Err(Status::unsupported_media_type(&[JSON, YAML, PROTOBUF])),
     };
     if !object.is_object() {
         return Err(Status::bad_request(
@@ -312,10 +338,8 @@ fn decode_delete(
     bytes: &Bytes,
 ) -> Result<DeleteOptions, Status> {
     if !bytes.is_empty() {
-        if media_type(headers) != JSON {
-            return Err(Status::unsupported_media_type(&[JSON]));
-        }
-        return serde_json::from_slice(bytes).map_err(|error| {
+        let options = decode_plain(headers, bytes)?;
+        return serde_json::from_value(options).map_err(|error| {
             Status::bad_request(format!("error decoding DeleteOptions: {error}"))
         });
     }

@@ -33,17 +33,17 @@ impl Controller for Aggregation {
         let Ok(resource) = local.resource("rbac.authorization.k8s.io/v1", "ClusterRole") else {
             return true;
         };
-        let roles = local.list(&resource, None);
+        let all = local.list(&resource, None);
         let mut done = true;
-        for role in &roles {
-            let Some(rules) = aggregate(role, &roles) else {
+        for role in &all {
+            let Some(union) = aggregate(role, &all) else {
                 continue;
             };
             let result = local.modify(&resource, ("", object::name(role)), "", &mut |role| {
-                if role.get("rules").is_some_and(|known| *known == rules) {
+                if role.get("rules").is_some_and(|known| *known == union) {
                     return false;
                 }
-                object::as_object_mut(role).insert("rules".to_owned(), rules.clone());
+                object::as_object_mut(role).insert("rules".to_owned(), union.clone());
                 true
             });
             done &= result.is_ok();
@@ -54,14 +54,14 @@ impl Controller for Aggregation {
 
 /// The rules of an aggregated role, in order of the names of the roles they come from; `None` for
 /// other roles.
-fn aggregate(role: &Value, roles: &[Value]) -> Option<Value> {
+fn aggregate(role: &Value, all: &[Value]) -> Option<Value> {
     let selectors = object::at(role, &["aggregationRule", "clusterRoleSelectors"])?.as_array()?;
     let mut rules: Vec<Value> = Vec::new();
     for selector in selectors {
         let Ok(selector) = LabelSelector::from_object(selector) else {
             continue;
         };
-        let selected = roles
+        let selected = all
             .iter()
             .filter(|other| object::name(other) != object::name(role))
             .filter(|other| selector.matches_object(other));
@@ -85,7 +85,7 @@ mod tests {
             "aggregationRule": {"clusterRoleSelectors": [{"matchLabels": {"to": "view"}}]},
             "rules": [{"verbs": ["stale"]}]});
         let role = |name: &str, label: &str, verb: &str| json!({"metadata": {"name": name, "labels": {"to": label}}, "rules": [{"verbs": [verb]}]});
-        let roles = [
+        let all = [
             view.clone(),
             role("a", "view", "get"),
             role("b", "edit", "update"),
@@ -93,7 +93,7 @@ mod tests {
             role("d", "view", "list"),
         ];
         let want = json!([{"verbs": ["get"]}, {"verbs": ["list"]}]);
-        assert_eq!(aggregate(&view, &roles), Some(want));
-        assert_eq!(aggregate(&roles[1], &roles), None);
+        assert_eq!(aggregate(&view, &all), Some(want));
+        assert_eq!(aggregate(&all[1], &all), None);
     }
 }

@@ -260,7 +260,7 @@ pub(crate) fn request_token(call: &Call, mut request: Value) -> Result<Value, St
         exp: Some(end),
         iat: Some(now.as_second()),
         iss: ISSUER.to_owned(),
-        jti: call.cluster.new_uid(),
+        jti: crate::cluster::new_uid(),
         kubernetes: bound,
         sub: format!("system:serviceaccount:{}:{}", call.namespace, call.name),
     };

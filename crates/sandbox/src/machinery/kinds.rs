@@ -18,6 +18,7 @@ macro_rules! schemas {
 
 /// JSON schema definitions by name, such as `io.k8s.api.core.v1.Pod`. Some megabytes: made when
 /// needed, not kept.
+#[expect(clippy::too_many_lines, reason = "a list of all kinds")]
 fn definitions() -> Map<String, Value> {
     let mut generator = SchemaGenerator::new(SchemaSettings::openapi3());
     schemas! { generator;

@@ -326,7 +326,7 @@ pub(crate) fn record_owner(
     operation: Operation,
 ) {
     with_type(&call.resource, |of| {
-        ownership::record(call, old, new, of, operation)
+        ownership::record(call, old, new, of, operation);
     });
 }
 

@@ -65,15 +65,16 @@ impl CustomKind {
 
 /// Where the scale subresource finds its numbers, as JSON paths such as `.spec.replicas`.
 #[derive(Debug, Clone, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
 pub(crate) struct ScalePaths {
     /// Wanted replicas.
-    pub(crate) spec_replicas_path: String,
+    #[serde(rename = "specReplicasPath")]
+    pub(crate) wanted: String,
     /// Present replicas.
-    pub(crate) status_replicas_path: String,
+    #[serde(rename = "statusReplicasPath")]
+    pub(crate) present: String,
     /// Label selector in text form.
-    #[serde(default)]
-    pub(crate) label_selector_path: Option<String>,
+    #[serde(rename = "labelSelectorPath", default)]
+    pub(crate) selector: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -31,6 +31,10 @@ pub(crate) struct Subresource {
 
 /// A resource of one group and version.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "`group_resource` is a word of the API machinery"
+)]
 pub(crate) struct Resource {
     /// Group, empty for core.
     pub group: String,
@@ -98,10 +102,13 @@ pub(crate) struct Group {
     pub(crate) versions: Vec<(String, Vec<Arc<Resource>>)>,
 }
 
+/// Resources of a CRD by the address of its interned spec, which they keep from being reused.
+type Compiled = HashMap<usize, (Arc<[u8]>, Arc<[Arc<Resource>]>)>;
+
 /// CRDs compiled once for all clusters that hold the same spec.
 #[derive(Default)]
 pub(crate) struct CrdCache {
-    compiled: Mutex<HashMap<usize, (Arc<[u8]>, Arc<[Arc<Resource>]>)>>,
+    compiled: Mutex<Compiled>,
 }
 
 /// Entries a cache may hold before it looks for unused ones.
@@ -134,8 +141,6 @@ struct Custom {
     seen: Option<u64>,
     crds: BTreeMap<Arc<str>, Arc<[Arc<Resource>]>>,
     paths: HashMap<(String, String, String), Arc<Resource>>,
-    /// Rises with every change, for caches of discovery documents.
-    generation: u64,
 }
 
 /// The kinds of one logical cluster.
@@ -213,17 +218,17 @@ impl Registry {
     pub(crate) fn groups(&self) -> Vec<Group> {
         let mut groups: Vec<Group> = Vec::new();
         let mut add = |resource: &Arc<Resource>| {
-            let group = match groups.iter_mut().find(|group| group.name == resource.group) {
-                Some(group) => group,
-                None => {
+            let group =
+                if let Some(group) = groups.iter_mut().find(|group| group.name == resource.group) {
+                    group
+                } else {
                     groups.push(Group {
                         name: resource.group.clone(),
                         versions: Vec::new(),
                     });
                     let last = groups.len() - 1;
                     &mut groups[last]
-                }
-            };
+                };
             match group
                 .versions
                 .iter_mut()
@@ -252,11 +257,6 @@ impl Registry {
             }
         }
         groups
-    }
-
-    /// A number that changes whenever the set of kinds does.
-    pub(crate) fn generation(&self) -> u64 {
-        self.with_custom(|custom| custom.generation)
     }
 
     /// Every resource that stores objects, each bucket once.
@@ -303,11 +303,7 @@ impl Registry {
     }
 
     fn rebuild(&self, custom: &mut Custom) {
-        let generation = custom.generation + 1;
-        *custom = Custom {
-            generation,
-            ..Custom::default()
-        };
+        *custom = Custom::default();
         let Ok(page) = self
             .store
             .list(self.cluster, &CRDS, &store::ListRange::default())
@@ -344,7 +340,6 @@ impl Registry {
         if unchanged {
             return;
         }
-        custom.generation += 1;
         for resource in before.iter().flat_map(|resources| resources.iter()) {
             custom.paths.remove(&path_of(resource));
         }

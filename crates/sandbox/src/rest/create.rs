@@ -49,7 +49,7 @@ fn create_once(call: &mut Call, mut object: Value) -> Result<Written, Status> {
         ));
     }
     let now = call.now();
-    metadata::fill_new(&mut object, &call.cluster.new_uid(), &now);
+    metadata::fill_new(&mut object, &crate::cluster::new_uid(), &now);
     if call.resource.has_status() && !machinery::keeps_status_on_create(&call.resource) {
         object::as_object_mut(&mut object).remove("status");
     }
@@ -99,7 +99,7 @@ pub(super) fn apply_new(call: &mut Call, config: &Value) -> Result<Written, Stat
     let mut object = machinery::apply(call, None, config)?;
     call.cluster.check_namespace(call, &call.name.clone())?;
     let now = call.now();
-    metadata::fill_new(&mut object, &call.cluster.new_uid(), &now);
+    metadata::fill_new(&mut object, &crate::cluster::new_uid(), &now);
     if call.resource.has_status() && !machinery::keeps_status_on_create(&call.resource) {
         object::as_object_mut(&mut object).remove("status");
     }

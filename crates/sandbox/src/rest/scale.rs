@@ -41,9 +41,9 @@ fn paths(resource: &Resource) -> Paths {
         .and_then(|custom| custom.scale.as_ref())
     {
         Some(scale) => Paths {
-            spec: split(&scale.spec_replicas_path),
-            status: split(&scale.status_replicas_path),
-            selector: match &scale.label_selector_path {
+            spec: split(&scale.wanted),
+            status: split(&scale.present),
+            selector: match &scale.selector {
                 Some(path) if !path.is_empty() => Selector::Text(split(path)),
                 _ => Selector::None,
             },

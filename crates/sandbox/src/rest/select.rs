@@ -27,15 +27,6 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
-    /// Selects everything.
-    pub(crate) fn everything() -> Self {
-        Self {
-            labels: LabelSelector::everything(),
-            fields: FieldSelector::default(),
-            decodes: false,
-        }
-    }
-
     /// Parses the `labelSelector` and `fieldSelector` parameters.
     ///
     /// # Errors

@@ -49,9 +49,8 @@ pub(crate) fn update(call: &mut Call, mut edit: Edit<'_>) -> Result<Written, Sta
         let Ok(entry) = call.entry() else {
             return create_missing(call, edit);
         };
-        match attempt(call, &entry, &mut edit)? {
-            Some(written) => return Ok(written),
-            None => continue,
+        if let Some(written) = attempt(call, &entry, &mut edit)? {
+            return Ok(written);
         }
     }
     Err(Status::modified(&call.resource.group_resource, &call.name))

@@ -153,7 +153,7 @@ fn annotation(object: &Value) -> Option<&str> {
 
 /// `500ms`, `10s`, `2m`; at most a day, and nothing for other texts.
 fn duration(text: &str) -> Option<Duration> {
-    const MAX: Duration = Duration::from_secs(24 * 3_600);
+    const MAX: Duration = Duration::from_hours(24);
     let at = text.find(|c: char| !c.is_ascii_digit())?;
     let number: u64 = text[..at].parse().ok()?;
     let unit = match &text[at..] {

@@ -488,15 +488,6 @@ impl Store {
         }
     }
 
-    /// Objects in a bucket.
-    pub(crate) fn count(&self, cluster: ClusterId, resource: &GroupResource) -> usize {
-        let inner = self.read();
-        inner
-            .buckets
-            .get(&(cluster, resource.clone()))
-            .map_or(0, |bucket| bucket.objects.len())
-    }
-
     /// The buckets of a cluster that hold at least one object, with their sizes, sorted.
     pub(crate) fn buckets(&self, cluster: ClusterId) -> Vec<(GroupResource, usize)> {
         let inner = self.read();

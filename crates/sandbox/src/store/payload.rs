@@ -152,11 +152,6 @@ impl Payload {
                 .sum::<usize>()
     }
 
-    /// Whether nothing is stored at all (never true for an encoded object).
-    pub(crate) fn is_empty(&self) -> bool {
-        self.head.is_empty() && self.shared.is_empty()
-    }
-
     /// Bytes that this payload does not share.
     pub(crate) fn own_bytes(&self) -> usize {
         self.head.len()

@@ -376,12 +376,12 @@ proptest! {
         before in steps(), after in steps(), limit in 0..4usize,
     ) {
         let store = Store::in_memory(Limits { watcher_queue_max: 1_000, ..Limits::TINY });
-        before.iter().for_each(|step| run(&store, step));
+        for step in &before { run(&store, step); }
         let first = store.list(ONE, &pods(), &ListRange::default()).unwrap();
         let mut watch = store.watch(ONE, &pods(), first.revision, Scope::default()).unwrap();
         let mut replayed = state(&first);
         let mut histories = vec![(first.revision, replayed.clone())];
-        after.iter().for_each(|step| run(&store, step));
+        for step in &after { run(&store, step); }
         while let Some(event) = watch.try_next() {
             let key = event.entry.key.clone();
             if event.change == Change::Deleted {
