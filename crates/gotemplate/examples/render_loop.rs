@@ -6,9 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gotemplate::{
-    CallError, Context, Functions, Limits, Map, Renderer, Rest, Str, TemplateSet, Value,
-};
+use gotemplate::{CallError, Context, Functions, Limits, Renderer, Rest, Str, TemplateSet, Value};
 
 const TEMPLATES: [(&str, &str); 8] = [
     (
@@ -105,11 +103,5 @@ fn data(n_items: usize) -> Value {
     });
     let items: Vec<_> = items.collect();
     let image = serde_json::json!({"image": {"repository": "registry/app", "tag": "1.2.3"}});
-    let data = serde_json::json!({"items": items, "values": image});
-    Value::Map(Map::from_iter(
-        data.as_object()
-            .into_iter()
-            .flatten()
-            .map(|(key, value)| (key, Value::from_json(value))),
-    ))
+    Value::from_json(&serde_json::json!({"items": items, "values": image}))
 }

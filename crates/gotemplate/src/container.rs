@@ -318,6 +318,26 @@ fn dismantle(mut pending: Vec<Value>) {
     }
 }
 
+impl Value {
+    /// Empties every container that can be reached from this one, for every holder.
+    ///
+    /// A container that contains itself is never freed otherwise; templates make such (`set . "root" $`). Hosts that
+    /// render often call this with the data of a rendering when nothing looks at it any more.
+    pub fn take_apart(self) {
+        let mut pending = vec![self];
+        while let Some(value) = pending.pop() {
+            match value {
+                Self::List(list) => pending.append(&mut list.cell.items.borrow_mut()),
+                Self::Map(map) => {
+                    let entries = std::mem::take(&mut *map.cell.entries.borrow_mut());
+                    pending.extend(entries.into_values());
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
 impl Drop for ListCell {
     fn drop(&mut self) {
         let items = self.items.get_mut();
@@ -389,9 +409,19 @@ mod tests {
         second.insert("c", Value::Nil).unwrap();
         assert!(!equal());
         for map in [first, second] {
-            map.remove(b"a");
-            map.remove(b"b");
+            Value::Map(map).take_apart();
         }
+    }
+
+    #[test]
+    fn what_contains_itself_is_freed_when_taken_apart() {
+        let root = Map::new();
+        let witness = Rc::downgrade(&root.cell);
+        let list = Value::list(vec![Value::Map(root.clone())]);
+        root.insert("list", list).unwrap();
+        root.insert("self", Value::Map(root.clone())).unwrap();
+        Value::Map(root).take_apart();
+        assert_eq!(witness.strong_count(), 0);
     }
 
     #[test]

@@ -247,10 +247,11 @@ pub trait Native: Any {
         false
     }
 
-    /// The exported fields in declaration order.
+    /// The fields in declaration order. Those that do not start with a capital letter print, but templates cannot
+    /// read them.
     fn fields(&self) -> Vec<(&'static str, Value)>;
 
-    /// One exported field. Implement it where building all of them is too much.
+    /// One field. Implement it where building all of them is too much.
     fn field(&self, name: &str) -> Option<Value> {
         self.fields()
             .into_iter()

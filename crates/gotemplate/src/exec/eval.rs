@@ -260,6 +260,11 @@ impl<'a> Exec<'a, '_> {
         let Some(value) = native.field(field.text()) else {
             return self.no_such_field(field, receiver);
         };
+        if !field.text().starts_with(char::is_uppercase) {
+            let (name, ty) = (&field.0, receiver.type_name());
+            let message = format!("{name} is an unexported field of struct type {ty}");
+            return self.error(message);
+        }
         if !args.is_empty() {
             let name = &field.0;
             return self.error(format!(

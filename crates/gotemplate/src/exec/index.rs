@@ -94,6 +94,10 @@ pub(super) fn slice(item: &Operand, indexes: &[Operand]) -> Result<Operand, Call
     };
     let mut bounds = [0, len, len];
     for (bound, index) in bounds.iter_mut().zip(indexes) {
+        // Quirk: unlike `index`, Go's `slice` does not look into an interface here.
+        if matches!(index, Operand::Boxed(_)) {
+            return text("cannot index slice/array with type interface {}");
+        }
         *bound = position(index, len)?;
     }
     if bounds[0] > bounds[1] {

@@ -35,7 +35,9 @@ impl Printer<'_> {
     }
 
     fn print_value(&mut self, value: &Value, verb: char, depth: u32) {
-        if verb == 'p' {
+        // %w belongs to Errorf; a container is refused as a whole.
+        let is_scalar = !matches!(value, Value::List(_) | Value::Map(_) | Value::Native(_));
+        if verb == 'p' || verb == 'w' && !is_scalar && !self.erroring {
             return self.bad_verb(value, verb);
         }
         match value {
@@ -200,9 +202,6 @@ impl Printer<'_> {
     }
 
     fn native(&mut self, value: &Value, native: &dyn Native, verb: char, depth: u32) {
-        if !self.erroring && verb == 'w' {
-            return self.bad_verb(value, verb);
-        }
         let stringable = matches!(verb, 'v' | 's' | 'x' | 'X' | 'q');
         let methods = !self.erroring && !self.flags.sharp_v && stringable;
         if let Some(text) = native.text().filter(|_| methods) {

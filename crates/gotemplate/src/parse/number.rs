@@ -40,12 +40,16 @@ fn complex_constant(number: &mut Number, text: &[u8]) -> Result<(), String> {
     let split = (1..text.len()).rev().find(|&at| {
         matches!(text[at], b'+' | b'-') && !matches!(text[at - 1], b'e' | b'E' | b'p' | b'P')
     });
-    let parts = split.and_then(|at| {
-        let real = parse_float(&text[..at]).ok()?;
-        let imaginary = parse_float(text[at..].strip_suffix(b"i")?).ok()?;
-        Some((real, imaginary))
-    });
-    let parts = parts.ok_or("syntax error scanning complex number")?;
+    let (real, imaginary) = text.split_at(split.unwrap_or(text.len()));
+    let imaginary = imaginary.strip_suffix(b"i").unwrap_or(imaginary);
+    if !imaginary.iter().any(u8::is_ascii_digit) {
+        return Err("syntax error scanning complex number".to_owned());
+    }
+    let part = |part| {
+        let shown = quote(part);
+        parse_float(part).map_err(|error| format!("strconv.ParseFloat: parsing {shown}: {error}"))
+    };
+    let parts = (part(real)?, part(imaginary)?);
     set_complex(number, parts);
     Ok(())
 }

@@ -37,6 +37,12 @@ fn parsing_is_that_of_go() {
     check("parse.jsonl");
 }
 
+/// Templates and formats put together at random.
+#[test]
+fn random_templates_are_those_of_go() {
+    check("mixed.jsonl");
+}
+
 /// What a template prints reads back as the same template: printing is stable after one round.
 #[test]
 fn templates_that_parse_print_as_templates_that_parse() {
