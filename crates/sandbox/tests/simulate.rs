@@ -18,8 +18,11 @@ use kube::core::GroupVersionKind;
 use sandbox::{Options, Outcome, Rule, Sandbox, SimulationSettings};
 use serde_json::{Value, json};
 
+/// Whether an object is where it should be.
+type Ready = fn(&Value) -> bool;
+
 /// Far longer than any of this takes.
-const GUARD: Duration = Duration::from_secs(60);
+const GUARD: Duration = Duration::from_mins(1);
 
 async fn sandbox(settings: SimulationSettings) -> Sandbox {
     let options = Options {
@@ -85,7 +88,7 @@ async fn watch(
 }
 
 /// The object once `ready` holds of it.
-async fn wait(api: &Api<DynamicObject>, name: &str, ready: fn(&Value) -> bool) -> Value {
+async fn wait(api: &Api<DynamicObject>, name: &str, ready: Ready) -> Value {
     let found =
         tokio::time::timeout(GUARD, watch(api, name, |state| state.is_some_and(ready))).await;
     let Ok(found) = found else {
@@ -118,7 +121,7 @@ async fn every_workload_becomes_ready() {
     job["spec"]["template"]["spec"]["restartPolicy"] = json!("Never");
     let mut daemons = workload("i");
     daemons["spec"].as_object_mut().unwrap().remove("replicas");
-    let cases: [(&str, &str, Value, fn(&Value) -> bool); 8] = [
+    let cases: [(&str, &str, Value, Ready); 8] = [
         ("apps/v1", "Deployment", workload("i"), |object| {
             holds(object, "Available", "True") && object["status"]["readyReplicas"] == 2
         }),

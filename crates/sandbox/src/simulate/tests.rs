@@ -9,6 +9,10 @@ use super::{Settings, volumes};
 const NOW: &str = "2026-01-01T00:00:10Z";
 const LATER: &str = "2026-01-01T00:01:00Z";
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "callers make the values in place"
+)]
 fn object(kind: Kind, spec: Value) -> Value {
     let (api_version, kind) = kind.api();
     json!({
