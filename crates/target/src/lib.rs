@@ -1,1 +1,27 @@
-//! Which cluster gets which bundle with which options, in which partition, when.
+//! Which cluster gets which bundle, with which options, and when.
+//!
+//! In: a bundle, what is known of clusters and their groups, the rules of the workspace, what is deployed.
+//! Out: for every cluster what it gets or why it gets nothing, and a decision for one pass of the
+//! roll-out. Pure: reading and writing is the hub's work, and so is repeating passes.
+//!
+//! | module | question |
+//! |---|---|
+//! | `matching` | does a target mean a cluster? |
+//! | `merge` | what do bundle and target options give together? |
+//! | `customize` | which options does a cluster get? |
+//! | `template` | what do values become for a cluster? |
+//! | `deployment` | what does a cluster get, all in all? |
+//! | `rollout` | which clusters get it now? |
+//! | `index` | which bundles does a change of a cluster concern? |
+//!
+//! Unlike upstream, a template that fails for one cluster leaves the others alone, and namespace labels
+//! of a target reach the clusters of that target only.
+
+pub mod customize;
+pub mod deployment;
+mod engine;
+pub mod index;
+pub mod matching;
+pub mod merge;
+pub mod rollout;
+pub mod template;

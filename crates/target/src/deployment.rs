@@ -1,0 +1,179 @@
+//! What one cluster gets of a bundle: from its targets to options and a deployment id.
+//!
+//! A fault on that road is the cluster's own and stays with it (I-1); a bundle whose selectors mean
+//! nothing is found by `Targets::validate` before.
+//!
+//! Source: fleet, `internal/cmd/controller/target/builder.go`, and the bundle controller for labels.
+
+use std::collections::BTreeMap;
+
+use api::v1alpha1::{
+    BundleDeploymentOptions, BundleSpec, GitRepoRestriction, LabelSelector, Policy,
+};
+use api::{ids, labels};
+
+use crate::customize::select;
+use crate::matching::{ClusterFacts, Targets};
+use crate::template::{self, ClusterValues, Templates};
+
+/// A cluster cannot get a bundle.
+#[derive(Debug, thiserror::Error)]
+#[error("cluster {cluster} in namespace {namespace}")]
+pub struct Error {
+    /// Name of the cluster.
+    pub cluster: String,
+    /// Namespace of the cluster.
+    pub namespace: String,
+    /// What went wrong.
+    #[source]
+    pub source: template::Error,
+}
+
+/// Options that the rules of a workspace set last and that no bundle or target can change.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Imposed {
+    /// Labels that a release namespace must carry.
+    pub allowed_target_namespace_selector: Option<LabelSelector>,
+    /// Set to false where a Policy demands service accounts and does not allow namespaces to be created.
+    pub create_namespace: Option<bool>,
+}
+
+impl Imposed {
+    /// The rules for a bundle with these labels. Restrictions and policies are those of its namespace, in
+    /// any order.
+    ///
+    /// Restrictions apply to bundles of a GitRepo only. Their selectors are united: labels with one key
+    /// take the value of the last restriction by name.
+    pub fn of<'a>(
+        bundle_labels: &BTreeMap<String, String>,
+        restrictions: impl IntoIterator<Item = &'a GitRepoRestriction>,
+        policies: impl IntoIterator<Item = &'a Policy>,
+    ) -> Self {
+        let is_of_repo = bundle_labels.contains_key(labels::REPO_NAME);
+        let (mut is_required, mut is_allowed) = (false, false);
+        for policy in policies {
+            is_required |= policy.require_service_account;
+            is_allowed |= policy.allow_namespace_creation;
+        }
+        Self {
+            allowed_target_namespace_selector: is_of_repo
+                .then(|| united_selector(restrictions))
+                .flatten(),
+            create_namespace: (is_required && !is_allowed).then_some(false),
+        }
+    }
+
+    fn apply(&self, options: &mut BundleDeploymentOptions) {
+        if self.allowed_target_namespace_selector.is_some() {
+            options
+                .allowed_target_namespace_selector
+                .clone_from(&self.allowed_target_namespace_selector);
+        }
+        if self.create_namespace.is_some() {
+            options.create_namespace = self.create_namespace;
+        }
+    }
+}
+
+fn united_selector<'a>(
+    restrictions: impl IntoIterator<Item = &'a GitRepoRestriction>,
+) -> Option<LabelSelector> {
+    let mut restrictions: Vec<_> = restrictions.into_iter().collect();
+    restrictions.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
+    let selectors = restrictions
+        .iter()
+        .filter_map(|r| r.allowed_target_namespace_selector.as_ref());
+    let mut maybe_united: Option<LabelSelector> = None;
+    for selector in selectors {
+        let united = maybe_united.get_or_insert_default();
+        united.match_labels.extend(selector.match_labels.clone());
+        for requirement in &selector.match_expressions {
+            if !united.match_expressions.contains(requirement) {
+                united.match_expressions.push(requirement.clone());
+            }
+        }
+    }
+    maybe_united
+}
+
+/// What one cluster gets of a bundle.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wanted {
+    /// Name of the target that selected the cluster.
+    pub target: String,
+    /// Names of the customizations that were applied, in order.
+    pub customizations: Vec<String>,
+    /// Merged and templated options, values included, and the namespace labels and annotations of the
+    /// targets.
+    pub options: BundleDeploymentOptions,
+    /// Content id and hash of the options. Namespace labels and annotations of targets are no part of it.
+    pub deployment_id: String,
+}
+
+/// What a cluster gets; `None` when the bundle is not for it.
+///
+/// Helm values must have been put into the bundle from its Secret before.
+///
+/// # Errors
+/// If the values cannot be made for this cluster.
+pub fn wanted(
+    spec: &BundleSpec,
+    targets: &Targets<'_>,
+    content_id: &str,
+    imposed: &Imposed,
+    cluster: &ClusterFacts<'_>,
+    values: &ClusterValues<'_>,
+    templates: &Templates,
+) -> Result<Option<Wanted>, Error> {
+    let Some(selected) = select(spec, targets, cluster) else {
+        return Ok(None);
+    };
+    let mut options = selected.options;
+    imposed.apply(&mut options);
+    templates
+        .fill(&mut options, values)
+        .map_err(|source| Error {
+            cluster: values.name.to_owned(),
+            namespace: values.namespace.to_owned(),
+            source,
+        })?;
+    let deployment_id = ids::deployment_id(content_id, &options);
+    options.namespace_labels.extend(selected.namespace_labels);
+    options
+        .namespace_annotations
+        .extend(selected.namespace_annotations);
+    Ok(Some(Wanted {
+        target: selected.target.to_owned(),
+        customizations: selected
+            .customizations
+            .into_iter()
+            .map(str::to_owned)
+            .collect(),
+        options,
+        deployment_id,
+    }))
+}
+
+/// Labels of a deployment. The content id is given for content on the hub only, where deployments are
+/// counted by it.
+pub fn deployment_labels(
+    bundle_labels: &BTreeMap<String, String>,
+    bundle_namespace: &str,
+    bundle: &str,
+    cluster_namespace: &str,
+    cluster: &str,
+    maybe_content_id: Option<&str>,
+) -> BTreeMap<String, String> {
+    let own = [
+        (labels::BUNDLE_NAMESPACE, bundle_namespace),
+        (labels::BUNDLE_NAME, bundle),
+        (labels::CLUSTER_NAMESPACE, cluster_namespace),
+        (labels::CLUSTER, cluster),
+        (labels::MANAGED, "true"),
+    ];
+    let content = maybe_content_id.map(|id| (labels::CONTENT_NAME, id));
+    let mut all = labels::inherited_by_deployments(bundle_labels);
+    let own = own.into_iter().chain(content);
+    all.extend(own.map(|(key, value)| (key.to_owned(), value.to_owned())));
+    all
+}
