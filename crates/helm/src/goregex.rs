@@ -206,9 +206,6 @@ impl<'a> Translator<'a> {
             && !(flags.is_empty() && close == Some(')'));
         if !good {
             let to = self.at + end + close.map_or(0, char::len_utf8);
-            if close.is_none() {
-                return self.error("missing closing )", 0, self.pattern.len());
-            }
             return self.error("invalid or unsupported Perl syntax", self.at, to);
         }
         self.out.push_str(&rest[..=end]);

@@ -191,6 +191,16 @@ impl Moment {
     }
 }
 
+/// The English name of the month.
+pub(crate) fn month_name(local: DateTime) -> &'static str {
+    MONTHS[usize::from(local.month().unsigned_abs()).clamp(1, 12) - 1]
+}
+
+/// The English name of the day of the week.
+pub(crate) fn day_name(local: DateTime) -> &'static str {
+    DAYS[usize::from(local.weekday().to_sunday_zero_offset().unsigned_abs()) % 7]
+}
+
 fn push_offset(out: &mut String, seconds: i32, digits: Digits) {
     out.push(if seconds < 0 { '-' } else { '+' });
     let seconds = seconds.abs();
@@ -205,8 +215,7 @@ fn push_offset(out: &mut String, seconds: i32, digits: Digits) {
 }
 
 fn push_part(out: &mut String, local: DateTime, part: Part) {
-    let month = MONTHS[usize::from(local.month().unsigned_abs()).clamp(1, 12) - 1];
-    let day = DAYS[local.weekday().to_sunday_zero_offset().unsigned_abs() as usize % 7];
+    let (month, day) = (month_name(local), day_name(local));
     let hour12 = match local.hour() % 12 {
         0 => 12,
         hour => hour,

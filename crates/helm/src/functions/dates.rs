@@ -7,10 +7,11 @@ use std::any::Any;
 use std::rc::Rc;
 
 use gotemplate::{
-    Args, CallError, Context, Function, Functions, IntKind, Method, NamedType, Native, Signature,
+    Args, CallError, Context, Function, Functions, Int, IntKind, Method, NamedType, Native, Signature,
     Str, Type, Value, strconv,
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::civil::{Date, DateTime};
+use jiff::{SignedDuration, Span, Timestamp};
 
 use super::Host;
 use super::support::{as_time, fail, lossy, to_float};
@@ -53,8 +54,125 @@ static TIME: NamedType = NamedType {
         method("Minute", Type::INT, |_, t, _| part(t, |c| c.minute().into())),
         method("Second", Type::INT, |_, t, _| part(t, |c| c.second().into())),
         method("UTC", Type::Named(&TIME), |_, t, _| Ok(time(Moment::utc(moment(t)?.at)))),
+        method("Month", Type::Named(&MONTH), |_, t, _| {
+            let civil = civil(moment(t)?);
+            Ok(named(&MONTH, civil.month().into(), gotime::month_name(civil)))
+        }),
+        method("Weekday", Type::Named(&WEEKDAY), |_, t, _| {
+            let civil = civil(moment(t)?);
+            let number = civil.weekday().to_sunday_zero_offset();
+            Ok(named(&WEEKDAY, number.into(), gotime::day_name(civil)))
+        }),
+        method("IsZero", Type::Bool, |_, t, _| Ok(Value::Bool(*moment(t)? == zero()))),
+        takes("After", &INSTANT, Type::Bool, |_, t, a| Ok(Value::Bool(moment(t)?.at > next(a)?))),
+        takes("Before", &INSTANT, Type::Bool, |_, t, a| Ok(Value::Bool(moment(t)?.at < next(a)?))),
+        takes("Equal", &INSTANT, Type::Bool, |_, t, a| Ok(Value::Bool(moment(t)?.at == next(a)?))),
+        takes("Sub", &INSTANT, Type::Named(&DURATION), |_, t, a| {
+            let other = Moment::utc(next(a)?);
+            Ok(duration(since(moment(t)?, &other)))
+        }),
+        takes("Add", &SPAN, Type::Named(&TIME), |_, t, a| {
+            let by: Value = a.take();
+            moved(moment(t)?, span(&by)).map(time)
+        }),
+        takes("AddDate", &DATE, Type::Named(&TIME), |_, t, a| {
+            let (years, months, days): (Int, Int, Int) = (a.take(), a.take(), a.take());
+            add_date(moment(t)?, years.0, months.0, days.0).map(time)
+        }),
     ],
 };
+
+static MONTH: NamedType =
+    NamedType { name: "time.Month", underlying: Type::INT, methods: &[named_text()] };
+static WEEKDAY: NamedType =
+    NamedType { name: "time.Weekday", underlying: Type::INT, methods: &[named_text()] };
+
+const fn named_text() -> Method {
+    method("String", Type::String, |_, this, _| {
+        Ok(this.as_native::<NamedInt>().map_or(Value::str(""), |named| Value::str(named.text)))
+    })
+}
+
+const fn takes(
+    name: &'static str,
+    params: &'static [Type],
+    result: Type,
+    call: Call,
+) -> Method {
+    Method { name, signature: Signature { params, variadic: None, result }, call }
+}
+
+/// A `time.Month` or `time.Weekday`.
+pub(crate) struct NamedInt {
+    named_type: &'static NamedType,
+    pub(crate) number: i64,
+    text: &'static str,
+}
+
+fn named(named_type: &'static NamedType, number: i64, text: &'static str) -> Value {
+    Value::Native(Rc::new(NamedInt { named_type, number, text }))
+}
+
+impl Native for NamedInt {
+    fn named_type(&self) -> &'static NamedType {
+        self.named_type
+    }
+
+    fn fields(&self) -> Vec<(&'static str, Value)> {
+        Vec::new()
+    }
+
+    fn text(&self) -> Option<Str> {
+        Some(Str::from_static(self.text))
+    }
+
+    fn equals(&self, other: &dyn Native) -> bool {
+        let other = other.as_any().downcast_ref::<Self>();
+        other.is_some_and(|o| o.named_type == self.named_type && o.number == self.number)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// The integer that a value of a named integer type is.
+pub(crate) fn named_integer(value: &Value) -> Option<i64> {
+    let duration = value.as_native::<Duration>().map(|duration| duration.0);
+    duration.or_else(|| value.as_native::<NamedInt>().map(|named| named.number))
+}
+
+/// The moment in the next argument.
+fn next(args: &mut Args) -> Result<Timestamp, CallError> {
+    let other: Value = args.take();
+    Ok(moment(&other)?.at)
+}
+
+fn civil(moment: &Moment) -> DateTime {
+    moment.at.to_zoned(moment.zone.clone()).datetime()
+}
+
+/// `Time.AddDate`: months and days beyond their bounds carry over.
+fn add_date(moment: &Moment, years: i64, months: i64, days: i64) -> Result<Moment, CallError> {
+    let from = civil(moment);
+    let sum = || {
+        let month = i64::from(from.month() - 1).checked_add(months)?;
+        let year = i64::from(from.year()).checked_add(years)?.checked_add(month.div_euclid(12))?;
+        let first = Date::new(
+            i16::try_from(year).ok()?,
+            i8::try_from(month.rem_euclid(12) + 1).ok()?,
+            1,
+        );
+        let days = i64::from(from.day() - 1).checked_add(days)?;
+        let span = Span::new().try_days(days).ok()?;
+        let local = DateTime::from_parts(first.ok()?.checked_add(span).ok()?, from.time());
+        moment.zone.to_timestamp(local).ok()
+    };
+    match sum() {
+        Some(at) => Ok(Moment { at, zone: moment.zone.clone() }),
+        None => fail("date is out of range"),
+    }
+}
 
 static DURATION: NamedType = NamedType {
     name: "time.Duration",
@@ -70,6 +188,8 @@ static DURATION: NamedType = NamedType {
     ],
 };
 
+static SPAN: [Type; 1] = [Type::Named(&DURATION)];
+static DATE: [Type; 3] = [Type::INT, Type::INT, Type::INT];
 static INSTANT: [Type; 1] = [Type::Named(&TIME)];
 static SHIFT: [Type; 2] = [Type::String, Type::Named(&TIME)];
 
@@ -85,9 +205,8 @@ fn moment(value: &Value) -> Result<&Moment, CallError> {
     }
 }
 
-fn part(value: &Value, get: fn(jiff::civil::DateTime) -> i64) -> Result<Value, CallError> {
-    let moment = moment(value)?;
-    Ok(Value::int(get(moment.at.to_zoned(moment.zone.clone()).datetime())))
+fn part(value: &Value, get: fn(DateTime) -> i64) -> Result<Value, CallError> {
+    Ok(Value::int(get(civil(moment(value)?))))
 }
 
 fn span(value: &Value) -> i64 {
@@ -259,6 +378,13 @@ fn add_moments(functions: &mut Functions) {
         let value: Value = args.take();
         Ok(Value::from(moment(&value)?.at.as_second().to_string()))
     }));
+}
+
+/// A time from a text with or without zone, date or hour; the text itself if it is none of them.
+pub(super) fn from_rfc3339(text: &str) -> Value {
+    let layouts = ["2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05", "2006-01-02", "15:04:05"];
+    let found = layouts.iter().find_map(|layout| gotime::parse(layout, text).ok());
+    found.map_or_else(|| Value::str(text), time)
 }
 
 /// Go's zero time: the first of January of the year 1.

@@ -55,6 +55,7 @@ pub(super) fn add(functions: &mut Functions) {
         functions.add_with_context(
             name,
             move |ctx: &mut Context<'_>, target: Map, Rest(sources): Rest<Map>| {
+                let target = if target.is_nil() { Map::new() } else { target };
                 for source in &sources {
                     merge(ctx, &target, source, overwrite, 0)?;
                 }
@@ -64,6 +65,9 @@ pub(super) fn add(functions: &mut Functions) {
     }
     for name in ["deepCopy", "mustDeepCopy"] {
         functions.add_with_context(name, |ctx: &mut Context<'_>, value: Value| {
+            if matches!(value, Value::Nil) {
+                return fail("reflect: call of reflect.Value.Type on zero Value");
+            }
             check_depth(ctx, &value, 0)?;
             Ok::<_, CallError>(deep_copy(&value))
         });

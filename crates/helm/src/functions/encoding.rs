@@ -3,7 +3,7 @@
 //! In: texts and values. Out: values and texts, as Go's libraries read and write them. What fails is
 //! an empty text, a text with the error or an error, as each function of sprig and Helm has it.
 
-use gotemplate::{CallError, Functions, Map, Str, Type, Value};
+use gotemplate::{CallError, Functions, List, Map, Str, Type, Value};
 
 use super::json::{self, JsonError};
 use super::toml;
@@ -48,10 +48,13 @@ pub(super) fn add_helm(functions: &mut Functions) {
         .add("mustToYaml", |value: Value| to_yaml(&value))
         .add("toYamlPretty", |value: Value| to_yaml_pretty(&value).unwrap_or_default())
         .add("fromYaml", |text: Str| match yaml::decode_float(&text) {
+            // Go's YAML reader leaves what it was given, an empty map, where JSON's makes it nil.
+            Ok(serde_json::Value::Null) => Map::new(),
             Ok(value) => object_or_error(&value, yaml_kind_error),
             Err(error) => error_map(error.to_string()),
         })
         .add("fromYamlArray", |text: Str| match yaml::decode_float(&text) {
+            Ok(serde_json::Value::Null) => List::new(Vec::new()),
             Ok(value) => list_or_error(&value, yaml_kind_error),
             Err(error) => error_list(error.to_string()),
         })
@@ -110,12 +113,12 @@ fn object_or_error(value: &serde_json::Value, error: fn(&str, &str) -> String) -
 fn list_or_error(
     value: &serde_json::Value,
     error: fn(&str, &str) -> String,
-) -> gotemplate::List {
+) -> List {
     match value {
         serde_json::Value::Array(items) => {
-            gotemplate::List::new(items.iter().map(to_template).collect())
+            List::new(items.iter().map(to_template).collect())
         }
-        serde_json::Value::Null => gotemplate::List::nil(&Type::LIST),
+        serde_json::Value::Null => List::nil(&Type::LIST),
         other => error_list(error(crate::decode::kind(other), "[]interface {}")),
     }
 }
@@ -124,6 +127,6 @@ fn error_map(text: String) -> Map {
     [("Error", Value::from(text))].into_iter().collect()
 }
 
-fn error_list(text: String) -> gotemplate::List {
-    gotemplate::List::new(vec![Value::from(text)])
+fn error_list(text: String) -> List {
+    List::new(vec![Value::from(text)])
 }

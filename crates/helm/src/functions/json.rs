@@ -96,9 +96,14 @@ impl Reader<'_> {
         }
     }
 
+    /// Inside of a word, number or escape Go takes the end for a blank.
+    fn next_or_blank(&mut self) -> u8 {
+        self.next().unwrap_or(b' ')
+    }
+
     fn word(&mut self, word: &str, value: Json) -> Result<Json, JsonError> {
         for wanted in word.bytes().skip(1) {
-            let byte = self.next()?;
+            let byte = self.next_or_blank();
             if byte != wanted {
                 let place = format!("in literal {word} (expecting '{}')", char::from(wanted));
                 return Err(unexpected(byte, place));
@@ -117,8 +122,7 @@ impl Reader<'_> {
 
     fn digit_needed(&mut self, place: &str) -> Result<(), JsonError> {
         if self.digits() == 0 {
-            let byte = self.next()?;
-            return Err(unexpected(byte, place));
+            return Err(unexpected(self.next_or_blank(), place));
         }
         Ok(())
     }
@@ -154,11 +158,11 @@ impl Reader<'_> {
         loop {
             match self.next()? {
                 b'"' => break,
-                b'\\' => match self.next()? {
+                b'\\' => match self.next_or_blank() {
                     b'b' | b'f' | b'n' | b'r' | b't' | b'\\' | b'/' | b'"' => {}
                     b'u' => {
                         for _ in 0..4 {
-                            let byte = self.next()?;
+                            let byte = self.next_or_blank();
                             if !byte.is_ascii_hexdigit() {
                                 return Err(unexpected(byte, "in \\u hexadecimal character escape"));
                             }
@@ -332,8 +336,8 @@ fn convert(value: &Value, depth: usize) -> Result<Json, CallError> {
             if let Some(duration) = value.as_native::<Duration>() {
                 return Ok(Json::from(duration.0));
             }
-            if let Some(version) = value.as_native::<SemverObject>() {
-                return Ok(Json::String(version.0.to_string()));
+            if let Some(object) = value.as_native::<SemverObject>() {
+                return Ok(Json::String(object.version.to_string()));
             }
             let fields = native.fields().into_iter();
             let fields = fields.map(|(name, v)| Ok((name.to_owned(), convert(&v, depth + 1)?)));
@@ -369,6 +373,8 @@ mod tests {
             ("[1 2]", "invalid character '2' after array element"),
             ("{\"a\":1 2}", "invalid character '2' after object key:value pair"),
             ("1 2", "invalid character '2' after top-level value"),
+            ("tru", "invalid character ' ' in literal true (expecting 'e')"),
+            ("-", "invalid character ' ' in numeric literal"),
             ("trux", "invalid character 'x' in literal true (expecting 'e')"),
             ("\"\\q\"", "invalid character 'q' in string escape code"),
             ("\"\n\"", "invalid character '\\n' in string literal"),

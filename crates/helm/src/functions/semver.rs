@@ -26,7 +26,7 @@ pub(super) fn add(functions: &mut Functions) {
             Box::new(|_, args| {
                 let text: Str = args.take();
                 let version = Version::parse(&lossy(&text)).map_err(as_call)?;
-                Ok(object(version))
+                Ok(object(version, true))
             }),
         ));
 }
@@ -41,11 +41,14 @@ fn compare(constraint: &str, version: &str) -> Result<bool, CallError> {
     Ok(constraint.check(&version))
 }
 
-/// A `*semver.Version`.
-pub(crate) struct SemverObject(pub(crate) Version);
+/// A `*semver.Version`, or the plain `semver.Version` that the next version is.
+pub(crate) struct SemverObject {
+    pub(crate) version: Version,
+    is_pointer: bool,
+}
 
-fn object(version: Version) -> Value {
-    Value::Native(std::rc::Rc::new(SemverObject(version)))
+fn object(version: Version, is_pointer: bool) -> Value {
+    Value::Native(std::rc::Rc::new(SemverObject { version, is_pointer }))
 }
 
 /// The parameter of a comparison.
@@ -53,20 +56,39 @@ static OTHER: [Type; 1] = [Type::Pointer(&VERSION)];
 
 static UINT64: Type = Type::Int(IntKind::Uint64);
 
-static VERSION: NamedType = NamedType {
-    name: "semver.Version",
-    underlying: Type::Struct,
-    methods: &[
-        getter("Major", UINT64, |_, this, _| number(this, |v| v.major)),
-        getter("Minor", UINT64, |_, this, _| number(this, |v| v.minor)),
-        getter("Patch", UINT64, |_, this, _| number(this, |v| v.patch)),
-        getter("Prerelease", Type::String, |_, this, _| text(this, |v| v.pre.clone())),
-        getter("Metadata", Type::String, |_, this, _| text(this, |v| v.metadata.clone())),
+/// Methods of the plain type; a pointer has more.
+const fn by_value() -> [Method; 9] {
+    [
+    getter("Major", UINT64, |_, this, _| number(this, |v| v.major)),
+    getter("Minor", UINT64, |_, this, _| number(this, |v| v.minor)),
+    getter("Patch", UINT64, |_, this, _| number(this, |v| v.patch)),
+    getter("Prerelease", Type::String, |_, this, _| text(this, |v| v.pre.clone())),
+    getter("Metadata", Type::String, |_, this, _| text(this, |v| v.metadata.clone())),
+    getter("String", Type::String, |_, this, _| text(this, ToString::to_string)),
+    getter("IncPatch", Type::Named(&PLAIN), |_, this, _| next(this, Version::next_patch)),
+    getter("IncMinor", Type::Named(&PLAIN), |_, this, _| next(this, Version::next_minor)),
+    getter("IncMajor", Type::Named(&PLAIN), |_, this, _| next(this, Version::next_major)),
+    ]
+}
+
+static PLAIN_METHODS: [Method; 9] = by_value();
+
+static PLAIN: NamedType =
+    NamedType { name: "semver.Version", underlying: Type::Struct, methods: &PLAIN_METHODS };
+
+static POINTER_METHODS: [Method; 16] = {
+    let [a, b, c, d, e, f, g, h, i] = by_value();
+    [
+        a,
+        b,
+        c,
+        d,
+        e,
+        f,
+        g,
+        h,
+        i,
         getter("Original", Type::String, |_, this, _| text(this, |v| v.original.clone())),
-        getter("String", Type::String, |_, this, _| text(this, ToString::to_string)),
-        getter("IncPatch", Type::Named(&VERSION), |_, this, _| next(this, Version::next_patch)),
-        getter("IncMinor", Type::Named(&VERSION), |_, this, _| next(this, Version::next_minor)),
-        getter("IncMajor", Type::Named(&VERSION), |_, this, _| next(this, Version::next_major)),
         relation("LessThan", |_, this, args| order(this, args, std::cmp::Ordering::is_lt)),
         relation("LessThanEqual", |_, this, args| order(this, args, std::cmp::Ordering::is_le)),
         relation("GreaterThan", |_, this, args| order(this, args, std::cmp::Ordering::is_gt)),
@@ -74,18 +96,17 @@ static VERSION: NamedType = NamedType {
         relation("Equal", |_, this, args| order(this, args, std::cmp::Ordering::is_eq)),
         Method {
             name: "Compare",
-            signature: Signature {
-                params: &OTHER,
-                variadic: None,
-                result: Type::INT,
-            },
+            signature: Signature { params: &OTHER, variadic: None, result: Type::INT },
             call: |_, this, args| {
                 let (a, b) = both(this, args)?;
                 Ok(Value::int(a.compare(&b) as i64))
             },
         },
-    ],
+    ]
 };
+
+static VERSION: NamedType =
+    NamedType { name: "semver.Version", underlying: Type::Struct, methods: &POINTER_METHODS };
 
 type Call = fn(&mut Context<'_>, &Value, &mut Args) -> Result<Value, CallError>;
 
@@ -100,7 +121,7 @@ const fn relation(name: &'static str, call: Call) -> Method {
 
 fn version(value: &Value) -> Result<&Version, CallError> {
     match value.as_native::<SemverObject>() {
-        Some(object) => Ok(&object.0),
+        Some(object) => Ok(&object.version),
         None => fail(super::support::NIL_DEREFERENCE),
     }
 }
@@ -115,7 +136,7 @@ fn text(this: &Value, part: fn(&Version) -> String) -> Result<Value, CallError> 
 
 fn next(this: &Value, step: fn(&Version) -> Option<Version>) -> Result<Value, CallError> {
     match step(version(this)?) {
-        Some(next) => Ok(object(next)),
+        Some(next) => Ok(object(next, false)),
         None => fail("version increment would overflow uint64"),
     }
 }
@@ -136,11 +157,11 @@ fn order(
 
 impl Native for SemverObject {
     fn named_type(&self) -> &'static NamedType {
-        &VERSION
+        if self.is_pointer { &VERSION } else { &PLAIN }
     }
 
     fn is_pointer(&self) -> bool {
-        true
+        self.is_pointer
     }
 
     fn fields(&self) -> Vec<(&'static str, Value)> {
@@ -148,7 +169,7 @@ impl Native for SemverObject {
     }
 
     fn text(&self) -> Option<Str> {
-        Some(Str::from(self.0.to_string()))
+        Some(Str::from(self.version.to_string()))
     }
 
     fn equals(&self, other: &dyn Native) -> bool {
@@ -157,7 +178,7 @@ impl Native for SemverObject {
             let parts = |v: &Version| {
                 (v.major, v.minor, v.patch, v.pre.clone(), v.metadata.clone(), v.original.clone())
             };
-            parts(&o.0) == parts(&self.0)
+            parts(&o.version) == parts(&self.version)
         })
     }
 

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use gotemplate::{CallError, Context, Functions, Int, Map, Rest, Str, Type, Value};
 use memchr::memmem;
 
+use super::dates::named_integer;
 use super::support::{fail, lossy, slice_bytes, strings, strval};
 use super::words;
 use crate::gotext;
@@ -18,6 +19,39 @@ pub(super) fn add(functions: &mut Functions) {
     add_searching(functions);
     add_splitting(functions);
     add_layout(functions);
+    functions.add("printf", printf);
+}
+
+/// Go's `printf`. Months, days and durations print as the integers they are where the verb asks for
+/// one; all else is the template engine's business.
+fn printf(layout: Str, Rest(mut values): Rest<Value>) -> Result<Vec<u8>, CallError> {
+    if values.iter().any(|value| named_integer(value).is_some()) {
+        let verbs = verbs(&layout);
+        for (value, verb) in values.iter_mut().zip(verbs) {
+            if let Some(integer) = named_integer(value)
+                && b"bcdoOU".contains(&verb)
+            {
+                *value = Value::int64(integer);
+            }
+        }
+    }
+    Ok(gotemplate::gofmt::sprintf(&layout, &values)?)
+}
+
+/// The verbs of a layout in order, not looking at explicit indexes.
+fn verbs(layout: &[u8]) -> Vec<u8> {
+    let mut verbs = Vec::new();
+    let mut rest = layout;
+    while let Some(percent) = memchr::memchr(b'%', rest) {
+        rest = &rest[percent + 1..];
+        let flags = rest.iter().take_while(|b| b"+-# 0123456789.".contains(b)).count();
+        match rest.get(flags) {
+            Some(b'%') | None => {}
+            Some(verb) => verbs.push(*verb),
+        }
+        rest = rest.get(flags + 1..).unwrap_or_default();
+    }
+    verbs
 }
 
 fn add_trimming(functions: &mut Functions) {

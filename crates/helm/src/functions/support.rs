@@ -5,7 +5,7 @@
 
 use gotemplate::{CallError, Str, Value, strconv};
 
-use super::dates::{Duration, Time};
+use super::dates::{Duration, Time, named_integer};
 use crate::gotext;
 
 /// What Go says when it follows a nil pointer.
@@ -30,6 +30,7 @@ pub(super) fn kind(value: &Value) -> &'static str {
         Value::Map(_) => "map",
         Value::Native(native) if native.is_pointer() => "ptr",
         Value::Native(_) if value.as_native::<Duration>().is_some() => "int64",
+        Value::Native(_) if named_integer(value).is_some() => "int",
         Value::Native(_) => "struct",
         Value::Func(_) => "func",
     }
@@ -49,8 +50,8 @@ pub(super) fn strval(value: &Value) -> Str {
 
 /// sprig's `empty`: zero values, and containers without anything in them.
 pub(super) fn empty(value: &Value) -> bool {
-    if let Some(duration) = value.as_native::<Duration>() {
-        return duration.0 == 0;
+    if let Some(integer) = named_integer(value) {
+        return integer == 0;
     }
     !value.truth()
 }

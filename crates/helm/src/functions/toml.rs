@@ -3,7 +3,7 @@
 //! In: maps. Out: text: plain keys first, then tables, each level indented by two blanks. Source:
 //! BurntSushi/toml `encode.go`.
 
-use gotemplate::{Map, Value};
+use gotemplate::{Map, Str, Value, strconv};
 use serde_json::Value as Json;
 
 use super::json::to_value;
@@ -11,32 +11,18 @@ use super::json::to_value;
 /// Nesting at which writing gives up.
 const DEPTH_MAX: usize = 200;
 
-/// Writes a map; the error is the library's text.
+/// Writes a value, usually a map; the error is the library's text.
 pub(super) fn write(value: &Value) -> Result<Vec<u8>, String> {
     if matches!(value, Value::Nil) {
         return Err("toml: cannot encode nil".to_owned());
     }
     let json = to_value(value).map_err(|e| e.to_string())?;
-    let Json::Object(map) = Source { json: &json, value }.checked()? else {
-        return Err("toml: top-level values must be Go maps or structs".to_owned());
-    };
     let mut writer = Writer { out: String::new() };
-    writer.table(map, &mut Vec::new(), value)?;
-    Ok(writer.out.into_bytes())
-}
-
-struct Source<'a> {
-    json: &'a Json,
-    value: &'a Value,
-}
-
-impl<'a> Source<'a> {
-    fn checked(self) -> Result<&'a Json, String> {
-        match self.value {
-            Value::Map(_) => Ok(self.json),
-            _ => Err("toml: top-level values must be Go maps or structs".to_owned()),
-        }
+    match &json {
+        Json::Object(map) => writer.table(map, &mut Vec::new(), value)?,
+        other => writer.out = inline(other, value)?,
     }
+    Ok(writer.out.into_bytes())
 }
 
 struct Writer {
@@ -146,7 +132,9 @@ fn inline(value: &Json, source: &Value) -> Result<String, String> {
 
 /// Shortest form, with a point so that it stays a float.
 fn float_text(float: f64) -> String {
-    let text = goyaml::json::encode_f64(float);
+    let mut text = Vec::new();
+    strconv::append_float(&mut text, float, b'g', None);
+    let text = String::from_utf8_lossy(&text).into_owned();
     if text.contains(['.', 'e']) { text } else { format!("{text}.0") }
 }
 
@@ -174,7 +162,28 @@ fn quoted(text: &str) -> String {
     out
 }
 
-/// Reading TOML is not there yet; saying so beats a wrong answer.
-pub(super) fn parse(_text: &[u8]) -> Result<Map, String> {
-    Err("function fromToml is not implemented".to_owned())
+/// Reads a document: whole numbers are `int64`, dates are times. The texts of errors are not those of
+/// BurntSushi's library.
+pub(super) fn parse(text: &[u8]) -> Result<Map, String> {
+    let text = std::str::from_utf8(text).map_err(|_| "toml: invalid UTF-8".to_owned())?;
+    let table: toml::Table =
+        text.parse().map_err(|error: toml::de::Error| format!("toml: {}", error.message()))?;
+    Ok(map(&table))
+}
+
+fn map(table: &toml::Table) -> Map {
+    let entries = table.iter().map(|(key, value)| (Str::from(key), read(value)));
+    Map::from_entries(entries.collect())
+}
+
+fn read(value: &toml::Value) -> Value {
+    match value {
+        toml::Value::String(text) => Value::str(text),
+        toml::Value::Integer(integer) => Value::int64(*integer),
+        toml::Value::Float(float) => Value::Float(*float),
+        toml::Value::Boolean(boolean) => Value::Bool(*boolean),
+        toml::Value::Datetime(moment) => super::dates::from_rfc3339(&moment.to_string()),
+        toml::Value::Array(items) => Value::list(items.iter().map(read).collect()),
+        toml::Value::Table(table) => Value::Map(map(table)),
+    }
 }
