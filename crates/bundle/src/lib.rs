@@ -11,6 +11,7 @@ mod build;
 pub mod content;
 mod dependencies;
 mod fleet_yaml;
+mod gzip;
 mod ignore;
 mod options;
 pub mod path;

@@ -4,8 +4,6 @@
 
 mod error;
 
-use std::io::Write;
-
 use api::labels;
 use api::limits::json_len;
 use api::names::{bundle_name, chart_prefix};
@@ -15,10 +13,10 @@ use api::v1alpha1::{
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use flate2::{Compression, GzBuilder};
 use kube_core::ObjectMeta;
 
 use crate::fleet_yaml::{self, FleetYaml};
+use crate::gzip;
 use crate::options::{ApplyOptions, Targets};
 use crate::path;
 use crate::schema::lint::KeyWarning;
@@ -308,20 +306,10 @@ fn resource(name: String, content: &[u8], compress: bool) -> BundleResource {
         },
         _ => BundleResource {
             name,
-            content: STANDARD.encode(gzip(content)),
+            content: STANDARD.encode(gzip::compress(content)),
             encoding: ENCODING.to_owned(),
         },
     }
-}
-
-/// Compressed bytes with a header that holds neither time nor system: same input, same bytes.
-pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
-    const UNKNOWN_SYSTEM: u8 = 255;
-    let builder = GzBuilder::new().mtime(0).operating_system(UNKNOWN_SYSTEM);
-    let mut packer = builder.write(Vec::new(), Compression::new(6));
-    // Writing to memory does not fail.
-    let _ = packer.write_all(bytes);
-    packer.finish().unwrap_or_default()
 }
 
 fn add_targets(
@@ -418,7 +406,7 @@ pub fn upstream_form(mut bundle: Bundle) -> Bundle {
     if upstream_size(&bundle) >= COMPRESS_FROM_BYTES {
         for resource in &mut bundle.spec.resources {
             if resource.encoding.is_empty() {
-                resource.content = STANDARD.encode(gzip(resource.content.as_bytes()));
+                resource.content = STANDARD.encode(gzip::compress(resource.content.as_bytes()));
                 ENCODING.clone_into(&mut resource.encoding);
             }
         }

@@ -18,17 +18,19 @@ mod assemble;
 mod split;
 
 use std::collections::BTreeMap;
+use std::io::Write;
 
 use api::ids::{self, UnnamedTarget};
 use api::labels;
 use api::limits::{Limits, json_len};
 use api::v1alpha1::{Bundle, BundleResource, Content, ContentChunk, HelmOptions};
+use flate2::{Compression, GzBuilder};
 use k8s_openapi::ByteString;
 use kube_core::ObjectMeta;
 
-pub use assemble::{Error as AssembleError, assemble, decode_resource};
+use crate::build::upstream_form;
 
-use crate::build::gzip;
+pub use assemble::{Error as AssembleError, assemble, decode_resource};
 
 /// The largest manifest that is stored or read. Bytes before compression.
 pub const MANIFEST_BYTES_MAX: usize = 64 << 20;
@@ -83,13 +85,19 @@ pub struct Stored {
 
 /// Decides how a Bundle is stored and takes it apart accordingly.
 ///
+/// Files are encoded as upstream encodes them ([`upstream_form`]), so that the content has upstream's name
+/// and whoever takes over a hub deploys nothing again.
+///
 /// Fields that only the system sets (`contentsId`, `valuesHash`, `helmOpOptions`, `overwrites`,
 /// `allowedTargetNamespaceSelector`) are cleared first, whatever a fleet.yaml said.
 ///
 /// # Errors
 /// When something exceeds its budget in spite of all.
-pub fn store(mut bundle: Bundle, limits: &Limits) -> Result<Stored, StoreError> {
+pub fn store(bundle: Bundle, limits: &Limits) -> Result<Stored, StoreError> {
     let name = bundle.metadata.name.clone().unwrap_or_default();
+    // Before anything is done with files of that size.
+    check_size(&name, &bundle.spec.resources)?;
+    let mut bundle = upstream_form(bundle);
     clear_internal_fields(&mut bundle);
     let values = extract_values(&mut bundle).map_err(|source| StoreError::Values {
         name: name.clone(),
@@ -135,34 +143,14 @@ pub fn pack(
     resources: &[BundleResource],
     limits: &Limits,
 ) -> Result<Vec<Content>, StoreError> {
-    let too_large = |bytes| {
-        let largest = resources
-            .iter()
-            .max_by_key(|resource| resource.content.len());
-        let largest = largest
-            .map(|resource| resource.name.clone())
-            .unwrap_or_default();
-        StoreError::ManifestTooLarge {
-            name: name.to_owned(),
-            bytes,
-            largest,
-        }
-    };
-    // Before a text of that size is made.
-    let at_least: usize = resources
-        .iter()
-        .map(|resource| resource.content.len())
-        .sum();
-    if at_least > MANIFEST_BYTES_MAX {
-        return Err(too_large(at_least));
-    }
+    check_size(name, resources)?;
     let manifest = ids::manifest_json(resources);
     if manifest.len() > MANIFEST_BYTES_MAX {
-        return Err(too_large(manifest.len()));
+        return Err(too_large(name, resources, manifest.len()));
     }
     let sum = ids::content_sha256(&manifest);
     let payload_max = payload_bytes_max(limits);
-    let packed = gzip(&manifest);
+    let packed = pack_bytes(&manifest);
     if packed.len() <= payload_max {
         return Ok(vec![content(&sum, packed)]);
     }
@@ -189,6 +177,44 @@ pub fn pack(
     )]));
     root.chunks = chunks;
     Ok(contents.into_values().chain([root]).collect())
+}
+
+/// Refuses files that make a manifest too large, whatever else is in it.
+fn check_size(name: &str, resources: &[BundleResource]) -> Result<(), StoreError> {
+    let bytes: usize = resources
+        .iter()
+        .map(|resource| resource.content.len())
+        .sum();
+    if bytes > MANIFEST_BYTES_MAX {
+        Err(too_large(name, resources, bytes))
+    } else {
+        Ok(())
+    }
+}
+
+fn too_large(name: &str, resources: &[BundleResource], bytes: usize) -> StoreError {
+    let largest = resources
+        .iter()
+        .max_by_key(|resource| resource.content.len());
+    let largest = largest
+        .map(|resource| resource.name.clone())
+        .unwrap_or_default();
+    StoreError::ManifestTooLarge {
+        name: name.to_owned(),
+        bytes,
+        largest,
+    }
+}
+
+/// Compressed bytes with a header that holds neither time nor system. How well they are compressed is no
+/// part of any name.
+fn pack_bytes(bytes: &[u8]) -> Vec<u8> {
+    const UNKNOWN_SYSTEM: u8 = 255;
+    let builder = GzBuilder::new().mtime(0).operating_system(UNKNOWN_SYSTEM);
+    let mut packer = builder.write(Vec::new(), Compression::new(6));
+    // Writing to memory does not fail.
+    let _ = packer.write_all(bytes);
+    packer.finish().unwrap_or_default()
 }
 
 fn content(sha256: &str, packed: Vec<u8>) -> Content {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use api::ids::content_sha256;
 use api::v1alpha1::BundleResource;
 
-use crate::build::gzip;
+use super::pack_bytes;
 
 /// One file in that many ends a fragment that is large enough.
 const CUT_ONE_IN: u8 = 16;
@@ -70,7 +70,7 @@ fn ends_fragment(name: &str) -> bool {
 }
 
 fn pack<'a>(bytes: &'a [u8], packed_max: usize, fragments: &mut Vec<Fragment<'a>>) {
-    let packed = gzip(bytes);
+    let packed = pack_bytes(bytes);
     if packed.len() <= packed_max || bytes.len() < 2 {
         fragments.push(Fragment { bytes, packed });
         return;
