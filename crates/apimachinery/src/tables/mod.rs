@@ -120,7 +120,7 @@ impl Printer {
         let column = |(name, kind, priority, description): &(&str, &str, u8, &str)| Column {
             name: (*name).to_owned(),
             kind: (*kind).to_owned(),
-            format: if *name == "Name" {
+            format: if matches!(*name, "Name" | "Attacher") {
                 "name".to_owned()
             } else {
                 String::new()

@@ -1,4 +1,4 @@
-//! Volumes, claims and quotas.
+//! Volumes, claims, quotas and storage drivers.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -102,11 +102,83 @@ const QUOTA: Columns = &[
     AGE,
 ];
 
+const DRIVER: Columns = &[
+    NAME,
+    (
+        "AttachRequired",
+        "boolean",
+        0,
+        "Whether volumes must be attached before they are mounted.",
+    ),
+    (
+        "PodInfoOnMount",
+        "boolean",
+        0,
+        "Whether the driver needs information about pods on mount.",
+    ),
+    (
+        "StorageCapacity",
+        "boolean",
+        0,
+        "Whether scheduling considers the capacity the driver reports.",
+    ),
+    (
+        "TokenRequests",
+        "string",
+        0,
+        "Audiences of the tokens the driver needs.",
+    ),
+    (
+        "RequiresRepublish",
+        "boolean",
+        0,
+        "Whether mounts are published again from time to time.",
+    ),
+    (
+        "Modes",
+        "string",
+        0,
+        "The kinds of volumes the driver supports.",
+    ),
+    AGE,
+];
+const CSI_NODE: Columns = &[
+    NAME,
+    (
+        "Drivers",
+        "integer",
+        0,
+        "Drivers indicates the number of CSI drivers registered on the node",
+    ),
+    AGE,
+];
+const ATTACHMENT: Columns = &[
+    NAME,
+    (
+        "Attacher",
+        "string",
+        0,
+        "The driver that must handle the request.",
+    ),
+    ("PV", "string", 0, "The persistent volume to attach."),
+    (
+        "Node",
+        "string",
+        0,
+        "The node that the volume should be attached to.",
+    ),
+    ("Attached", "boolean", 0, "Whether the volume is attached."),
+    AGE,
+];
+
 pub(super) fn printer(group: &str, kind: &str) -> Option<(Columns, CellsFn)> {
     let found: (Columns, CellsFn) = match (group, kind) {
         ("", "PersistentVolume") => (VOLUME, volume),
         ("", "PersistentVolumeClaim") => (CLAIM, claim),
         ("", "ResourceQuota") => (QUOTA, quota),
+        ("storage.k8s.io", "CSIDriver") => (DRIVER, driver),
+        ("storage.k8s.io", "CSINode") => (CSI_NODE, csi_node),
+        ("storage.k8s.io", "VolumeAttachment") => (ATTACHMENT, attachment),
         _ => return None,
     };
     Some(found)
@@ -192,6 +264,59 @@ fn quota(object: &Value, now: Timestamp) -> Vec<Value> {
         name(object),
         requests.join(", ").into(),
         limits.join(", ").into(),
+        age(object, now),
+    ]
+}
+
+fn flag(object: &Value, pointer: &str) -> Value {
+    (object.pointer(pointer) == Some(&Value::Bool(true))).into()
+}
+
+/// Words joined by commas, `<unset>` when there are none.
+fn words(words: &[&str]) -> Value {
+    if words.is_empty() {
+        "<unset>".into()
+    } else {
+        words.join(",").into()
+    }
+}
+
+fn driver(object: &Value, now: Timestamp) -> Vec<Value> {
+    let audiences: Vec<&str> = list(object, "/spec/tokenRequests")
+        .iter()
+        .map(|one| text(one, "/audience"))
+        .collect();
+    let modes: Vec<&str> = list(object, "/spec/volumeLifecycleModes")
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    vec![
+        name(object),
+        flag(object, "/spec/attachRequired"),
+        flag(object, "/spec/podInfoOnMount"),
+        flag(object, "/spec/storageCapacity"),
+        words(&audiences),
+        flag(object, "/spec/requiresRepublish"),
+        words(&modes),
+        age(object, now),
+    ]
+}
+
+fn csi_node(object: &Value, now: Timestamp) -> Vec<Value> {
+    vec![
+        name(object),
+        list(object, "/spec/drivers").len().into(),
+        age(object, now),
+    ]
+}
+
+fn attachment(object: &Value, now: Timestamp) -> Vec<Value> {
+    vec![
+        name(object),
+        text(object, "/spec/attacher").into(),
+        text(object, "/spec/source/persistentVolumeName").into(),
+        text(object, "/spec/nodeName").into(),
+        flag(object, "/status/attached"),
         age(object, now),
     ]
 }

@@ -249,6 +249,40 @@ fn rows_are_those_of_kubectl_get() {
     }
 }
 
+/// Tables of a real API server: columns, cells and row conditions of one object of each kind.
+#[test]
+fn tables_are_those_of_a_real_server() {
+    let cases: Vec<Value> =
+        serde_json::from_str(include_str!("../../tests/data/tables.json")).unwrap();
+    assert!(cases.len() > 35);
+    let mut different = Vec::new();
+    for case in &cases {
+        let (group, kind) = (
+            case["group"].as_str().unwrap(),
+            case["kind"].as_str().unwrap(),
+        );
+        let now = case["now"].as_str().unwrap().parse().unwrap();
+        let printer = Printer::for_builtin(group, kind);
+        let column =
+            |column: &Column| json!([column.name, column.kind, column.format, column.priority]);
+        let row = printer.row(&case["object"], IncludeObject::None, now);
+        let found = json!({
+            "columns": printer.columns().iter().map(column).collect::<Vec<_>>(),
+            "cells": row["cells"],
+            "conditions": row.get("conditions"),
+        });
+        for part in ["columns", "cells", "conditions"] {
+            if found[part] != case[part] {
+                different.push(format!(
+                    "{kind} {part}: {} instead of {}",
+                    found[part], case[part]
+                ));
+            }
+        }
+    }
+    assert!(different.is_empty(), "{}", different.join("\n"));
+}
+
 #[test]
 fn the_status_of_a_pod_is_computed() {
     // (pod, ready, status, restarts)

@@ -149,6 +149,18 @@ const BUDGET: Columns = &[
     AGE,
 ];
 
+const POD_TEMPLATE: Columns = &[
+    NAME,
+    ("Containers", "string", 0, CONTAINERS.3),
+    ("Images", "string", 0, IMAGES.3),
+    (
+        "Pod Labels",
+        "string",
+        0,
+        "The labels for the pod template.",
+    ),
+];
+
 const POD_CONTAINERS: &str = "/spec/template/spec/containers";
 
 pub(super) fn printer(group: &str, kind: &str) -> Option<(Columns, CellsFn)> {
@@ -160,6 +172,7 @@ pub(super) fn printer(group: &str, kind: &str) -> Option<(Columns, CellsFn)> {
         ("apps", "ControllerRevision") => (REVISION, revision),
         ("autoscaling", "HorizontalPodAutoscaler") => (AUTOSCALER, autoscaler),
         ("policy", "PodDisruptionBudget") => (BUDGET, budget),
+        ("", "PodTemplate") => (POD_TEMPLATE, pod_template),
         _ => return None,
     };
     Some(found)
@@ -352,4 +365,10 @@ fn budget(object: &Value, now: Timestamp) -> Vec<Value> {
         int(object, "/status/disruptionsAllowed").into(),
         age(object, now),
     ]
+}
+
+fn pod_template(object: &Value, _now: Timestamp) -> Vec<Value> {
+    let [names, images] = containers(object, "/template/spec/containers");
+    let labels = super::cells::labels(object.pointer("/template/metadata/labels"));
+    vec![name(object), names, images, labels]
 }
