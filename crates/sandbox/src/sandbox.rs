@@ -118,7 +118,10 @@ impl Clusters {
     }
 }
 
-/// A Kubernetes-compatible API server with many logical clusters. Dropping it stops everything.
+/// A Kubernetes-compatible API server with many logical clusters.
+///
+/// Dropping it stops its controllers and closes the data directory; clients that are left can still
+/// read, but every write of a kept sandbox is refused.
 pub struct Sandbox {
     shared: Arc<Shared>,
     clusters: Arc<Clusters>,
@@ -286,6 +289,13 @@ impl Sandbox {
     /// Requests on resources so far, by cluster, verb, resource, user and user agent.
     pub fn requests(&self) -> BTreeMap<RequestCounter, u64> {
         self.shared.metrics.requests()
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        // Clients may outlive the sandbox; the data directory must not be held by them.
+        self.shared.store.close();
     }
 }
 

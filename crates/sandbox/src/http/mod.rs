@@ -266,6 +266,9 @@ fn check_verb(resource: &Resource, path: &ResourcePath, verb: &str) -> Result<()
         return Err(Status::method_not_allowed());
     }
     if path.subresource.is_empty() {
+        if verb == "create" && !path.name.is_empty() {
+            return Err(Status::method_not_allowed());
+        }
         return if resource.allows(verb) {
             Ok(())
         } else {

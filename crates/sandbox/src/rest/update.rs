@@ -232,21 +232,21 @@ fn separate_status(call: &Call, new: &mut Value, old: &Value) {
         return;
     }
     if call.subresource == "status" {
-        let status = new.get("status").cloned();
-        let meta = new.get("metadata").cloned();
-        let mut kept = old.clone();
-        let fields = object::as_object_mut(&mut kept);
-        match status {
-            Some(status) => fields.insert("status".to_owned(), status),
-            None => fields.remove("status"),
-        };
-        if let (Some(meta), None) = (meta, &call.resource.custom) {
-            // Built-in strategies let a status write change metadata, but not the generation.
-            fields.insert("metadata".to_owned(), meta);
-        } else {
-            carry_owners(&mut kept, new);
+        restore(new, old);
+        if call.resource.custom.is_some() {
+            // Built-in strategies let a status write change metadata, those of CRDs do not.
+            let managed = new
+                .get("metadata")
+                .and_then(|meta| meta.get("managedFields"))
+                .cloned();
+            let meta = old.get("metadata").cloned().unwrap_or_default();
+            object::as_object_mut(new).insert("metadata".to_owned(), meta);
+            let meta = object::metadata_mut(new);
+            match managed {
+                Some(managed) => meta.insert("managedFields".to_owned(), managed),
+                None => meta.remove("managedFields"),
+            };
         }
-        *new = kept;
     } else {
         let fields = object::as_object_mut(new);
         match old.get("status") {
@@ -256,16 +256,20 @@ fn separate_status(call: &Call, new: &mut Value, old: &Value) {
     }
 }
 
-/// `managedFields` of a status write are the caller's, everything else in metadata is kept.
-fn carry_owners(kept: &mut Value, new: &Value) {
-    let meta = object::metadata_mut(kept);
-    match new
-        .get("metadata")
-        .and_then(|meta| meta.get("managedFields"))
-    {
-        Some(managed) => meta.insert("managedFields".to_owned(), managed.clone()),
-        None => meta.remove("managedFields"),
+/// Puts everything but status and metadata back to what it was. Specs can be large, and a status
+/// write rarely brings another one: compare, and copy only what differs.
+fn restore(new: &mut Value, old: &Value) {
+    let Some(before) = old.as_object() else {
+        return;
     };
+    let kept = |field: &str| field == "status" || field == "metadata";
+    let fields = object::as_object_mut(new);
+    fields.retain(|field, _| kept(field) || before.contains_key(field));
+    for (field, value) in before.iter().filter(|(field, _)| !kept(field)) {
+        if fields.get(field) != Some(value) {
+            fields.insert(field.clone(), value.clone());
+        }
+    }
 }
 
 /// Whether a deletion that waited for finalizers may end: namespaces also wait for

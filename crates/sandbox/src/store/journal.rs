@@ -11,7 +11,8 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
@@ -109,11 +110,11 @@ struct Progress {
     failure: Option<Arc<str>>,
 }
 
-/// Handle to the writer thread. The thread ends when the handle is dropped, after a last commit.
+/// Handle to the writer thread. The thread ends when the handle is closed or dropped, after a last
+/// commit.
 pub(crate) struct Journal {
-    records: Option<mpsc::Sender<Record>>,
+    writer: Mutex<Option<(mpsc::Sender<Record>, JoinHandle<()>)>>,
     progress: signal::Receiver<Progress>,
-    thread: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Journal {
@@ -146,9 +147,8 @@ impl Journal {
             .map_err(Error::Thread)?;
         Ok((
             Self {
-                records: Some(records),
+                writer: Mutex::new(Some((records, thread))),
                 progress,
-                thread: Some(thread),
             },
             restored,
         ))
@@ -156,10 +156,7 @@ impl Journal {
 
     /// Queues a committed event. Never blocks.
     pub(crate) fn append(&self, event: Arc<Event>) {
-        if let Some(records) = &self.records {
-            // A dead writer shows as a failure to everybody who waits for durability.
-            let _ = records.send(Record::Event(event));
-        }
+        self.send(Record::Event(event));
     }
 
     /// Queues a cluster's registration; the receiver resolves when it is on disk.
@@ -170,20 +167,41 @@ impl Journal {
         secret: Vec<u8>,
     ) -> oneshot::Receiver<()> {
         let (done, wait) = oneshot::channel();
-        if let Some(records) = &self.records {
-            let record = Record::Cluster {
-                name: name.to_owned(),
-                id,
-                secret,
-                done,
-            };
+        self.send(Record::Cluster {
+            name: name.to_owned(),
+            id,
+            secret,
+            done,
+        });
+        wait
+    }
+
+    fn send(&self, record: Record) {
+        if let Some((records, _)) = &*self.writer() {
+            // A dead writer shows as a failure to everybody who waits for durability.
             let _ = records.send(record);
         }
-        wait
+    }
+
+    fn writer(&self) -> std::sync::MutexGuard<'_, Option<(mpsc::Sender<Record>, JoinHandle<()>)>> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Commits what is queued and closes the file; later writes are refused.
+    pub(crate) fn close(&self) {
+        let Some((records, thread)) = self.writer().take() else {
+            return;
+        };
+        drop(records);
+        // A panicked writer has nothing left to save.
+        let _ = thread.join();
     }
 
     /// The text of the last failure while the file cannot be written.
     pub(crate) fn failure(&self) -> Option<Arc<str>> {
+        if self.writer().is_none() {
+            return Some("the sandbox was stopped".into());
+        }
         self.progress.borrow().failure.clone()
     }
 
@@ -203,11 +221,7 @@ impl Journal {
 
 impl Drop for Journal {
     fn drop(&mut self) {
-        self.records = None;
-        if let Some(thread) = self.thread.take() {
-            // A panicked writer has nothing left to save.
-            let _ = thread.join();
-        }
+        self.close();
     }
 }
 

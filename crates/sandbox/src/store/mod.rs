@@ -512,6 +512,13 @@ impl Store {
         }
     }
 
+    /// Writes what is queued to disk and closes the file; nothing to do for a store in memory.
+    pub(crate) fn close(&self) {
+        if let Some(journal) = &self.journal {
+            journal.close();
+        }
+    }
+
     /// Records a new cluster on disk and waits for it; nothing to do for a store in memory.
     ///
     /// # Errors
