@@ -62,6 +62,10 @@ fn each_limit_ends_what_would_not_end() {
         ),
         ("{{printf \"%9999d\" 1}}", &output),
         (
+            "{{$x := \"ab\"}}{{range 40}}{{$x = print $x $x}}{{end}}",
+            &output,
+        ),
+        (
             "{{$x := printf \"%1500d\" 1}}{{$y := printf \"%1500d\" 1}}",
             &output,
         ),

@@ -143,9 +143,10 @@ impl Builtin {
                     .and_then(Value::as_str)
                     .cloned()
                     .unwrap_or_default();
-                let out = gofmt::sprintf(&format, values.get(1..).unwrap_or_default())?;
-                ctx.spend_bytes(out.len())?;
-                text(out)
+                text(gofmt::sprintf(
+                    &format,
+                    values.get(1..).unwrap_or_default(),
+                )?)
             }
             Self::Html => text(escape::html(&escape::text_of(values(args))?)),
             Self::Js => text(escape::js(&escape::text_of(values(args))?)),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::builtin::Builtin;
 use super::eval::Arguments;
 use super::{At, Context, Exec, Operand, Result};
+use crate::bytestr::Str;
 use crate::error::CallError;
 use crate::function::{Args, Function};
 use crate::node::Expr;
@@ -59,7 +60,21 @@ impl<'a> Exec<'a, '_> {
             let result = self.call_host(callable, values);
             result.map(|value| Operand::with_interface(value, signature.result == Type::Interface))
         };
-        result.map_err(|cause| self.call_failed(callable.name(), node, cause))
+        result
+            .and_then(|value| self.charge_result(value))
+            .map_err(|cause| self.call_failed(callable.name(), node, cause))
+    }
+
+    /// What functions build counts as output, written or not: a template could double a string in a loop.
+    fn charge_result(&mut self, result: Operand) -> std::result::Result<Operand, CallError> {
+        let n_bytes = match result.value() {
+            Value::Str(text) | Value::Bytes(text) => text.len(),
+            Value::List(list) => list.len() * size_of::<Value>(),
+            Value::Map(map) => map.len() * size_of::<(Str, Value)>(),
+            _ => 0,
+        };
+        self.shared.write(n_bytes)?;
+        Ok(result)
     }
 
     fn context(&mut self) -> Context<'_> {

@@ -17,7 +17,8 @@ use crate::value::Value;
 pub struct Limits {
     /// Nodes, commands and iterations, over all templates executed.
     pub steps_max: u64,
-    /// Bytes written, over all templates executed; what is included twice counts twice.
+    /// Bytes written, over all templates executed, and bytes of what functions return; what is included twice
+    /// counts twice.
     pub output_bytes_max: u64,
     /// Templates within templates, whether by `template` or by a function. Go's own bound is 100,000 for `template`
     /// and none for functions.

@@ -178,6 +178,12 @@ impl<'o> Printer<'o> {
                 .unwrap_or(rest.len());
             self.out.extend_from_slice(&rest[..literal]);
             state.at += literal;
+            if self.out.len() > BYTES_MAX {
+                self.limit = Some(LimitError::OutputBytes {
+                    max: BYTES_MAX as u64,
+                });
+                return;
+            }
             if state.at < format.len() {
                 state.at += 1;
                 self.directive(&mut state, args);

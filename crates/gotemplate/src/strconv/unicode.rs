@@ -1,7 +1,7 @@
 //! Character classes and UTF-8 decoding as Go has them.
 //!
 //! The tables are those of Unicode 15.0, which Go 1.26 knows: a character is printed or escaped by its version,
-//! not by the newest. Rust's own classes differ in what counts as a letter.
+//! not by the newest. They are printed by `tools/oracle/gotemplate/tables`. Rust's own classes differ in what counts as a letter.
 
 /// What stands for a byte that is no UTF-8.
 pub(crate) const REPLACEMENT: u32 = 0xFFFD;
