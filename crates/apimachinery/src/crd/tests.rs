@@ -70,7 +70,7 @@ fn err_bad_definitions_are_refused_in_the_words_of_the_server() {
             "/spec/versions/0/storage",
             json!(false),
             vec![
-                "spec.versions: Invalid value: [{\"name\":\"v1\",\"served\":true,\"storage\":false}]: must have exactly one version marked as storage version",
+                "spec.versions: Invalid value: [{\"AdditionalPrinterColumns\":null,\"Deprecated\":false,\"DeprecationWarning\":null,\"Name\":\"v1\",\"Schema\":null,\"SelectableFields\":null,\"Served\":true,\"Storage\":false,\"Subresources\":null}]: must have exactly one version marked as storage version",
             ],
         ),
         (
@@ -118,6 +118,7 @@ fn err_bad_definitions_are_refused_in_the_words_of_the_server() {
             json!({"strategy": "Webhook"}),
             vec![
                 "spec.conversion.webhookClientConfig: Required value: required when strategy is set to Webhook",
+                "spec.conversion.conversionReviewVersions: Required value",
             ],
         ),
         (

@@ -160,6 +160,14 @@ fn version_errors(
                 name,
                 complaints.join(","),
             ));
+            // The first version is that of the whole CRD in the server's internal form.
+            if index == 0 {
+                errors.push(FieldError::invalid(
+                    &root.child("version"),
+                    name,
+                    complaints.join(","),
+                ));
+            }
         }
         deprecation_errors(version, &path, errors);
         let schema = &version["schema"]["openAPIV3Schema"];
@@ -210,9 +218,22 @@ fn version_errors(
     Ok(())
 }
 
-/// Versions without their schemas, which would make an error as long as the object.
+/// Versions in the server's internal form, without what would make an error as long as the object.
 fn shorten(versions: &[Value]) -> Value {
-    let keep = |version: &Value| json!({"name": version["name"], "served": version["served"], "storage": version["storage"]});
+    let flag = |version: &Value, key: &str| version[key] == json!(true);
+    let keep = |version: &Value| {
+        json!({
+            "Name": text(version, "/name"),
+            "Served": flag(version, "served"),
+            "Storage": flag(version, "storage"),
+            "Deprecated": flag(version, "deprecated"),
+            "DeprecationWarning": version["deprecationWarning"],
+            "Schema": null,
+            "Subresources": null,
+            "AdditionalPrinterColumns": null,
+            "SelectableFields": null,
+        })
+    };
     versions.iter().map(keep).collect()
 }
 
@@ -383,6 +404,11 @@ fn conversion_errors(conversion: &Value, errors: &mut Vec<FieldError>) {
         "Webhook" if config.is_null() => {
             let why = "required when strategy is set to Webhook";
             errors.push(FieldError::required(&config_path, why));
+            review_versions(
+                &conversion["webhook"]["conversionReviewVersions"],
+                &path,
+                errors,
+            );
         }
         "Webhook" => {
             if config["url"].is_null() == config["service"].is_null() {
@@ -429,7 +455,7 @@ fn stored_versions(crd: &Value, errors: &mut Vec<FieldError>) {
     if stored.is_empty() {
         errors.push(FieldError::invalid(
             &path,
-            json!([]),
+            Value::Null,
             "must have at least one stored version",
         ));
         return;

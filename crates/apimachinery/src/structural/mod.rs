@@ -28,6 +28,9 @@ pub use self::node::Error;
 use self::node::{Additional, Node, Parser};
 use crate::field::{FieldError, Path};
 
+/// Where a CRD has its schemas, for errors that name a Go field.
+const PLACE: &str = "spec.versions.schema.openAPIV3Schema";
+
 /// A compiled schema. Cheap to share: [`SchemaCache`] gives equal schemas the same allocation.
 pub struct Schema {
     root: Node,
@@ -49,7 +52,7 @@ impl Schema {
     /// permitted compiles; [`Schema::check`] says what is wrong with it.
     pub fn compile(schema: &Value) -> Result<Self, Error> {
         Ok(Self {
-            root: Parser::default().node(schema, "", 0)?,
+            root: Parser::default().node(schema, PLACE, 0)?,
         })
     }
 

@@ -73,23 +73,23 @@ fn err_keywords_of_the_wrong_type_do_not_compile() {
     let cases = [
         (
             json!("x"),
-            "json: cannot unmarshal string into Go struct field JSONSchemaProps. of type v1.JSONSchemaProps",
+            "json: cannot unmarshal string into Go struct field JSONSchemaProps.spec.versions.schema.openAPIV3Schema of type v1.JSONSchemaProps",
         ),
         (
             json!({"type": 5}),
-            "json: cannot unmarshal number into Go struct field JSONSchemaProps.type of type string",
+            "json: cannot unmarshal number into Go struct field JSONSchemaProps.spec.versions.schema.openAPIV3Schema.type of type string",
         ),
         (
             json!({"properties": {"a": {"maximum": "3"}}}),
-            "json: cannot unmarshal string into Go struct field JSONSchemaProps.properties.maximum of type float64",
+            "json: cannot unmarshal string into Go struct field JSONSchemaProps.spec.versions.schema.openAPIV3Schema.properties.maximum of type float64",
         ),
         (
             json!({"items": {"required": [1]}}),
-            "json: cannot unmarshal number into Go struct field JSONSchemaProps.items.required of type string",
+            "json: cannot unmarshal number into Go struct field JSONSchemaProps.spec.versions.schema.openAPIV3Schema.items.required of type string",
         ),
         (
             json!({"x-kubernetes-validations": [1]}),
-            "json: cannot unmarshal number into Go struct field JSONSchemaProps.x-kubernetes-validations of type v1.ValidationRule",
+            "json: cannot unmarshal number into Go struct field JSONSchemaProps.spec.versions.schema.openAPIV3Schema.x-kubernetes-validations of type v1.ValidationRule",
         ),
     ];
     for (schema, text) in cases {
