@@ -8,7 +8,7 @@
 //! The `git` program does the work as a subprocess, cut off from every configuration, hook, prompt and
 //! credential of the surrounding system, with time limits, and killed with its children when the
 //! question is dropped. Secrets go to it by environment or by files only the user can read, never as
-//! arguments; error texts carry neither secrets nor the user part of a URL.
+//! arguments; error texts carry neither secrets nor the user part of a URL. Git 2.31 or newer is needed.
 //!
 //! Not here: what the files mean (crate `bundle`), when to ask (the hub), submodules (named in
 //! [`Tree::submodules`]), Git LFS (pointer files are what they are), attributes such as line end

@@ -48,6 +48,65 @@ async fn a_commit_is_read_from_path_and_file_url() {
 }
 
 #[tokio::test]
+async fn repositories_with_long_hashes_are_read() {
+    let source = Repo::with_hash("sha256");
+    let id = source.write("f", "1").commit();
+    assert_eq!(id.len(), 64);
+    let bench = Bench::new();
+    let fetcher = bench.fetcher();
+    let repo = repository(&source.file_url());
+    let commit = head(&fetcher, &repo).await;
+    assert_eq!(commit.id, id);
+    for commit in [
+        commit,
+        Commit {
+            id,
+            reference: None,
+        },
+    ] {
+        assert_eq!(
+            fetcher
+                .tree(&repo, &commit, None)
+                .await
+                .unwrap()
+                .files
+                .len(),
+            1
+        );
+    }
+}
+
+#[tokio::test]
+async fn odd_file_names_are_kept() {
+    let source = Repo::new();
+    let names = [
+        "a b",
+        "q\"uote",
+        "tab\there",
+        "line\nbreak",
+        "-dash",
+        "ünï/cödé",
+        "back\\slash",
+    ];
+    for name in names {
+        source.write(name, name);
+    }
+    source.commit();
+    let bench = Bench::new();
+    let fetcher = bench.fetcher();
+    let repo = repository(&source.file_url());
+    let commit = head(&fetcher, &repo).await;
+    let tree = fetcher.tree(&repo, &commit, None).await.unwrap();
+    for name in names {
+        assert_eq!(
+            &*tree.files.read(name).unwrap(),
+            name.as_bytes(),
+            "{name:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn references_resolve_as_documented() {
     let source = Repo::new();
     let first = source.commit();

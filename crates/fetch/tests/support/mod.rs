@@ -18,10 +18,15 @@ pub(crate) struct Repo {
 
 impl Repo {
     pub(crate) fn new() -> Self {
+        Repo::with_hash("sha1")
+    }
+
+    pub(crate) fn with_hash(name: &str) -> Self {
         let repo = Repo {
             dir: TempDir::new().unwrap(),
         };
-        repo.git(&["init", "-q", "-b", "main"]);
+        let format = format!("--object-format={name}");
+        repo.git(&["init", "-q", "-b", "main", &format]);
         repo
     }
 
