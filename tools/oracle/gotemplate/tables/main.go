@@ -31,7 +31,7 @@ func table(name, doc string, in func(rune) bool) {
 		line += e
 	}
 	fmt.Println(line)
-	fmt.Println("];\n")
+	fmt.Print("];\n\n")
 }
 
 func main() {
