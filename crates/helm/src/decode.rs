@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 /// A value of the wrong kind for the field it was found in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {found} into Go {target}")]
-pub struct KindError {
+pub(crate) struct KindError {
     found: &'static str,
     target: String,
 }

@@ -37,10 +37,10 @@ fn text(files: &[(&str, &str)], values: Value) -> String {
 fn values_of_users_win_and_nulls_remove_defaults() {
     let files = [
         ("Chart.yaml", CHART),
-        ("values.yaml", "a: {x: 1, y: 2}\nb: gone\nc: null\n"),
+        ("values.yaml", "a: {x: 1, w: 2}\nb: gone\nc: null\n"),
         ("templates/v.yaml", "{{ toJson .Values }}"),
     ];
-    let rendered = run(&files, json!({"a": {"y": null, "z": 3.0}, "b": null})).expect("renders");
+    let rendered = run(&files, json!({"a": {"w": null, "z": 3.0}, "b": null})).expect("renders");
     assert_eq!(rendered.manifests[0].text, "{\"a\":{\"x\":1,\"z\":3}}");
     assert_eq!(rendered.values, json!({"a": {"x": 1.0, "z": 3.0}}));
 }
@@ -166,7 +166,7 @@ fn what_a_render_is_given_is_checked() {
 fn templates_that_never_end_are_ended() {
     for (template, want) in [
         ("{{ define \"x\" }}{{ include \"x\" . }}{{ end }}{{ include \"x\" . }}", "nested reference name: x"),
-        ("{{ define \"x\" }}{{ template \"x\" . }}{{ end }}{{ template \"x\" . }}", "levels deep"),
+        ("{{ define \"x\" }}{{ template \"x\" . }}{{ end }}{{ template \"x\" . }}", "maximum template depth"),
         ("{{ range until 1000000000 }}x{{ end }}", "steps"),
         ("{{ repeat 2000000000 \"x\" }}", "bytes"),
         ("{{ indent 2000000000 \"x\" }}", "bytes"),
@@ -175,7 +175,12 @@ fn templates_that_never_end_are_ended() {
         ("{{ $t := \"{{ tpl .t . }}\" }}{{ tpl $t (dict \"t\" $t) }}", "levels deep"),
     ] {
         let files = [("Chart.yaml", CHART), ("templates/t.yaml", template)];
-        let limits = RenderLimits { steps_max: 200_000, output_bytes_max: 1 << 20, depth_max: 2_000 };
+        let limits = RenderLimits {
+            steps_max: 200_000,
+            output_bytes_max: 1 << 20,
+            depth_max: 2_000,
+            ..RenderLimits::default()
+        };
         let options = RenderOptions { limits, ..options(Value::Null) };
         let failure = render(&compiled(&files), &options, host()).expect_err(template);
         let text = failure.to_string();

@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn rounding_is_that_of_sprig() {
         for (value, places, want) in
-            [(-2.5, 0, -2.0), (1.005, 2, 1.0), (123.5555, 3, 123.556), (-1.2, 0, -2.0), (2.5, 0, 3.0)]
+            [(-2.5, 0, -3.0), (1.005, 2, 1.0), (123.5555, 3, 123.556), (-1.2, 0, -2.0), (2.5, 0, 3.0)]
         {
             let got = round(value, places, 0.5);
             assert!((got - want).abs() < 1e-9, "{value} to {places}: {got}");

@@ -320,7 +320,7 @@ mod tests {
         for (text, snake, camel) in [
             ("FirstName", "first_name", "FirstName"),
             ("HTTPServer", "http_server", "Httpserver"),
-            ("NoHTTPS", "no_https", "Nohttps"),
+            ("NoHTTPS", "no_https", "NoHTTPS"),
             ("GO_PATH", "go_path", "GoPath"),
             ("GO PATH", "go_path", "GoPath"),
             ("http2xx", "http_2xx", "Http2xx"),

@@ -14,7 +14,7 @@ use serde_json::{Map, Number, Value};
 
 use crate::yaml;
 
-pub use options::{OptionsError, ValueOptions};
+pub use options::{OptionsError, Reader, ValueOptions};
 
 /// Why a values file cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
