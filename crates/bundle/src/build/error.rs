@@ -3,7 +3,9 @@
 //! Printed with their sources ([`crate::chain`]) these are upstream's texts, which its users and scripts
 //! know; where a feature is not supported yet, or a limit is ours, the text is our own.
 
-use crate::fleet_yaml::{BadDependency, Unreadable};
+use api::fleet_yaml::Invalid;
+
+use crate::fleet_yaml::Unreadable;
 use crate::tree::ReadError;
 use crate::values::BadValuesFile;
 use crate::walk;
@@ -42,7 +44,7 @@ pub enum ProcessError {
     Parse(#[source] Unreadable),
     /// fleet.yaml says something impossible.
     #[error("validating fleet.yaml")]
-    Validate(#[source] BadDependency),
+    Validate(#[source] Invalid),
     /// Image scans are not built.
     #[error("imagescan is disabled; remove imagescans from your config files, or enable imagescan")]
     ImageScans,

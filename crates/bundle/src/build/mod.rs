@@ -15,7 +15,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use kube_core::ObjectMeta;
 
-use crate::fleet_yaml::{self, FleetYaml};
+use crate::fleet_yaml;
 use crate::gzip;
 use crate::options::{ApplyOptions, Targets};
 use crate::path;
@@ -92,36 +92,31 @@ fn process(
     text: &[u8],
     options: &ApplyOptions,
 ) -> Result<Bundle, ProcessError> {
-    let mut fleet_yaml = FleetYaml::parse(text).map_err(ProcessError::Parse)?;
-    fleet_yaml.validate().map_err(ProcessError::Validate)?;
-    if fleet_yaml.n_image_scans > 0 {
+    let file = fleet_yaml::parse(text).map_err(ProcessError::Parse)?;
+    file.validate().map_err(ProcessError::Validate)?;
+    if file
+        .image_scans
+        .iter()
+        .any(|scan| !scan.spec.image.is_empty())
+    {
         return Err(ProcessError::ImageScans);
     }
     let meta = fleet_yaml::parse_meta(text).map_err(ProcessError::Unreadable)?;
-    hand_down_chart(&mut fleet_yaml.spec);
-    fleet_yaml.spec.resources =
-        resources(files, place, &mut fleet_yaml.spec, options).map_err(|source| {
-            ProcessError::Resources {
-                base: place.base.clone(),
-                source: Box::new(source),
-            }
-        })?;
-
+    let mut spec = file.bundle;
+    hand_down_chart(&mut spec);
+    spec.resources = resources(files, place, &mut spec, options).map_err(|source| {
+        let (base, source) = (place.base.clone(), Box::new(source));
+        ProcessError::Resources { base, source }
+    })?;
     let mut labels = meta.labels;
     labels.extend(options.labels.clone());
-    labels.extend(fleet_yaml.labels.clone());
-    let name = if fleet_yaml.name.is_empty() {
+    labels.extend(file.labels);
+    let name = if file.name.is_empty() {
         bundle_name(&options.name, &place.base, place.options_file.as_deref())
     } else {
-        fleet_yaml.name.clone()
+        file.name
     };
-    let mut spec = fleet_yaml.spec;
-    add_targets(
-        files,
-        &mut spec,
-        fleet_yaml.override_targets,
-        &options.targets,
-    )?;
+    add_targets(files, &mut spec, file.override_targets, &options.targets)?;
     override_options(&mut spec, options);
     Ok(Bundle {
         metadata: ObjectMeta {
