@@ -63,7 +63,13 @@ pub(crate) fn parse_targets(text: &[u8]) -> Result<BundleSpec, Unreadable> {
 
 /// Keys of a fleet.yaml file that nobody reads.
 pub(crate) fn key_warnings(file: &str, text: &[u8]) -> Vec<lint::KeyWarning> {
-    lint::lint(file, text, &FLEET_YAML, &OBJECT_META)
+    lint::lint(
+        file,
+        text,
+        &FLEET_YAML,
+        &OBJECT_META,
+        &FleetYaml::INTERNAL_KEYS,
+    )
 }
 
 fn read(kind: Type, text: &[u8]) -> Result<Value, Unreadable> {

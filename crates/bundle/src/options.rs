@@ -135,7 +135,8 @@ pub enum OnError {
     /// Go on with the others. Two directories that give the same name are an error of both.
     #[default]
     GoOn,
-    /// Stop, as upstream does. Directories that give the same name are not noticed.
+    /// Stop, as upstream does. As there, directories that give the same name are not noticed, and fields
+    /// that only the system may set are taken from fleet.yaml.
     Stop,
 }
 

@@ -17,7 +17,7 @@ use kube_core::ObjectMeta;
 
 use crate::fleet_yaml;
 use crate::gzip;
-use crate::options::{ApplyOptions, Targets};
+use crate::options::{ApplyOptions, OnError, Targets};
 use crate::path;
 use crate::schema::lint::KeyWarning;
 use crate::tree::{Files, read_following, stat};
@@ -103,6 +103,11 @@ fn process(
     }
     let meta = fleet_yaml::parse_meta(text).map_err(ProcessError::Unreadable)?;
     let mut spec = file.bundle;
+    if options.on_error == OnError::GoOn {
+        // Upstream lets a file say which of the targets are customisations. The other internal fields
+        // are overwritten here or cleared when the Bundle is stored.
+        spec.target_restrictions.clear();
+    }
     hand_down_chart(&mut spec);
     spec.resources = resources(files, place, &mut spec, options).map_err(|source| {
         let (base, source) = (place.base.clone(), Box::new(source));

@@ -31,6 +31,8 @@ pub struct KeyWarning {
 pub enum KeyProblem {
     /// No such key exists; perhaps this one was meant.
     Unknown(Option<&'static str>),
+    /// Only the system may say this.
+    Internal,
     /// The same key stands again on a later line, which wins.
     Repeated(u32),
     /// That many more warnings were left out.
@@ -53,6 +55,12 @@ impl fmt::Display for KeyWarning {
                     "{file}:{line}: unknown key {path}, did you mean {meant}?"
                 )
             }
+            KeyProblem::Internal => {
+                write!(
+                    f,
+                    "{file}:{line}: key {path} is for internal use and has no effect here"
+                )
+            }
             KeyProblem::Repeated(later) => {
                 write!(
                     f,
@@ -64,13 +72,15 @@ impl fmt::Display for KeyWarning {
     }
 }
 
-/// Looks at the first document of a file. `also` are keys of the root that are known for another reason.
+/// Looks at the first document of a file. `also` are keys of the root that are known for another reason,
+/// `internal` those that are known but not for users.
 /// A text that is no YAML has no warnings.
 pub(crate) fn lint(
     file: &str,
     text: &[u8],
     root: &'static Struct,
     also: &'static Struct,
+    internal: &'static [&'static str],
 ) -> Vec<KeyWarning> {
     let parsed = nodes::parse(text);
     let Ok(document) = parsed.document() else {
@@ -82,6 +92,7 @@ pub(crate) fn lint(
     let mut linter = Linter {
         file,
         also,
+        internal,
         warnings: Vec::new(),
         n_left_out: 0,
     };
@@ -101,6 +112,7 @@ pub(crate) fn lint(
 struct Linter<'a> {
     file: &'a str,
     also: &'static Struct,
+    internal: &'static [&'static str],
     warnings: Vec<KeyWarning>,
     n_left_out: usize,
 }
@@ -142,6 +154,9 @@ impl Linter<'_> {
             let Some(name) = key.text() else { continue };
             let at = join(path, name);
             match inner.field(name) {
+                Some((known, _, _)) if depth == 0 && self.internal.contains(&known) => {
+                    self.warn(key.line(), at, KeyProblem::Internal);
+                }
                 Some((_, kind, _)) => self.look(kind, value, &at, depth + 1),
                 None if name == "<<" => {}
                 None if depth == 0 && self.also.field(name).is_some() => {}
@@ -241,10 +256,16 @@ mod tests {
     use super::*;
 
     fn texts(text: &str) -> Vec<String> {
-        lint("f", text.as_bytes(), &FLEET_YAML, &OBJECT_META)
-            .iter()
-            .map(ToString::to_string)
-            .collect()
+        lint(
+            "f",
+            text.as_bytes(),
+            &FLEET_YAML,
+            &OBJECT_META,
+            &["contentsId"],
+        )
+        .iter()
+        .map(ToString::to_string)
+        .collect()
     }
 
     #[test]
@@ -259,6 +280,7 @@ targetCustomizations:
   helm: {relaseName: z}
 paused: true
 paused: false
+contentsId: x
 ";
         assert_eq!(
             texts(text),
@@ -268,6 +290,7 @@ paused: false
                 "f:3: key helm.values.b.c is repeated on line 3, which wins",
                 "f:4: unknown key colour",
                 "f:7: unknown key targetCustomizations[0].helm.relaseName, did you mean releaseName?",
+                "f:10: key contentsId is for internal use and has no effect here",
             ]
         );
     }
