@@ -1,0 +1,393 @@
+//! Executes the plan for a Bundle.
+
+use api::labels::{DEPLOYMENT_VALUES_KEY, SECRET_TYPE_BUNDLE_VALUES};
+use api::v1alpha1::{Bundle, BundleDeployment, BundleDeploymentSpec};
+use apiclient::{DeleteOptions, Kind, ObjectKey, ObjectMeta, Patch, WriteOptions};
+use futures::StreamExt as _;
+use k8s_openapi::api::core::v1::Secret;
+use serde_json::json;
+
+use super::options;
+use super::plan::{Action, Write};
+use crate::Ctx;
+use crate::index::Wake;
+
+/// Deployments written at the same time. The API server is shared with agents and people.
+const WRITES_AT_ONCE: usize = 16;
+
+/// A step failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The bundle's finalizers were not written.
+    #[error("set the finalizers of bundle {bundle}")]
+    SetFinalizers {
+        bundle: ObjectKey,
+        source: apiclient::Error,
+    },
+    /// The files were not stored.
+    #[error("store the content of bundle {bundle}")]
+    StoreContent {
+        bundle: ObjectKey,
+        source: apiclient::Error,
+    },
+    /// The files are too many or too large to be stored.
+    #[error("pack the content of bundle {bundle}")]
+    PackContent {
+        bundle: ObjectKey,
+        source: bundle::content::StoreError,
+    },
+    /// A deployment's Secret was not written.
+    #[error("write the values of deployment {deployment}")]
+    WriteValues {
+        deployment: ObjectKey,
+        source: apiclient::Error,
+    },
+    /// A deployment was not written.
+    #[error("write deployment {deployment} of cluster {cluster}")]
+    WriteDeployment {
+        deployment: ObjectKey,
+        cluster: ObjectKey,
+        source: apiclient::Error,
+    },
+    /// A deployment was not deleted.
+    #[error("delete deployment {deployment}")]
+    DeleteDeployment {
+        deployment: ObjectKey,
+        source: apiclient::Error,
+    },
+    /// The bundle's Secret was not deleted.
+    #[error("delete the values of bundle {bundle}")]
+    DeleteValues {
+        bundle: ObjectKey,
+        source: apiclient::Error,
+    },
+}
+
+impl crate::failure::Classified for Error {
+    fn request(&self) -> Option<&apiclient::Error> {
+        match self {
+            Self::SetFinalizers { source, .. }
+            | Self::StoreContent { source, .. }
+            | Self::WriteValues { source, .. }
+            | Self::WriteDeployment { source, .. }
+            | Self::DeleteDeployment { source, .. }
+            | Self::DeleteValues { source, .. } => Some(source),
+            Self::PackContent { .. } => None,
+        }
+    }
+}
+
+/// Runs the actions. What concerns the whole bundle goes first and stops at the first failure;
+/// deployments go side by side, and one that fails does not hold up the others (invariant I-1).
+pub(crate) async fn act(ctx: &Ctx, bundle: &ObjectKey, actions: Vec<Action>) -> Result<(), Error> {
+    let (deployments, first): (Vec<Action>, Vec<Action>) = actions
+        .into_iter()
+        .partition(|action| matches!(action, Action::Deploy { .. } | Action::Delete { .. }));
+    let (last, first): (Vec<Action>, Vec<Action>) = first
+        .into_iter()
+        .partition(|action| matches!(action, Action::DeleteValues { .. }));
+    if last.is_empty() {
+        for action in first {
+            Box::pin(run(ctx, action)).await?;
+        }
+    } else {
+        // The end of a deletion: the Secret before the finalizer that lets the bundle go.
+        for action in last.into_iter().chain(first) {
+            Box::pin(run(ctx, action)).await?;
+        }
+    }
+    let runs = futures::stream::iter(deployments).map(|action| Box::pin(run(ctx, action)));
+    let results: Vec<Result<(), Error>> = runs.buffer_unordered(WRITES_AT_ONCE).collect().await;
+    let n_written = results.len();
+    let mut failed: Vec<Error> = results.into_iter().filter_map(Result::err).collect();
+    if failed.len() > 1 {
+        let n_failed = failed.len();
+        tracing::warn!(%bundle, n_failed, n_written, "some deployments were not written");
+    }
+    failed.pop().map_or(Ok(()), Err)
+}
+
+async fn run(ctx: &Ctx, action: Action) -> Result<(), Error> {
+    match action {
+        Action::SetFinalizers { bundle, finalizers } => {
+            let kind = Kind::of::<Bundle>();
+            let done = crate::finalizers::replace(&ctx.client, &kind, &bundle, &finalizers).await;
+            done.map_err(|source| Error::SetFinalizers { bundle, source })
+        }
+        Action::StoreContent { bundle, id } => store_content(ctx, &bundle, &id).await,
+        Action::Deploy {
+            deployment,
+            cluster,
+            write,
+        } => Box::pin(deploy(ctx, deployment, cluster, *write)).await,
+        Action::Delete { deployment } => {
+            let kind = Kind::of::<BundleDeployment>();
+            match ctx
+                .client
+                .delete(&kind, &deployment, &DeleteOptions::default())
+                .await
+            {
+                Ok(_) => Ok(()),
+                Err(source) => Err(Error::DeleteDeployment { deployment, source }),
+            }
+        }
+        Action::DeleteValues { bundle } => delete_values(ctx, bundle).await,
+    }
+}
+
+async fn store_content(ctx: &Ctx, key: &ObjectKey, id: &str) -> Result<(), Error> {
+    let fail = |source| Error::StoreContent {
+        bundle: key.clone(),
+        source,
+    };
+    let kind = Kind::of::<Bundle>();
+    let Some(bundle) = ctx.client.get::<Bundle>(&kind, key).await.map_err(fail)? else {
+        return Ok(());
+    };
+    let packed = bundle::content::pack(&key.name, &bundle.spec.resources, &ctx.limits);
+    let contents = packed.map_err(|source| Error::PackContent {
+        bundle: key.clone(),
+        source,
+    })?;
+    // The bundle may have changed since the plan; then the next run stores what it holds now.
+    if contents
+        .last()
+        .and_then(|root| root.metadata.name.as_deref())
+        != Some(id)
+    {
+        return Ok(());
+    }
+    crate::content::store(ctx, contents).await.map_err(fail)
+}
+
+async fn delete_values(ctx: &Ctx, bundle: ObjectKey) -> Result<(), Error> {
+    let kind = Kind::of::<Secret>();
+    let result = async {
+        let Some(secret) = ctx.client.get::<Secret>(&kind, &bundle).await? else {
+            return Ok(());
+        };
+        // A Secret of this name that is not ours stays.
+        if secret.type_.as_deref() == Some(SECRET_TYPE_BUNDLE_VALUES) {
+            ctx.client
+                .delete(&kind, &bundle, &DeleteOptions::default())
+                .await?;
+        }
+        Ok(())
+    };
+    result
+        .await
+        .map_err(|source| Error::DeleteValues { bundle, source })
+}
+
+async fn deploy(
+    ctx: &Ctx,
+    deployment: ObjectKey,
+    cluster: ObjectKey,
+    write: Write,
+) -> Result<(), Error> {
+    let written = match write {
+        Write::Create { object, values } => {
+            if !values.is_empty() {
+                write_values(ctx, &deployment, "", values.clone(), values).await?;
+            }
+            create(ctx, &deployment, &object).await
+        }
+        Write::Promote {
+            uid,
+            spec,
+            labels,
+            values,
+        } => {
+            let emptied = spec.values_hash.is_empty();
+            if let Some(values) = values.filter(|_| !emptied) {
+                write_values(ctx, &deployment, &uid, values.clone(), values).await?;
+            }
+            replace(ctx, &deployment, &spec, &labels).await
+        }
+        Write::Stage {
+            uid,
+            spec,
+            labels,
+            staged_values,
+        } => {
+            return stage(ctx, deployment, cluster, (uid, spec, labels), staged_values).await;
+        }
+        Write::Flags { spec, labels } => flags(ctx, &deployment, spec, &labels).await,
+    };
+    match written {
+        Ok(()) => Ok(()),
+        Err(source) => {
+            note_missing_namespace(ctx, &cluster, &source);
+            Err(Error::WriteDeployment {
+                deployment,
+                cluster,
+                source,
+            })
+        }
+    }
+}
+
+/// A cluster namespace that somebody deleted is created again by its controller.
+fn note_missing_namespace(ctx: &Ctx, cluster: &ObjectKey, error: &apiclient::Error) {
+    if error.is_not_found() {
+        ctx.world.update(|state| {
+            state.index.namespace_missing.insert(cluster.clone());
+            vec![Wake::Cluster(cluster.clone())]
+        });
+    }
+}
+
+async fn write_values(
+    ctx: &Ctx,
+    deployment: &ObjectKey,
+    uid: &str,
+    values: Vec<u8>,
+    staged: Vec<u8>,
+) -> Result<(), Error> {
+    let secret = options::secret(deployment, uid, values, staged);
+    let kind = Kind::of::<Secret>();
+    let once = WriteOptions::default();
+    // One of the two is right at once: new deployments have no Secret, old ones mostly do.
+    let result = if uid.is_empty() {
+        match ctx.client.create(&kind, deployment, &secret, once).await {
+            Err(error) if error.is_already_exists() => {
+                ctx.client.replace(&kind, deployment, &secret, once).await
+            }
+            result => result,
+        }
+    } else {
+        match ctx.client.replace(&kind, deployment, &secret, once).await {
+            Err(error) if error.is_not_found() => {
+                ctx.client.create(&kind, deployment, &secret, once).await
+            }
+            result => result,
+        }
+    };
+    match result {
+        Ok(_) => Ok(()),
+        Err(source) => Err(Error::WriteValues {
+            deployment: deployment.clone(),
+            source,
+        }),
+    }
+}
+
+async fn create(
+    ctx: &Ctx,
+    key: &ObjectKey,
+    object: &BundleDeployment,
+) -> Result<(), apiclient::Error> {
+    let kind = Kind::of::<BundleDeployment>();
+    match ctx
+        .client
+        .create(&kind, key, object, WriteOptions::default())
+        .await
+    {
+        Ok(ObjectMeta { metadata }) => {
+            let mut object = object.clone();
+            object.metadata.uid = Some(metadata.uid);
+            object.metadata.resource_version = Some(metadata.resource_version);
+            ctx.world.update(|state| state.deployment_written(&object));
+            Ok(())
+        }
+        // Left by a run before a restart, or by upstream: take it over as it should be.
+        Err(error) if error.is_already_exists() => {
+            let labels = object.metadata.labels.clone().unwrap_or_default();
+            replace(ctx, key, &object.spec, &labels).await
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Replaces spec and labels and leaves the rest of the object alone.
+async fn replace(
+    ctx: &Ctx,
+    key: &ObjectKey,
+    spec: &BundleDeploymentSpec,
+    labels: &std::collections::BTreeMap<String, String>,
+) -> Result<(), apiclient::Error> {
+    let body = json!([
+        { "op": "add", "path": "/metadata/labels", "value": labels },
+        { "op": "add", "path": "/spec", "value": spec },
+    ]);
+    let kind = Kind::of::<BundleDeployment>();
+    let patch = Patch::Json(&body);
+    let object = ctx
+        .client
+        .patch(&kind, key, None, patch, 0, WriteOptions::default())
+        .await?;
+    ctx.world.update(|state| state.deployment_written(&object));
+    Ok(())
+}
+
+async fn stage(
+    ctx: &Ctx,
+    deployment: ObjectKey,
+    cluster: ObjectKey,
+    (uid, wanted, labels): (
+        String,
+        BundleDeploymentSpec,
+        std::collections::BTreeMap<String, String>,
+    ),
+    staged_values: Vec<u8>,
+) -> Result<(), Error> {
+    let fail = |source| Error::WriteDeployment {
+        deployment: deployment.clone(),
+        cluster: cluster.clone(),
+        source,
+    };
+    let kind = Kind::of::<BundleDeployment>();
+    let current: Option<BundleDeployment> =
+        ctx.client.get(&kind, &deployment).await.map_err(fail)?;
+    let Some(current) = current else {
+        return Ok(());
+    };
+    let secret: Option<Secret> = ctx
+        .client
+        .get(&Kind::of::<Secret>(), &deployment)
+        .await
+        .map_err(fail)?;
+    let data = secret.and_then(|secret| secret.data).unwrap_or_default();
+    let values = data
+        .get(DEPLOYMENT_VALUES_KEY)
+        .map(|value| value.0.clone())
+        .unwrap_or_default();
+    let hash = options::hash(&values, &staged_values);
+    if !hash.is_empty() && hash != current.spec.values_hash {
+        write_values(ctx, &deployment, &uid, values, staged_values).await?;
+    }
+    let spec = BundleDeploymentSpec {
+        options: current.spec.options,
+        deployment_id: current.spec.deployment_id,
+        values_hash: hash,
+        ..wanted
+    };
+    replace(ctx, &deployment, &spec, &labels)
+        .await
+        .map_err(fail)
+}
+
+async fn flags(
+    ctx: &Ctx,
+    deployment: &ObjectKey,
+    wanted: BundleDeploymentSpec,
+    labels: &std::collections::BTreeMap<String, String>,
+) -> Result<(), apiclient::Error> {
+    let kind = Kind::of::<BundleDeployment>();
+    let Some(current) = ctx
+        .client
+        .get::<BundleDeployment>(&kind, deployment)
+        .await?
+    else {
+        return Ok(());
+    };
+    let spec = BundleDeploymentSpec {
+        options: current.spec.options,
+        deployment_id: current.spec.deployment_id,
+        staged_options: current.spec.staged_options,
+        staged_deployment_id: current.spec.staged_deployment_id,
+        values_hash: current.spec.values_hash,
+        ..wanted
+    };
+    replace(ctx, deployment, &spec, labels).await
+}

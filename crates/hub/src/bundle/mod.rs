@@ -1,0 +1,47 @@
+//! From a Bundle to one BundleDeployment per cluster it is for.
+//!
+//! * **Object**: Bundle.
+//! * **Reads**: the index; the Secret with the bundle's Helm values; the Bundle itself when its
+//!   files have to be stored as a Content; a BundleDeployment whose promotion is held back.
+//! * **Writes**: BundleDeployments and their Secrets; the Content of a Bundle with inline files; the
+//!   Bundle's finalizer.
+//! * **Woken by**: changes of the Bundle's spec, labels or deletion timestamp; changes of Clusters
+//!   and ClusterGroups of its namespace that targeting looks at; BundleDeployments that somebody
+//!   else changed or deleted; deployments that become available while its roll-out waits for them.
+//!
+//! One cluster's error stays that cluster's (invariant I-1): its BundleDeployment keeps what it has
+//! and the error is shown in the status. An error of the whole bundle, such as a selector that cannot
+//! be read, changes nothing on any cluster (invariant I-2).
+
+mod act;
+mod observe;
+mod options;
+mod plan;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use apiclient::ObjectKey;
+use workqueue::Next;
+
+use crate::Ctx;
+
+pub(crate) use plan::Report;
+
+/// One run for the Bundle `key`.
+pub(crate) async fn reconcile(ctx: Arc<Ctx>, key: ObjectKey) -> Next {
+    let observed = match observe::observe(&ctx, &key).await {
+        Ok(Some(observed)) => observed,
+        Ok(None) => return Next::Done,
+        Err(error) => return crate::failure::next("bundle", &key, &error),
+    };
+    let planned = plan::in_background(&ctx, observed).await;
+    let outcome = Box::pin(act::act(&ctx, &key, planned.actions)).await;
+    ctx.world
+        .update(|state| state.bundle_planned(&key, planned.report));
+    match outcome {
+        Ok(()) => planned.next,
+        Err(error) => crate::failure::next("bundle", &key, &error),
+    }
+}

@@ -1,0 +1,173 @@
+//! Reads what the plan for a Bundle needs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use api::v1alpha1::{Bundle, BundleSpec, Values};
+use apiclient::{Kind, ObjectKey};
+use k8s_openapi::api::core::v1::Secret;
+use kube_core::ObjectMeta;
+
+use crate::Ctx;
+use crate::index::{BundleEntry, ClusterEntry, ContentSource, DeploymentEntry, GroupEntry, Index};
+
+/// A Bundle and the world around it.
+#[derive(Debug)]
+pub(crate) struct Observed {
+    pub(crate) key: ObjectKey,
+    pub(crate) bundle: Arc<BundleEntry>,
+    /// The Bundle without files and with its Helm values back in place, or why they are not.
+    pub(crate) object: Result<Bundle, ValuesProblem>,
+    /// The Content that its deployments refer to exists.
+    pub(crate) content_exists: bool,
+    /// Clusters of its namespace, by name.
+    pub(crate) clusters: Vec<(ObjectKey, Arc<ClusterEntry>)>,
+    /// ClusterGroups of its namespace, by name.
+    pub(crate) groups: Vec<(ObjectKey, Arc<GroupEntry>)>,
+    /// Its deployments.
+    pub(crate) deployments: BTreeMap<ObjectKey, Arc<DeploymentEntry>>,
+}
+
+/// Why the Helm values of a bundle are not usable right now.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ValuesProblem {
+    /// The Bundle is written before its Secret.
+    #[error("the secret with its helm values does not exist yet")]
+    Missing,
+    /// The Secret is older or newer than the Bundle.
+    #[error("the secret with its helm values does not have the hash that the bundle names")]
+    OtherHash,
+    /// The Secret holds no JSON. Its content is not quoted.
+    #[error("key {key} of the secret with its helm values holds no map")]
+    NotAMap { key: String },
+}
+
+/// Reading failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The Secret with the values cannot be read.
+    #[error("read the helm values of bundle {bundle}")]
+    ReadValues {
+        bundle: ObjectKey,
+        source: apiclient::Error,
+    },
+}
+
+impl crate::failure::Classified for Error {
+    fn request(&self) -> Option<&apiclient::Error> {
+        let Self::ReadValues { source, .. } = self;
+        Some(source)
+    }
+}
+
+/// Reads the index and the Secret; `None` when the Bundle is gone.
+pub(crate) async fn observe(ctx: &Ctx, key: &ObjectKey) -> Result<Option<Observed>, Error> {
+    let Some(mut observed) = ctx.world.read(|state| from_index(&state.index, key)) else {
+        return Ok(None);
+    };
+    let hash = &observed.bundle.spec.values_hash;
+    if !hash.is_empty() && !observed.bundle.meta.deleting {
+        let kind = Kind::of::<Secret>();
+        let secret: Option<Secret> = match ctx.client.get(&kind, key).await {
+            Ok(secret) => secret,
+            Err(source) => {
+                return Err(Error::ReadValues {
+                    bundle: key.clone(),
+                    source,
+                });
+            }
+        };
+        observed.object = with_values(&observed.bundle.spec, hash, secret)
+            .map(|spec| object(key, &observed.bundle, spec));
+    }
+    Ok(Some(observed))
+}
+
+fn from_index(index: &Index, key: &ObjectKey) -> Option<Observed> {
+    let bundle = Arc::clone(index.bundles.get(key)?);
+    let near = |other: &ObjectKey| other.namespace == key.namespace;
+    let first = ObjectKey::new(key.namespace.clone(), "");
+    let clusters = index
+        .clusters
+        .range(first.clone()..)
+        .take_while(|(other, _)| near(other));
+    let groups = index
+        .groups
+        .range(first..)
+        .take_while(|(other, _)| near(other));
+    let deployments = index.deployments_of.get(key).into_iter().flatten();
+    let deployments = deployments.filter_map(|key| {
+        index
+            .deployments
+            .get(key)
+            .map(|entry| (key.clone(), Arc::clone(entry)))
+    });
+    let content_exists = match &bundle.content {
+        ContentSource::Chart => true,
+        stored => index.contents.get(stored.id()).is_some_and(|content| {
+            !content.deleting
+                && content
+                    .chunks
+                    .iter()
+                    .all(|chunk| index.contents.contains_key(chunk))
+        }),
+    };
+    Some(Observed {
+        key: key.clone(),
+        object: Ok(object(key, &bundle, (*bundle.spec).clone())),
+        content_exists,
+        clusters: clusters
+            .map(|(key, entry)| (key.clone(), Arc::clone(entry)))
+            .collect(),
+        groups: groups
+            .map(|(key, entry)| (key.clone(), Arc::clone(entry)))
+            .collect(),
+        deployments: deployments.collect(),
+        bundle,
+    })
+}
+
+fn object(key: &ObjectKey, entry: &BundleEntry, spec: BundleSpec) -> Bundle {
+    let metadata = ObjectMeta {
+        namespace: Some(key.namespace.clone()),
+        name: Some(key.name.clone()),
+        labels: Some(entry.meta.labels.clone()),
+        annotations: Some(entry.meta.annotations.clone()),
+        ..ObjectMeta::default()
+    };
+    Bundle {
+        metadata,
+        spec,
+        ..Bundle::default()
+    }
+}
+
+/// Puts the values of the Secret back where they were taken from.
+fn with_values(
+    spec: &BundleSpec,
+    hash: &str,
+    secret: Option<Secret>,
+) -> Result<BundleSpec, ValuesProblem> {
+    let data = secret
+        .and_then(|secret| secret.data)
+        .ok_or(ValuesProblem::Missing)?;
+    let data: BTreeMap<String, Vec<u8>> = data
+        .into_iter()
+        .map(|(key, value)| (key, value.0))
+        .collect();
+    if api::ids::values_hash(&data) != *hash {
+        return Err(ValuesProblem::OtherHash);
+    }
+    let mut spec = spec.clone();
+    for (key, bytes) in data {
+        let Ok(values) = serde_json::from_slice::<Values>(&bytes) else {
+            return Err(ValuesProblem::NotAMap { key });
+        };
+        if key == api::labels::BUNDLE_VALUES_KEY {
+            spec.options.helm.get_or_insert_default().values = Some(values);
+        } else if let Some(target) = spec.targets.iter_mut().find(|target| target.name == key) {
+            target.options.helm.get_or_insert_default().values = Some(values);
+        }
+    }
+    Ok(spec)
+}

@@ -1,0 +1,117 @@
+//! Executes the plan for a BundleDeployment.
+
+use api::labels::BUNDLE_DEPLOYMENT_FINALIZER;
+use api::v1alpha1::{BundleDeployment, BundleDeploymentDisplay};
+use apiclient::{DeleteOptions, Kind, ObjectKey, Patch, WriteOptions};
+use k8s_openapi::api::core::v1::Secret;
+use serde_json::json;
+
+use super::plan::Action;
+use crate::Ctx;
+
+/// A step failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The display was not written.
+    #[error("write the display of deployment {deployment}")]
+    Display {
+        deployment: ObjectKey,
+        source: apiclient::Error,
+    },
+    /// The Secret was not deleted.
+    #[error("delete the options of deployment {deployment}")]
+    DeleteOptions {
+        deployment: ObjectKey,
+        source: apiclient::Error,
+    },
+    /// The finalizer was not removed.
+    #[error("release deployment {deployment}")]
+    Release {
+        deployment: ObjectKey,
+        source: apiclient::Error,
+    },
+}
+
+impl crate::failure::Classified for Error {
+    fn request(&self) -> Option<&apiclient::Error> {
+        match self {
+            Self::Display { source, .. }
+            | Self::DeleteOptions { source, .. }
+            | Self::Release { source, .. } => Some(source),
+        }
+    }
+}
+
+/// Runs the actions in order and stops at the first failure.
+pub(crate) async fn act(ctx: &Ctx, actions: Vec<Action>) -> Result<(), Error> {
+    for action in actions {
+        match action {
+            Action::Display {
+                deployment,
+                display,
+            } => {
+                write_display(ctx, deployment, &display).await?;
+            }
+            Action::DeleteOptions { deployment } => {
+                let kind = Kind::of::<Secret>();
+                let deleted = ctx
+                    .client
+                    .delete(&kind, &deployment, &DeleteOptions::default())
+                    .await;
+                deleted.map_err(|source| Error::DeleteOptions { deployment, source })?;
+            }
+            Action::Release { deployment } => release(ctx, deployment).await?,
+        }
+    }
+    Ok(())
+}
+
+async fn write_display(
+    ctx: &Ctx,
+    deployment: ObjectKey,
+    display: &BundleDeploymentDisplay,
+) -> Result<(), Error> {
+    // Every member is named, so that one that became empty is emptied in the store.
+    let BundleDeploymentDisplay {
+        deployed,
+        monitored,
+        state,
+    } = display;
+    let body = json!({ "status": { "display": {
+        "deployed": deployed, "monitored": monitored, "state": state,
+    } } });
+    let kind = Kind::of::<BundleDeployment>();
+    let patch = Patch::Merge(&body);
+    let options = WriteOptions::default();
+    let patched = ctx
+        .client
+        .patch(&kind, &deployment, Some("status"), patch, 0, options)
+        .await;
+    match patched {
+        Ok(object) => {
+            ctx.world.update(|state| state.deployment_applied(&object));
+            Ok(())
+        }
+        Err(error) if error.is_not_found() => Ok(()),
+        Err(source) => Err(Error::Display { deployment, source }),
+    }
+}
+
+async fn release(ctx: &Ctx, deployment: ObjectKey) -> Result<(), Error> {
+    let kind = Kind::of::<BundleDeployment>();
+    let result = async {
+        let Some(object) = ctx
+            .client
+            .get::<BundleDeployment>(&kind, &deployment)
+            .await?
+        else {
+            return Ok(());
+        };
+        let mut finalizers = object.metadata.finalizers.unwrap_or_default();
+        finalizers.retain(|finalizer| finalizer != BUNDLE_DEPLOYMENT_FINALIZER);
+        crate::finalizers::replace(&ctx.client, &kind, &deployment, &finalizers).await
+    };
+    result
+        .await
+        .map_err(|source| Error::Release { deployment, source })
+}

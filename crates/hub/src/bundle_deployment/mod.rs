@@ -1,0 +1,45 @@
+//! Writes what people see of a BundleDeployment, and lets deleted ones go.
+//!
+//! * **Object**: BundleDeployment.
+//! * **Reads**: the index; the object itself when it has finalizers of others.
+//! * **Writes**: `status.display`; on deletion the Secret with its options, then the finalizer.
+//! * **Woken by**: a display that its status no longer agrees with, [`SETTLE`] later; a deletion
+//!   timestamp.
+//!
+//! A deployment goes through several states in seconds; waiting a moment writes the display once, or
+//! not at all when it ends where it began (invariant W-2).
+
+mod act;
+mod plan;
+pub(crate) mod status;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use apiclient::ObjectKey;
+use workqueue::Next;
+
+use crate::Ctx;
+
+/// How long a display may lag behind its status.
+pub(crate) const SETTLE: Duration = Duration::from_secs(2);
+
+/// One run for the BundleDeployment `key`.
+pub(crate) async fn reconcile(ctx: Arc<Ctx>, key: ObjectKey) -> Next {
+    let planned = ctx.world.read(|state| {
+        state
+            .index
+            .deployments
+            .get(&key)
+            .map(|entry| plan::plan(&key, entry))
+    });
+    let Some(actions) = planned else {
+        return Next::Done;
+    };
+    match act::act(&ctx, actions).await {
+        Ok(()) => Next::Done,
+        Err(error) => crate::failure::next("bundledeployment", &key, &error),
+    }
+}

@@ -1,0 +1,220 @@
+//! From a changed object to the maps, and to whom it concerns.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use api::v1alpha1::{Bundle, BundleDeployment, Cluster, ClusterGroup, GitRepo};
+use apiclient::ObjectKey;
+use kube_core::ResourceExt as _;
+
+use super::{
+    BundleEntry, ClusterEntry, ContentEntry, ContentMeta, DeploymentEntry, GitRepoEntry,
+    GroupEntry, Index, Wake,
+};
+
+pub(crate) fn key_of<K: kube_core::Resource>(object: &K) -> ObjectKey {
+    ObjectKey::new(object.namespace().unwrap_or_default(), object.name_any())
+}
+
+impl Index {
+    /// A Cluster is new or has changed.
+    pub(crate) fn cluster_applied(&mut self, cluster: Cluster) -> Vec<Wake> {
+        let key = key_of(&cluster);
+        let entry = ClusterEntry::from(cluster);
+        let previous = self.clusters.get(&key);
+        let targets_differ = previous.is_none_or(|previous| previous.targets_differ(&entry));
+        if !targets_differ {
+            self.clusters.insert(key, Arc::new(entry));
+            return Vec::new();
+        }
+        let mut wakes = vec![Wake::Cluster(key.clone())];
+        // Bundles that matched before and bundles that match now both have to look.
+        wakes.extend(self.bundles_near(&key.namespace));
+        if !entry.namespace().is_empty() {
+            self.cluster_of_namespace
+                .insert(entry.namespace().to_owned(), key.clone());
+        }
+        self.clusters.insert(key, Arc::new(entry));
+        wakes
+    }
+
+    /// A Cluster is gone.
+    pub(crate) fn cluster_deleted(&mut self, key: &ObjectKey) -> Vec<Wake> {
+        let Some(entry) = self.clusters.remove(key) else {
+            return Vec::new();
+        };
+        self.cluster_of_namespace.remove(entry.namespace());
+        self.bundles_near(&key.namespace)
+    }
+
+    /// A ClusterGroup is new or has changed.
+    pub(crate) fn group_applied(&mut self, group: ClusterGroup) -> Vec<Wake> {
+        let key = key_of(&group);
+        let entry = Arc::new(GroupEntry::from(group));
+        let previous = self.groups.insert(key.clone(), Arc::clone(&entry));
+        if previous.is_some_and(|previous| !previous.targets_differ(&entry)) {
+            return Vec::new();
+        }
+        self.bundles_near(&key.namespace)
+    }
+
+    /// A ClusterGroup is gone.
+    pub(crate) fn group_deleted(&mut self, key: &ObjectKey) -> Vec<Wake> {
+        self.groups.remove(key);
+        self.bundles_near(&key.namespace)
+    }
+
+    /// A GitRepo is new or has changed.
+    pub(crate) fn git_repo_applied(&mut self, repo: GitRepo) -> Vec<Wake> {
+        let key = key_of(&repo);
+        let entry = GitRepoEntry::from(repo);
+        let differs = self
+            .git_repos
+            .get(&key)
+            .is_none_or(|previous| previous.sync_differs(&entry));
+        self.git_repos.insert(key.clone(), Arc::new(entry));
+        if differs {
+            vec![Wake::GitRepo(key)]
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// A GitRepo is gone.
+    pub(crate) fn git_repo_deleted(&mut self, key: &ObjectKey) -> Vec<Wake> {
+        self.git_repos.remove(key);
+        // Lets the controller drop its timer and its mirror.
+        vec![Wake::GitRepo(key.clone())]
+    }
+
+    /// A Bundle is new or has changed.
+    pub(crate) fn bundle_applied(&mut self, bundle: Bundle) -> Vec<Wake> {
+        let key = key_of(&bundle);
+        let previous = self.bundles.get(&key);
+        let entry = BundleEntry::new(bundle, previous.map(Arc::as_ref));
+        let differs = previous.is_none_or(|previous| previous.targets_differ(&entry));
+        let deleting = entry.meta.deleting;
+        let owner = self.owner_of(&key, &entry);
+        self.bundles.insert(key.clone(), Arc::new(entry));
+        if !differs {
+            return Vec::new();
+        }
+        let mut wakes = vec![Wake::Bundle(key), Wake::Contents];
+        // A bundle that is on its way out, or was edited, is for its GitRepo to put right.
+        if let Some(owner) = owner.filter(|_| !deleting) {
+            wakes.push(Wake::GitRepo(owner));
+        }
+        wakes
+    }
+
+    /// A Bundle is gone.
+    pub(crate) fn bundle_deleted(&mut self, key: &ObjectKey) -> Vec<Wake> {
+        let Some(entry) = self.bundles.remove(key) else {
+            return Vec::new();
+        };
+        let mut wakes = vec![Wake::Bundle(key.clone()), Wake::Contents];
+        wakes.extend(self.owner_of(key, &entry).map(Wake::GitRepo));
+        wakes
+    }
+
+    fn owner_of(&self, key: &ObjectKey, entry: &BundleEntry) -> Option<ObjectKey> {
+        let owner = ObjectKey::new(key.namespace.clone(), entry.git_repo()?);
+        self.git_repos.contains_key(&owner).then_some(owner)
+    }
+
+    /// Takes in a BundleDeployment that is new or has changed; `None` when it says nothing new: it
+    /// is somebody else's, or a state that the answer to a later write has overtaken.
+    ///
+    /// A report of the agent wakes the BundleDeployment controller only when the display has to
+    /// change, and the Bundle controller only when its roll-out waits for it.
+    pub(crate) fn deployment_applied(
+        &mut self,
+        deployment: &BundleDeployment,
+    ) -> Option<Vec<Wake>> {
+        let key = key_of(deployment);
+        let entry = DeploymentEntry::new(deployment)?;
+        let previous = self.deployments.get(&key);
+        if previous.is_some_and(|previous| entry.version.is_before(previous.version)) {
+            return None;
+        }
+        let mut wakes = Vec::new();
+        if entry.display != entry.display_wanted || entry.deleting {
+            wakes.push(Wake::Deployment(key.clone()));
+        }
+        let moved = previous.is_none_or(|previous| entry.moved_from(previous));
+        let settled = previous.is_some_and(|old| old.is_available() != entry.is_available());
+        if moved || (settled && self.rolling.contains(&entry.bundle)) {
+            wakes.push(Wake::Bundle(entry.bundle.clone()));
+        }
+        self.store_deployment(key, entry);
+        Some(wakes)
+    }
+
+    fn store_deployment(&mut self, key: ObjectKey, entry: DeploymentEntry) {
+        self.forget_deployment(&key);
+        self.deployments_of
+            .entry(entry.bundle.clone())
+            .or_default()
+            .insert(key.clone());
+        if !entry.content.is_empty() {
+            *self
+                .content_users
+                .entry(entry.content.to_string())
+                .or_default() += 1;
+        }
+        self.deployments.insert(key, Arc::new(entry));
+    }
+
+    /// A BundleDeployment is gone.
+    pub(crate) fn deployment_deleted(&mut self, key: &ObjectKey) -> Vec<Wake> {
+        match self.forget_deployment(key) {
+            Some(entry) => vec![Wake::Bundle(entry.bundle.clone()), Wake::Contents],
+            None => Vec::new(),
+        }
+    }
+
+    fn forget_deployment(&mut self, key: &ObjectKey) -> Option<Arc<DeploymentEntry>> {
+        let entry = self.deployments.remove(key)?;
+        if let Some(keys) = self.deployments_of.get_mut(&entry.bundle) {
+            keys.remove(key);
+            if keys.is_empty() {
+                self.deployments_of.remove(&entry.bundle);
+            }
+        }
+        release(&mut self.content_users, &entry.content);
+        Some(entry)
+    }
+
+    /// A Content is new or has changed.
+    pub(crate) fn content_applied(&mut self, name: String, content: ContentMeta) -> Vec<Wake> {
+        self.contents.insert(name, ContentEntry::from(content));
+        vec![Wake::Contents]
+    }
+
+    /// A Content is gone. Bundles that need it write it again.
+    pub(crate) fn content_deleted(&mut self, name: &str) -> Vec<Wake> {
+        self.contents.remove(name);
+        let needs = |entry: &Arc<BundleEntry>| entry.content.id() == name && !entry.meta.deleting;
+        let bundles = self.bundles.iter().filter(|(_, entry)| needs(entry));
+        bundles.map(|(key, _)| Wake::Bundle(key.clone())).collect()
+    }
+
+    /// The bundles that a change of a cluster or group in `namespace` may concern.
+    pub(crate) fn bundles_near(&self, namespace: &str) -> Vec<Wake> {
+        let first = ObjectKey::new(namespace, "");
+        let bundles = self
+            .bundles
+            .range(first..)
+            .take_while(|(key, _)| key.namespace == namespace);
+        bundles.map(|(key, _)| Wake::Bundle(key.clone())).collect()
+    }
+}
+
+fn release(users: &mut BTreeMap<String, usize>, content: &str) {
+    if let Some(count) = users.get_mut(content) {
+        *count -= 1;
+        if *count == 0 {
+            users.remove(content);
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! The world as the controllers know it: what the watches said, reduced to what decisions need.
+//!
+//! Every watch event goes in through one function per kind, which updates the maps and the roll-up
+//! and returns whom to wake: a pure mapping from a changed object to keys. Nothing here does I/O.
+//! Work per event is bounded by the objects that the event touches (invariant W-1): a status change
+//! of a BundleDeployment is a few map operations; a change of a Cluster's labels looks at the
+//! bundles and groups of its namespace.
+
+mod apply;
+mod bundle;
+mod cluster;
+mod content;
+mod deployment;
+mod digest;
+mod git_repo;
+mod meta;
+
+use apiclient::ObjectKey;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+pub(crate) use apply::key_of;
+pub(crate) use bundle::{BundleEntry, ContentSource};
+pub(crate) use cluster::{ClusterEntry, GroupEntry};
+pub(crate) use content::{ContentEntry, ContentMeta};
+pub(crate) use deployment::{DeploymentEntry, StoredSpec};
+pub(crate) use git_repo::GitRepoEntry;
+
+/// Somebody who has to look again.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Wake {
+    /// The GitRepo controller.
+    GitRepo(ObjectKey),
+    /// The Bundle controller.
+    Bundle(ObjectKey),
+    /// The BundleDeployment controller.
+    Deployment(ObjectKey),
+    /// The Cluster controller.
+    Cluster(ObjectKey),
+    /// The collector of unused Contents.
+    Contents,
+}
+
+/// The maps. Keys are namespace and name, unless said otherwise. Entries are shared, so that a
+/// controller takes what it needs out of the lock without copying.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    pub(crate) clusters: BTreeMap<ObjectKey, Arc<ClusterEntry>>,
+    /// The cluster that owns a cluster namespace.
+    pub(crate) cluster_of_namespace: BTreeMap<String, ObjectKey>,
+    pub(crate) groups: BTreeMap<ObjectKey, Arc<GroupEntry>>,
+    pub(crate) git_repos: BTreeMap<ObjectKey, Arc<GitRepoEntry>>,
+    pub(crate) bundles: BTreeMap<ObjectKey, Arc<BundleEntry>>,
+    pub(crate) deployments: BTreeMap<ObjectKey, Arc<DeploymentEntry>>,
+    /// The deployments of a bundle, by its key.
+    pub(crate) deployments_of: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
+    /// By name: Contents are cluster-scoped.
+    pub(crate) contents: BTreeMap<String, ContentEntry>,
+    /// Number of deployments that refer to a Content.
+    pub(crate) content_users: BTreeMap<String, usize>,
+    /// Bundles whose roll-out waits for deployments to become available.
+    pub(crate) rolling: BTreeSet<ObjectKey>,
+    /// Clusters whose namespace was found missing.
+    pub(crate) namespace_missing: BTreeSet<ObjectKey>,
+}

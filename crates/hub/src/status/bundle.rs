@@ -1,0 +1,97 @@
+//! The status of a Bundle.
+
+use api::limits;
+use api::v1alpha1::{Bundle, BundleStatus, PartitionStatus};
+use apiclient::Kind;
+use jiff::Timestamp;
+use rollup::BundleView;
+use workqueue::Next;
+
+use super::write;
+use crate::Ctx;
+use crate::bundle::Report;
+use crate::index::{BundleEntry, ContentSource};
+use crate::world::{State, client_key};
+
+pub(super) async fn reconcile(ctx: &Ctx, key: &rollup::ObjectKey) -> Next {
+    let now = Timestamp::now();
+    let name = client_key(key);
+    let Some((stored, wanted)) = ctx.world.read(|state| {
+        let entry = state.index.bundles.get(&name)?;
+        let view = state.rollup.bundle(key);
+        let wanted = status(state, state.reports.get(&name), entry, view, now);
+        Some((entry.status.clone(), wanted))
+    }) else {
+        return Next::Done;
+    };
+    let answered = |bundle: Bundle| ctx.world.update(|state| state.bundle_applied(bundle));
+    write::differences(
+        ctx,
+        &Kind::of::<Bundle>(),
+        &name,
+        (&*stored, &wanted),
+        answered,
+    )
+    .await
+}
+
+fn status(
+    state: &State,
+    report: Option<&Report>,
+    entry: &BundleEntry,
+    view: BundleView,
+    now: Timestamp,
+) -> BundleStatus {
+    let none = Report::default();
+    // A generation that no run has seen yet keeps the status of the one before.
+    let report_or_none = report.unwrap_or(&none);
+    let mut status = BundleStatus {
+        conditions: entry.status.conditions.clone(),
+        summary: view.summary,
+        display: view.display,
+        unavailable: view.unavailable,
+        newly_created: entry.status.newly_created,
+        max_unavailable: report_or_none.numbers.max_unavailable,
+        unavailable_partitions: report_or_none.numbers.unavailable_partitions,
+        max_unavailable_partitions: report_or_none.numbers.max_unavailable_partitions,
+        observed_generation: report
+            .map_or(entry.status.observed_generation, |report| report.generation),
+        oci_reference: entry.status.oci_reference.clone(),
+        ..BundleStatus::default()
+    };
+    if let ContentSource::Inline { sha256, .. } = &entry.content {
+        status.resources_sha256_sum.clone_from(sha256);
+    }
+    partitions(state, report_or_none, &mut status);
+    let message = report_or_none
+        .problem
+        .as_deref()
+        .unwrap_or(&view.ready_message);
+    let message = limits::fit_text(message, state.limits().message_bytes_max);
+    write::set_ready(&mut status.conditions, &message, now);
+    status
+}
+
+/// Partitions with their numbers as of now; those that do not fit are counted.
+fn partitions(state: &State, report: &Report, status: &mut BundleStatus) {
+    let partitions = report.partitions.iter().map(|partition| {
+        let deployments = partition.deployments.iter();
+        let behind = deployments.filter(|key| {
+            state
+                .index
+                .deployments
+                .get(*key)
+                .is_none_or(|entry| !entry.is_available())
+        });
+        PartitionStatus {
+            name: partition.name.clone(),
+            count: partition.deployments.len() as i64,
+            max_unavailable: partition.max_unavailable,
+            unavailable: behind.count() as i64,
+            ..PartitionStatus::default()
+        }
+    });
+    let fitted = limits::fit(partitions, usize::MAX, state.limits().partitions_bytes_max);
+    status.partitions = fitted.kept;
+    status.partitions_omitted = fitted.omitted as i64;
+}

@@ -1,0 +1,384 @@
+//! The one place that holds what the controllers know, and wakes them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use api::limits::Limits;
+use api::v1alpha1::{Bundle, BundleDeployment, Cluster, ClusterGroup, GitRepo};
+use apiclient::ObjectKey;
+use rollup::{Contribution, Dirty, Rollup, Source};
+use workqueue::Queue;
+
+use crate::bundle::Report;
+use crate::git_repo::Sync;
+use crate::index::{Index, Wake, key_of};
+
+/// Index, roll-up and queues, shared by all controllers.
+#[derive(Debug)]
+pub(crate) struct World {
+    state: Mutex<State>,
+    pub(crate) queues: Queues,
+}
+
+/// What is guarded by the lock of [`World`]. All operations on it are in memory and short.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) index: Index,
+    pub(crate) rollup: Rollup,
+    /// What the last run for each Bundle found out.
+    pub(crate) reports: BTreeMap<ObjectKey, Report>,
+    /// What the last run for each GitRepo found out.
+    pub(crate) syncs: BTreeMap<ObjectKey, Sync>,
+    /// Deployments that cannot be brought up to date, with the reason and, if they exist, what they
+    /// contribute apart from that.
+    pub(crate) failed: BTreeMap<ObjectKey, (String, Option<Contribution>)>,
+    limits: Limits,
+}
+
+/// One queue per controller.
+#[derive(Debug, Default)]
+pub(crate) struct Queues {
+    pub(crate) git_repos: Queue<ObjectKey>,
+    pub(crate) bundles: Queue<ObjectKey>,
+    pub(crate) deployments: Queue<ObjectKey>,
+    pub(crate) clusters: Queue<ObjectKey>,
+    pub(crate) contents: Queue<()>,
+    pub(crate) statuses: Queue<Dirty>,
+}
+
+impl Queues {
+    fn wake(&self, wake: Wake) {
+        match wake {
+            Wake::GitRepo(key) => self.git_repos.add(key),
+            Wake::Bundle(key) => self.bundles.add(key),
+            Wake::Deployment(key) => {
+                self.deployments
+                    .add_after(key, crate::bundle_deployment::SETTLE);
+            }
+            Wake::Cluster(key) => self.clusters.add(key),
+            Wake::Contents => self.contents.add_after((), crate::content::SETTLE),
+        }
+    }
+
+    /// Ends all controllers.
+    pub(crate) fn close(&self) {
+        let Self {
+            git_repos,
+            bundles,
+            deployments,
+            clusters,
+            contents,
+            statuses,
+        } = self;
+        git_repos.close();
+        bundles.close();
+        deployments.close();
+        clusters.close();
+        contents.close();
+        statuses.close();
+    }
+}
+
+impl World {
+    /// A world in which nothing exists yet.
+    pub(crate) fn new(limits: Limits) -> Self {
+        let state = State {
+            index: Index::default(),
+            rollup: Rollup::new(limits),
+            reports: BTreeMap::new(),
+            syncs: BTreeMap::new(),
+            failed: BTreeMap::new(),
+            limits,
+        };
+        Self {
+            state: Mutex::new(state),
+            queues: Queues::default(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Operations on the state do not panic half way; see their modules.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads the state. `read` must be quick and must not wait.
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&State) -> T) -> T {
+        read(&self.lock())
+    }
+
+    /// Changes the state and wakes whom it concerns.
+    pub(crate) fn update(&self, change: impl FnOnce(&mut State) -> Vec<Wake>) {
+        let (wakes, dirty) = {
+            let mut state = self.lock();
+            (change(&mut state), state.rollup.take_dirty())
+        };
+        for wake in wakes {
+            self.queues.wake(wake);
+        }
+        for owner in dirty {
+            self.queues.statuses.add_after(owner, crate::status::SETTLE);
+        }
+    }
+}
+
+/// The same key in the roll-up's form.
+pub(crate) fn rollup_key(key: &ObjectKey) -> rollup::ObjectKey {
+    rollup::ObjectKey::new(&key.namespace, &key.name)
+}
+
+/// The same key in the client's form.
+pub(crate) fn client_key(key: &rollup::ObjectKey) -> ObjectKey {
+    ObjectKey::new(key.namespace(), key.name())
+}
+
+impl State {
+    /// The budgets.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// A Cluster is new or has changed.
+    pub(crate) fn cluster_applied(&mut self, cluster: Cluster) -> Vec<Wake> {
+        let key = key_of(&cluster);
+        let wakes = self.index.cluster_applied(cluster);
+        self.place_cluster(&key);
+        self.rollup.mark_dirty(Dirty::Cluster(rollup_key(&key)));
+        wakes
+    }
+
+    /// A Cluster is gone.
+    pub(crate) fn cluster_deleted(&mut self, key: &ObjectKey) -> Vec<Wake> {
+        self.rollup.remove_cluster(&rollup_key(key));
+        self.index.cluster_deleted(key)
+    }
+
+    /// A ClusterGroup is new or has changed.
+    pub(crate) fn group_applied(&mut self, group: ClusterGroup) -> Vec<Wake> {
+        let key = key_of(&group);
+        let wakes = self.index.group_applied(group);
+        if !wakes.is_empty() {
+            self.place_clusters(&key.namespace);
+        }
+        self.rollup
+            .mark_dirty(Dirty::ClusterGroup(rollup_key(&key)));
+        wakes
+    }
+
+    /// A ClusterGroup is gone.
+    pub(crate) fn group_deleted(&mut self, key: &ObjectKey) -> Vec<Wake> {
+        let wakes = self.index.group_deleted(key);
+        self.place_clusters(&key.namespace);
+        wakes
+    }
+
+    fn place_clusters(&mut self, namespace: &str) {
+        let first = ObjectKey::new(namespace, "");
+        let clusters = self.index.clusters.range(first..);
+        let keys: Vec<ObjectKey> = clusters
+            .map(|(key, _)| key)
+            .take_while(|key| key.namespace == namespace)
+            .cloned()
+            .collect();
+        for key in keys {
+            self.place_cluster(&key);
+        }
+    }
+
+    fn place_cluster(&mut self, key: &ObjectKey) {
+        let Some(cluster) = self.index.clusters.get(key) else {
+            return;
+        };
+        let first = ObjectKey::new(key.namespace.clone(), "");
+        let groups = self.index.groups.range(first..);
+        let groups = groups.take_while(|(group, _)| group.namespace == key.namespace);
+        let members = groups.filter(|(_, group)| {
+            let selector = group.group.spec.selector.as_ref();
+            selector.is_some_and(|selector| selector.matches(&cluster.meta.labels))
+        });
+        let members: BTreeSet<rollup::ObjectKey> =
+            members.map(|(group, _)| rollup_key(group)).collect();
+        self.rollup.set_cluster(&rollup_key(key), &members);
+    }
+
+    /// A GitRepo is new or has changed.
+    pub(crate) fn git_repo_applied(&mut self, repo: GitRepo) -> Vec<Wake> {
+        let key = rollup_key(&key_of(&repo));
+        self.rollup.mark_dirty(Dirty::Source(Source::GitRepo(key)));
+        self.index.git_repo_applied(repo)
+    }
+
+    /// A GitRepo is gone.
+    pub(crate) fn git_repo_deleted(&mut self, key: &ObjectKey) -> Vec<Wake> {
+        self.syncs.remove(key);
+        self.index.git_repo_deleted(key)
+    }
+
+    /// A run for a GitRepo began or is over.
+    pub(crate) fn git_repo_synced(&mut self, key: &ObjectKey, sync: Sync) -> Vec<Wake> {
+        if self.index.git_repos.contains_key(key) && self.syncs.get(key) != Some(&sync) {
+            self.syncs.insert(key.clone(), sync);
+            self.rollup
+                .mark_dirty(Dirty::Source(Source::GitRepo(rollup_key(key))));
+        }
+        Vec::new()
+    }
+
+    /// A Bundle is new or has changed.
+    pub(crate) fn bundle_applied(&mut self, bundle: Bundle) -> Vec<Wake> {
+        let key = rollup_key(&key_of(&bundle));
+        self.rollup.mark_dirty(Dirty::Bundle(key));
+        self.index.bundle_applied(bundle)
+    }
+
+    /// A Bundle is gone.
+    pub(crate) fn bundle_deleted(&mut self, key: &ObjectKey) -> Vec<Wake> {
+        let source = self
+            .index
+            .bundles
+            .get(key)
+            .and_then(|bundle| bundle.git_repo().map(str::to_owned));
+        self.bundle_planned(key, Report::default());
+        self.reports.remove(key);
+        self.index.rolling.remove(key);
+        if let Some(name) = source {
+            let repo = rollup::ObjectKey::new(&key.namespace, &name);
+            self.rollup.mark_dirty(Dirty::Source(Source::GitRepo(repo)));
+        }
+        self.index.bundle_deleted(key)
+    }
+
+    /// A run for a Bundle is over.
+    pub(crate) fn bundle_planned(&mut self, key: &ObjectKey, report: Report) -> Vec<Wake> {
+        if report.is_waiting {
+            self.index.rolling.insert(key.clone());
+        } else {
+            self.index.rolling.remove(key);
+        }
+        let old = self.reports.get(key).cloned().unwrap_or_default();
+        if old == report {
+            return Vec::new();
+        }
+        let mut wakes = Vec::new();
+        for cluster in old
+            .pending
+            .keys()
+            .filter(|cluster| !report.pending.contains_key(*cluster))
+        {
+            wakes.extend(self.not_pending(key, cluster));
+        }
+        for (cluster, reason) in &report.pending {
+            if old.pending.get(cluster) != Some(reason) {
+                wakes.extend(self.pending(key, cluster, reason));
+            }
+        }
+        self.reports.insert(key.clone(), report);
+        self.rollup.mark_dirty(Dirty::Bundle(rollup_key(key)));
+        if let Some(name) = self
+            .index
+            .bundles
+            .get(key)
+            .and_then(|bundle| bundle.git_repo())
+        {
+            let repo = rollup::ObjectKey::new(&key.namespace, name);
+            self.rollup.mark_dirty(Dirty::Source(Source::GitRepo(repo)));
+        }
+        wakes
+    }
+
+    /// The key that the bundle's deployment on the cluster has or will have. A cluster without
+    /// namespace lends its own name, which no namespace of deployments can have.
+    fn deployment_key(&self, bundle: &ObjectKey, cluster: &ObjectKey) -> ObjectKey {
+        let namespace = self
+            .index
+            .clusters
+            .get(cluster)
+            .map_or("", |entry| entry.namespace());
+        if namespace.is_empty() {
+            return ObjectKey::new(format!("/{cluster}"), bundle.name.clone());
+        }
+        ObjectKey::new(namespace, bundle.name.clone())
+    }
+
+    fn pending(&mut self, bundle: &ObjectKey, cluster: &ObjectKey, reason: &str) -> Vec<Wake> {
+        let key = self.deployment_key(bundle, cluster);
+        let exists = self.index.deployments.contains_key(&key);
+        let own = match self.failed.remove(&key) {
+            Some((_, own)) => own,
+            None if exists => self.rollup.get(&rollup_key(&key)).cloned(),
+            None => None,
+        };
+        let pending = || Contribution::pending(rollup_key(bundle), rollup_key(cluster));
+        let shown = own.clone().unwrap_or_else(pending);
+        if reason.is_empty() {
+            self.rollup.set(rollup_key(&key), shown);
+            return Vec::new();
+        }
+        self.rollup
+            .set(rollup_key(&key), shown.failed(reason, &self.limits));
+        self.failed.insert(key.clone(), (reason.to_owned(), own));
+        if exists {
+            vec![Wake::Deployment(key)]
+        } else {
+            Vec::new()
+        }
+    }
+
+    fn not_pending(&mut self, bundle: &ObjectKey, cluster: &ObjectKey) -> Vec<Wake> {
+        let key = self.deployment_key(bundle, cluster);
+        let failed = self.failed.remove(&key);
+        if !self.index.deployments.contains_key(&key) {
+            self.rollup.remove(&rollup_key(&key));
+            return Vec::new();
+        }
+        match failed {
+            Some((_, Some(own))) => {
+                self.rollup.set(rollup_key(&key), own);
+                vec![Wake::Deployment(key)]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// A BundleDeployment is new or has changed.
+    pub(crate) fn deployment_applied(&mut self, deployment: &BundleDeployment) -> Vec<Wake> {
+        let Some(wakes) = self.index.deployment_applied(deployment) else {
+            return Vec::new();
+        };
+        self.contribute(deployment);
+        wakes
+    }
+
+    /// Our own write of a BundleDeployment was answered: the bundle need not look again.
+    pub(crate) fn deployment_written(&mut self, deployment: &BundleDeployment) -> Vec<Wake> {
+        let mut wakes = self.deployment_applied(deployment);
+        wakes.retain(|wake| !matches!(wake, Wake::Bundle(_)));
+        wakes
+    }
+
+    fn contribute(&mut self, deployment: &BundleDeployment) {
+        let key = key_of(deployment);
+        match Contribution::of(deployment, None, &self.limits) {
+            Ok(own) => match self.failed.get_mut(&key) {
+                Some((reason, kept)) => {
+                    let shown = own.clone().failed(reason, &self.limits);
+                    *kept = Some(own);
+                    self.rollup.set(rollup_key(&key), shown);
+                }
+                None => {
+                    self.rollup.set(rollup_key(&key), own);
+                }
+            },
+            Err(error) => {
+                tracing::warn!(deployment = %key, %error, "deployment is left out of all statuses");
+                self.rollup.remove(&rollup_key(&key));
+            }
+        }
+    }
+
+    /// A BundleDeployment is gone.
+    pub(crate) fn deployment_deleted(&mut self, key: &ObjectKey) -> Vec<Wake> {
+        self.rollup.remove(&rollup_key(key));
+        self.failed.remove(key);
+        self.index.deployment_deleted(key)
+    }
+}

@@ -1,0 +1,338 @@
+//! A hub on the sandbox, a git repository on disk, and agents played by the test.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use api::limits::Limits;
+use api::v1alpha1::{Bundle, BundleDeployment, Cluster, GitRepo};
+use apiclient::{
+    Budgets, Client, Event, Kind, ObjectKey, ObjectMeta, Patch, Selector, WriteOptions,
+};
+use sandbox::Sandbox;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// Where clusters and repositories are.
+pub const WORKSPACE: &str = "fleet-default";
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running hub. Dropping it stops everything.
+pub struct Hub {
+    /// The API server as a person uses it.
+    pub client: Client,
+    /// The API server as the controllers use it: for its counters.
+    pub controller: Client,
+    sandbox: Sandbox,
+    stop: CancellationToken,
+    controllers: Option<JoinHandle<()>>,
+    dir: tempfile::TempDir,
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl Hub {
+    /// A hub with CRDs, controllers and a workspace, without clusters.
+    pub async fn start() -> Self {
+        let sandbox = Sandbox::start(sandbox::Options::default()).await.unwrap();
+        let cluster = sandbox.add_cluster("hub").await.unwrap();
+        let kube = || kube::Client::new(cluster.service(cluster.admin_token()), "default");
+        let client = Client::new(kube(), "test", Budgets::default());
+        let controller = Client::new(
+            kube(),
+            hub::FIELD_MANAGER,
+            hub::budgets(&Limits::PRODUCTION),
+        );
+        let dir = tempfile::tempdir().unwrap();
+        let stop = CancellationToken::new();
+        let mut hub = Self {
+            client,
+            controller,
+            sandbox,
+            stop,
+            controllers: None,
+            dir,
+        };
+        let crd = Kind::new(
+            "apiextensions.k8s.io",
+            "v1",
+            "CustomResourceDefinition",
+            "customresourcedefinitions",
+            false,
+        );
+        for object in api::crds::crds() {
+            let name = object
+                .pointer("/metadata/name")
+                .and_then(Value::as_str)
+                .unwrap();
+            hub.create_at(&crd, &ObjectKey::new("", name), &object)
+                .await;
+        }
+        let namespace = Kind::new("", "v1", "Namespace", "namespaces", false);
+        let object = json!({ "metadata": { "name": WORKSPACE } });
+        hub.create_at(&namespace, &ObjectKey::new("", WORKSPACE), &object)
+            .await;
+        let kind = Kind::of::<GitRepo>();
+        let served = || async {
+            let list = hub
+                .client
+                .list::<GitRepo, _>(&kind, &Selector::default(), drop)
+                .await;
+            list.is_ok().then_some(())
+        };
+        eventually("the CRDs are served", served).await;
+        hub.start_controllers();
+        hub
+    }
+
+    /// Starts the controllers, as after a restart of their process.
+    pub fn start_controllers(&mut self) {
+        self.stop = CancellationToken::new();
+        let mut options = hub::Options::new(self.dir.path().join("git"));
+        options.allow_local_repositories = true;
+        options.polling_interval = Duration::from_millis(300);
+        let (client, stop) = (self.controller.clone(), self.stop.clone());
+        self.controllers = Some(tokio::spawn(async move {
+            hub::run_with(client, options, stop).await.unwrap();
+        }));
+    }
+
+    /// Stops the controllers and waits until they have ended.
+    pub async fn stop_controllers(&mut self) {
+        self.stop.cancel();
+        if let Some(controllers) = self.controllers.take() {
+            controllers.await.unwrap();
+        }
+    }
+
+    /// The sandbox, for counters and sizes.
+    pub fn sandbox(&self) -> &Sandbox {
+        &self.sandbox
+    }
+
+    /// Creates an object of any kind.
+    pub async fn create_at(&self, kind: &Kind, key: &ObjectKey, object: &Value) {
+        self.client
+            .create(kind, key, object, WriteOptions::default())
+            .await
+            .unwrap();
+    }
+
+    /// Registers a cluster and waits for its namespace.
+    pub async fn cluster(&self, name: &str, labels: Value) -> String {
+        let (kind, key) = (Kind::of::<Cluster>(), ObjectKey::new(WORKSPACE, name));
+        let object = json!({
+            "apiVersion": "fleet.cattle.io/v1alpha1", "kind": "Cluster",
+            "metadata": { "name": name, "namespace": WORKSPACE, "labels": labels },
+        });
+        self.create_at(&kind, &key, &object).await;
+        let assigned = || async {
+            let cluster: Cluster = self.get(name).await?;
+            (!cluster.status.namespace.is_empty()).then_some(cluster.status.namespace)
+        };
+        eventually("the cluster has a namespace", assigned).await
+    }
+
+    /// Creates a GitRepo for all clusters on the repository, with further members of its spec.
+    pub async fn git_repo(&self, name: &str, repo: &str, spec: Value) {
+        let mut object = json!({
+            "apiVersion": "fleet.cattle.io/v1alpha1", "kind": "GitRepo",
+            "metadata": { "name": name, "namespace": WORKSPACE },
+            "spec": { "repo": repo, "branch": "main", "pollingInterval": "300ms",
+                "targets": [{ "clusterSelector": {} }] },
+        });
+        for (member, value) in spec.as_object().unwrap() {
+            object["spec"][member] = value.clone();
+        }
+        self.create_at(
+            &Kind::of::<GitRepo>(),
+            &ObjectKey::new(WORKSPACE, name),
+            &object,
+        )
+        .await;
+    }
+
+    /// An object of the workspace.
+    pub async fn get<T>(&self, name: &str) -> Option<T>
+    where
+        T: kube_core::Resource<DynamicType = ()> + DeserializeOwned,
+        T::Scope: apiclient::Scope,
+    {
+        self.client
+            .get(&Kind::of::<T>(), &ObjectKey::new(WORKSPACE, name))
+            .await
+            .unwrap()
+    }
+
+    /// A deployment of a bundle.
+    pub async fn deployment(&self, namespace: &str, bundle: &str) -> Option<BundleDeployment> {
+        let key = ObjectKey::new(namespace, bundle);
+        self.client
+            .get(&Kind::of::<BundleDeployment>(), &key)
+            .await
+            .unwrap()
+    }
+
+    /// Waits until a Bundle reports this many ready deployments.
+    pub async fn bundle_ready(&self, name: &str, ready: i64) -> Bundle {
+        let found = || async {
+            let bundle: Bundle = self.get(name).await?;
+            let status = &bundle.status;
+            let current = status.observed_generation == bundle.metadata.generation.unwrap_or(0);
+            (current && status.summary.ready == ready && status.summary.desired_ready == ready)
+                .then_some(bundle)
+        };
+        eventually(
+            &format!("bundle {name} is ready on {ready} clusters"),
+            found,
+        )
+        .await
+    }
+
+    /// Patches an object with a merge patch.
+    pub async fn patch(&self, kind: &Kind, key: &ObjectKey, body: &Value) {
+        let options = WriteOptions::default();
+        let _: ObjectMeta = self
+            .client
+            .patch(kind, key, None, Patch::Merge(body), 0, options)
+            .await
+            .unwrap();
+    }
+
+    /// Plays the agents of all clusters: every deployment is applied and ready at once.
+    pub fn play_agents(&self) -> JoinHandle<()> {
+        let client = self.client.clone();
+        tokio::spawn(async move {
+            let kind = Kind::of::<BundleDeployment>();
+            let mut watch = client.watch::<BundleDeployment>(&kind, Selector::default());
+            while let Some(event) = watch.next().await {
+                let Event::Applied(deployment) = event else {
+                    continue;
+                };
+                let id = &deployment.spec.deployment_id;
+                if *id == deployment.status.applied_deployment_id {
+                    continue;
+                }
+                let key = apiclient::Object::key(&deployment);
+                let body = json!({ "status": {
+                    "appliedDeploymentID": id, "ready": true, "nonModified": true,
+                    "conditions": [{ "type": "Deployed", "status": "True" }],
+                    "resourceCounts": { "ready": 1, "desiredReady": 1 },
+                } });
+                let options = WriteOptions::default();
+                let patched: Result<ObjectMeta, _> = client
+                    .patch(&kind, &key, Some("status"), Patch::Merge(&body), 0, options)
+                    .await;
+                assert!(patched.is_ok() || patched.unwrap_err().is_not_found());
+            }
+        })
+    }
+}
+
+/// Waits until `check` finds something.
+pub async fn eventually<T, F, Fut>(what: &str, check: F) -> T
+where
+    F: Fn() -> Fut,
+    Fut: Future<Output = Option<T>>,
+{
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = check().await {
+            return found;
+        }
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "not in time: {what}"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// A git repository on disk.
+pub struct Repository {
+    dir: tempfile::TempDir,
+}
+
+impl Repository {
+    /// An empty repository.
+    pub fn new() -> Self {
+        let repository = Self {
+            dir: tempfile::tempdir().unwrap(),
+        };
+        repository.git(&["init", "--quiet", "--initial-branch", "main"]);
+        repository
+    }
+
+    /// Its path, as a GitRepo names it.
+    pub fn url(&self) -> String {
+        self.dir.path().display().to_string()
+    }
+
+    /// Its path.
+    pub fn path(&self) -> PathBuf {
+        self.dir.path().to_owned()
+    }
+
+    /// Writes files and commits everything. Returns the commit.
+    pub fn commit(&self, files: &[(&str, &str)]) -> String {
+        for (path, text) in files {
+            let path = self.dir.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        self.commit_all()
+    }
+
+    /// Removes a path and commits.
+    pub fn remove(&self, path: &str) -> String {
+        let path = self.dir.path().join(path);
+        if path.is_dir() {
+            std::fs::remove_dir_all(path).unwrap();
+        } else {
+            std::fs::remove_file(path).unwrap();
+        }
+        self.commit_all()
+    }
+
+    fn commit_all(&self) -> String {
+        self.git(&["add", "--all"]);
+        self.git(&["commit", "--quiet", "--allow-empty", "--message", "change"]);
+        self.git(&["rev-parse", "HEAD"]).trim().to_owned()
+    }
+
+    fn git(&self, args: &[&str]) -> String {
+        git(self.dir.path(), args)
+    }
+}
+
+fn git(directory: &Path, args: &[&str]) -> String {
+    let mut command = Command::new("git");
+    command
+        .args(args)
+        .current_dir(directory)
+        .env("GIT_CONFIG_GLOBAL", "/dev/null");
+    for name in ["GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"] {
+        command.env(name, "test");
+    }
+    for name in ["GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"] {
+        command.env(name, "test@localhost");
+    }
+    let output = command.output().unwrap();
+    assert!(
+        output.status.success(),
+        "git {args:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// A ConfigMap's manifest.
+pub fn config_map(name: &str, value: &str) -> String {
+    format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\ndata:\n  value: {value}\n")
+}
