@@ -277,6 +277,36 @@ async fn only_the_wanted_commit_is_fetched_and_each_new_one_adds_one_pack() {
 }
 
 #[tokio::test]
+async fn a_new_commit_brings_only_what_is_new() {
+    let source = Repo::new();
+    let noise: Vec<u8> = (0..1_000_000_u32)
+        .map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8)
+        .collect();
+    source.write("large", noise).write("small", "1").commit();
+    let bench = Bench::new();
+    let fetcher = bench.fetcher();
+    let repo = repository(&source.file_url());
+    for content in ["2", "3"] {
+        let commit = head(&fetcher, &repo).await;
+        fetcher.tree(&repo, &commit, None).await.unwrap();
+        source.write("small", content).commit();
+    }
+    let mirror = std::fs::read_dir(bench.cache.path().join("mirrors"))
+        .unwrap()
+        .next()
+        .unwrap();
+    let packs = std::fs::read_dir(mirror.unwrap().path().join("objects/pack"))
+        .unwrap()
+        .flatten();
+    let mut sizes: Vec<u64> = packs
+        .filter(|file| file.path().extension().is_some_and(|end| end == "pack"))
+        .map(|file| file.metadata().unwrap().len())
+        .collect();
+    sizes.sort_unstable();
+    assert!(sizes.len() == 2 && sizes[0] * 10 < sizes[1], "{sizes:?}");
+}
+
+#[tokio::test]
 async fn a_mirror_with_many_packs_is_made_anew() {
     let source = Repo::new();
     let mut bench = Bench::new();
