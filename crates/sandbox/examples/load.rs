@@ -3,14 +3,17 @@
 //! Prints the time it took, the largest object, shared bytes and the process's memory. CRDs are
 //! applied first and are waited for.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Instant;
 
+use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use kube::discovery::{Discovery, Scope};
 use kube::{Client, ResourceExt};
 use sandbox::{Cluster, Options, Sandbox};
+use serde_json::json;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -27,11 +30,20 @@ fn read(path: &str) -> Result<Vec<DynamicObject>, Error> {
 }
 
 fn is_crd(object: &DynamicObject) -> bool {
-    object.types.as_ref().is_some_and(|types| types.kind == "CustomResourceDefinition")
+    object
+        .types
+        .as_ref()
+        .is_some_and(|types| types.kind == "CustomResourceDefinition")
 }
 
-async fn apply_one(client: &Client, known: &Discovery, object: &DynamicObject) -> Result<(), Error> {
-    let Some(types) = &object.types else { return Ok(()) };
+async fn apply_one(
+    client: &Client,
+    known: &Discovery,
+    object: &DynamicObject,
+) -> Result<(), Error> {
+    let Some(types) = &object.types else {
+        return Ok(());
+    };
     let Some((resource, abilities)) = known.resolve_gvk(&types.clone().try_into()?) else {
         return Err(format!("{} is not served", types.kind).into());
     };
@@ -41,15 +53,33 @@ async fn apply_one(client: &Client, known: &Discovery, object: &DynamicObject) -
         None => Api::default_namespaced_with(client.clone(), &resource),
     };
     let params = PatchParams::apply("load").force();
-    let applied = api.patch(&object.name_any(), &params, &Patch::Apply(object)).await;
+    let applied = api
+        .patch(&object.name_any(), &params, &Patch::Apply(object))
+        .await;
     applied.map_err(|error| format!("{} {}: {error}", types.kind, object.name_any()))?;
     Ok(())
 }
 
 async fn apply(cluster: Cluster, objects: Arc<Vec<DynamicObject>>) -> Result<(), Error> {
     let client = Client::new(cluster.service(cluster.admin_token()), "default");
+    let names: BTreeSet<String> = objects.iter().filter_map(ResourceExt::namespace).collect();
+    for name in names {
+        let namespace =
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+        let api: Api<Namespace> = Api::all(client.clone());
+        api.patch(&name, &PatchParams::apply("load"), &Patch::Apply(namespace))
+            .await?;
+    }
     for crds in [true, false] {
-        let known = Discovery::new(client.clone()).run_aggregated().await?;
+        let known = loop {
+            let known = Discovery::new(client.clone()).run_aggregated().await?;
+            let all = objects.iter().filter(|object| is_crd(object) == crds);
+            let mut gvks = all.filter_map(|o| o.types.clone()?.try_into().ok());
+            if gvks.all(|gvk| known.resolve_gvk(&gvk).is_some()) {
+                break known;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        };
         for object in objects.iter().filter(|object| is_crd(object) == crds) {
             apply_one(&client, &known, object).await?;
         }
@@ -81,14 +111,24 @@ async fn main() -> Result<(), Error> {
     while let Some(done) = tasks.join_next().await {
         done??;
     }
-    writeln!(out, "{} objects each in {:?}", objects.len(), start.elapsed())?;
+    writeln!(
+        out,
+        "{} objects each in {:?}",
+        objects.len(),
+        start.elapsed()
+    )?;
     for cluster in sandbox.clusters().iter().take(1) {
-        let largest = cluster.sizes().into_iter().max_by_key(|size| size.largest_bytes);
+        let largest = cluster
+            .sizes()
+            .into_iter()
+            .max_by_key(|size| size.largest_bytes);
         writeln!(out, "largest: {largest:?}")?;
     }
     writeln!(out, "shared: {} bytes", sandbox.shared_bytes())?;
     let status = std::fs::read_to_string("/proc/self/status")?;
-    for line in status.lines().filter(|line| line.starts_with("VmHWM") || line.starts_with("VmRSS"))
+    for line in status
+        .lines()
+        .filter(|line| line.starts_with("VmHWM") || line.starts_with("VmRSS"))
     {
         writeln!(out, "{line}")?;
     }

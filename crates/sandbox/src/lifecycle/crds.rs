@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use apimachinery::crd::{self, TakenNames};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::Controller;
@@ -12,7 +13,7 @@ use crate::object;
 use crate::registry::{CRDS, Resource};
 use crate::rest::delete::{CRD_CLEANUP, DeleteOptions};
 use crate::rest::local::Local;
-use crate::store::{Event, GroupResource, ObjectKey};
+use crate::store::{Entry, Event, GroupResource, ObjectKey};
 
 /// See the module's text.
 pub(super) struct Crds;
@@ -46,24 +47,50 @@ impl Controller for Crds {
         let Some(resource) = resource(local) else {
             return true;
         };
-        let Some(crd) = local.get(&resource, "", &key.name) else {
+        let store = &local.cluster().store;
+        let Some(entry) = store.get(local.cluster().id, &CRDS, key) else {
             return true;
         };
-        if object::is_deleting(&crd) {
-            return terminate(local, &resource, &crd);
+        if entry.meta.deleting {
+            let crd = local.get(&resource, "", &key.name);
+            return crd.is_none_or(|crd| terminate(local, &resource, &crd));
         }
-        let taken = taken(local, &resource, &crd);
+        let Some(names) = names(&entry) else {
+            return true;
+        };
+        let taken = taken(local, &resource, &names.group, &key.name);
         let now = local.now();
-        let done = local.modify(&resource, ("", &key.name), "status", &mut |crd| {
-            let status = crd::next_status(crd, &taken, &now);
+        let done = local.modify_own_status(&resource, &key.name, &mut |crd| {
+            let mut named = crd.clone();
+            object::member_mut(&mut named, "spec").insert("names".to_owned(), names.names.clone());
+            let status = crd::next_status(&named, &taken, &now);
             if crd.get("status") == Some(&status) {
                 return false;
             }
             object::as_object_mut(crd).insert("status".to_owned(), status);
             true
         });
-        done.is_ok() || local.get(&resource, "", &key.name).is_none()
+        done.is_ok() || store.get(local.cluster().id, &CRDS, key).is_none()
     }
+}
+
+/// The part of a CRD's spec that its status depends on; schemas, which may be large, are skipped.
+#[derive(Deserialize)]
+struct Names {
+    group: String,
+    names: Value,
+}
+
+fn names(entry: &Entry) -> Option<Names> {
+    #[derive(Deserialize)]
+    struct Crd {
+        spec: Names,
+    }
+    let mut bytes = Vec::new();
+    entry.payload.write(&mut bytes, None, entry.revision);
+    serde_json::from_slice::<Crd>(&bytes)
+        .ok()
+        .map(|crd| crd.spec)
 }
 
 fn resource(local: &Local) -> Option<Arc<Resource>> {
@@ -73,15 +100,17 @@ fn resource(local: &Local) -> Option<Arc<Resource>> {
 }
 
 /// The names that the other CRDs of the group hold.
-fn taken(local: &Local, resource: &Resource, crd: &Value) -> TakenNames {
-    let group = object::str_at(crd, &["spec", "group"]);
+fn taken(local: &Local, resource: &Resource, group: &str, name: &str) -> TakenNames {
     let suffix = format!(".{group}");
     let mut taken = TakenNames::default();
     for entry in local.entries(resource, None) {
-        // A CRD's name ends in its group, so only those need decoding.
+        // A CRD's name ends in its group, and names are accepted in status, a small part of it.
         if entry.key.name.ends_with(&suffix)
-            && *entry.key.name != *object::name(crd)
-            && let Ok(other) = crate::rest::decode(resource, &entry)
+            && *entry.key.name != *name
+            && let Ok(other) =
+                entry
+                    .payload
+                    .decode_own(&resource.kind, &resource.api_version, entry.revision)
         {
             taken.add(&other);
         }

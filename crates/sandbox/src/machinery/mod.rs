@@ -7,7 +7,9 @@ pub(crate) mod kinds;
 mod ownership;
 mod typed;
 
-use std::sync::{Arc, LazyLock};
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use apimachinery::types::{Kind, TypeRef, Types};
 use apimachinery::{builtin, crd, patch as patches, structural};
@@ -196,6 +198,45 @@ fn admit_builtin(call: &mut Call, new: &mut Value, old: Option<&Value>) -> Resul
     }
 }
 
+/// CRDs that were found valid: hundreds of clusters get the same ones, and checking a large schema
+/// takes longer than all the rest of a write.
+#[derive(Default)]
+struct ValidCrds {
+    hasher: RandomState,
+    hashes: Mutex<HashSet<u64>>,
+}
+
+/// More different CRDs than this start the memory of valid ones anew.
+const VALID_CRDS_MAX: usize = 10_000;
+
+static VALID_CRDS: LazyLock<ValidCrds> = LazyLock::new(ValidCrds::default);
+
+impl ValidCrds {
+    fn hash(&self, crd: &Value) -> u64 {
+        let annotations = crd.get("metadata").and_then(|meta| meta.get("annotations"));
+        let parts = (object::name(crd), annotations, crd.get("spec"));
+        // The hash is keyed at random, so nobody can make two CRDs share one on purpose.
+        self.hasher.hash_one(parts)
+    }
+
+    fn knows(&self, crd: &Value) -> bool {
+        let hash = self.hash(crd);
+        self.hashes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(&hash)
+    }
+
+    fn add(&self, crd: &Value) {
+        let hash = self.hash(crd);
+        let mut hashes = self.hashes.lock().unwrap_or_else(PoisonError::into_inner);
+        if hashes.len() >= VALID_CRDS_MAX {
+            hashes.clear();
+        }
+        hashes.insert(hash);
+    }
+}
+
 /// Defaults and checks of a CRD.
 fn admit_crd(
     call: &Call,
@@ -214,7 +255,12 @@ fn admit_crd(
         // Nothing of a status can make the rest invalid, and schemas are dear to check.
         Some(old) if old.get("spec") == new.get("spec") => Ok(Vec::new()),
         Some(old) => crd::validate_update(new, old, &SCHEMAS),
-        None => crd::validate(new, &SCHEMAS),
+        None if VALID_CRDS.knows(new) => Ok(Vec::new()),
+        None => crd::validate(new, &SCHEMAS).inspect(|errors| {
+            if errors.is_empty() {
+                VALID_CRDS.add(new);
+            }
+        }),
     };
     errors.map_err(|error| {
         Status::bad_request(format!(

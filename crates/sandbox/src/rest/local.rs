@@ -123,6 +123,21 @@ impl Local {
         update::update(&mut call, update::Edit::Modify(modify)).map(|written| written.object)
     }
 
+    /// Changes the status of an object as [`update::update_own_status`] does.
+    ///
+    /// # Errors
+    /// As a client gets them; `NotFound` if the object is gone.
+    pub(crate) fn modify_own_status(
+        &self,
+        resource: &Arc<Resource>,
+        name: &str,
+        modify: &mut dyn FnMut(&mut Value) -> bool,
+    ) -> Result<(), Status> {
+        let mut call = self.call(Arc::clone(resource), "", name);
+        "status".clone_into(&mut call.subresource);
+        update::update_own_status(&mut call, modify)
+    }
+
     /// Deletes an object.
     ///
     /// # Errors

@@ -56,6 +56,48 @@ pub(crate) fn update(call: &mut Call, mut edit: Edit<'_>) -> Result<Written, Sta
     Err(Status::modified(&call.resource.group_resource, &call.name))
 }
 
+/// Changes the status of the object named by the call without decoding its large parts, which a
+/// status write cannot change. For the server's own writes on kinds whose checks do not look at
+/// status.
+///
+/// # Errors
+/// `NotFound`, `Conflict` after too many rounds.
+pub(crate) fn update_own_status(
+    call: &mut Call,
+    modify: &mut dyn FnMut(&mut Value) -> bool,
+) -> Result<(), Status> {
+    let resource = Arc::clone(&call.resource);
+    for _ in 0..ATTEMPTS_MAX {
+        let entry = call.entry()?;
+        let old = entry
+            .payload
+            .decode_own(&resource.kind, &resource.api_version, entry.revision)
+            .map_err(|error| Status::internal(&format!("cannot decode stored object: {error}")))?;
+        let mut new = old.clone();
+        if !modify(&mut new) {
+            return Ok(());
+        }
+        metadata::carry_over(&mut new, &old);
+        machinery::record_owner(call, Some(&old), &mut new, Operation::Update);
+        let mut draft = call.encode(&new)?;
+        draft.payload = draft.payload.with_shared_of(&entry.payload);
+        let (cluster, bucket) = (&call.cluster, &resource.bucket);
+        match cluster
+            .store
+            .update(cluster.id, bucket, &entry.key, entry.revision, draft)
+        {
+            Err(store::Error::Conflict { .. }) => {}
+            done => {
+                let gr = &resource.group_resource;
+                return done
+                    .map(|_| ())
+                    .map_err(|e| Status::of_store(&e, gr, &call.name));
+            }
+        }
+    }
+    Err(Status::modified(&resource.group_resource, &call.name))
+}
+
 /// One round; `None` asks for another because the object moved meanwhile.
 fn attempt(
     call: &mut Call,

@@ -142,6 +142,31 @@ impl Payload {
         serde_json::from_slice(&bytes)
     }
 
+    /// Decodes the object without its shared segments, which may be most of it.
+    ///
+    /// # Errors
+    /// As [`Payload::decode`].
+    pub(crate) fn decode_own(
+        &self,
+        kind: &str,
+        api_version: &str,
+        revision: u64,
+    ) -> serde_json::Result<Value> {
+        let own = Self {
+            shared: Box::default(),
+            ..self.clone()
+        };
+        own.decode(kind, api_version, revision)
+    }
+
+    /// This payload's own part with the shared segments of another.
+    pub(crate) fn with_shared_of(self, other: &Self) -> Self {
+        Self {
+            shared: other.shared.clone(),
+            ..self
+        }
+    }
+
     /// Bytes of the object, without type and resourceVersion.
     pub(crate) fn len(&self) -> usize {
         self.head.len()
