@@ -1,5 +1,9 @@
 //! The generated CustomResourceDefinitions against the rules an API server applies to them.
 
+#![expect(clippy::expect_used, reason = "what is missing must fail the test")]
+
+use std::fmt::Write as _;
+
 use api::crds::crds;
 use serde_json::{Map, Value};
 
@@ -225,8 +229,9 @@ fn names_scopes_and_columns_are_upstreams() {
             .flatten()
             .filter_map(|column| column["name"].as_str())
             .collect();
-        table += &format!(
-            "{} {} {} status={} categories={} columns={}\n",
+        let _ = writeln!(
+            table,
+            "{} {} {} status={} categories={} columns={}",
             definition["metadata"]["name"],
             spec["names"]["kind"],
             spec["scope"],

@@ -35,10 +35,16 @@ mod tests {
         let limits = Limits::PRODUCTION;
         let mut rollup = Rollup::new(limits);
         let pending = Contribution::pending(bundle.clone(), cluster);
-        rollup.set(key.clone(), pending.clone().failed("label zone is missing", &limits));
+        rollup.set(
+            key.clone(),
+            pending.clone().failed("label zone is missing", &limits),
+        );
         let view = rollup.bundle(&bundle);
         assert_eq!(view.summary.err_applied, 1);
-        assert_eq!(view.ready_message, "ErrApplied(1) [Cluster ns/edge-7: label zone is missing]");
+        assert_eq!(
+            view.ready_message,
+            "ErrApplied(1) [Cluster ns/edge-7: label zone is missing]"
+        );
         rollup.set(key, pending);
         assert_eq!(rollup.bundle(&bundle).summary.pending, 1);
     }

@@ -481,20 +481,20 @@ fn resources_from_scratch(deployments: &[(ObjectKey, &BundleDeployment)]) -> Vec
             State::NotReady | State::Modified => "Ready",
             other => other.as_str(),
         };
-        let mut states: BTreeMap<Id, String> = BTreeMap::new();
+        let mut by_id: BTreeMap<Id, String> = BTreeMap::new();
         let status = &deployment.status;
         let id = |a: &String, k: &String, ns: &String, n: &String| {
             (a.clone(), k.clone(), ns.clone(), n.clone())
         };
         for r in &status.resources {
-            states.insert(
+            by_id.insert(
                 id(&r.api_version, &r.kind, &r.namespace, &r.name),
                 usual.to_owned(),
             );
         }
         for r in &status.non_ready_status {
             let state = r.summary.state.clone();
-            states.insert(id(&r.api_version, &r.kind, &r.namespace, &r.name), state);
+            by_id.insert(id(&r.api_version, &r.kind, &r.namespace, &r.name), state);
         }
         for r in &status.modified_status {
             let state = if r.delete {
@@ -504,12 +504,12 @@ fn resources_from_scratch(deployments: &[(ObjectKey, &BundleDeployment)]) -> Vec
             } else {
                 "Modified"
             };
-            states.insert(
+            by_id.insert(
                 id(&r.api_version, &r.kind, &r.namespace, &r.name),
                 state.to_owned(),
             );
         }
-        for ((api_version, kind, namespace, name), state) in states {
+        for ((api_version, kind, namespace, name), state) in by_id {
             let group = api_version
                 .split_once('/')
                 .map_or(String::new(), |(g, _)| format!("{g}."));

@@ -200,3 +200,133 @@ impl TargetIndex {
         scope
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn index() -> TargetIndex {
+        let mut index = TargetIndex::new();
+        let dev = json!({"targets": [{"clusterSelector": {"matchLabels": {"env": "dev"}}}]});
+        let all = json!({"targets": [{"clusterSelector": {}}]});
+        for (namespace, name, labels, annotations, spec) in [
+            ("a", "dev", json!({}), json!({}), &dev),
+            ("a", "all", json!({}), json!({}), &all),
+            ("b", "shared", json!({"share": "yes"}), json!({}), &all),
+            ("b", "own", json!({}), json!({}), &all),
+            (
+                "a",
+                "fleet-agent-one",
+                json!({}),
+                json!({OBJECT_SET_ID: "fleet-manage-agent"}),
+                &all,
+            ),
+            (
+                "a",
+                "fleet-agent-two",
+                json!({}),
+                json!({OBJECT_SET_ID: "fleet-manage-agent"}),
+                &all,
+            ),
+        ] {
+            let metadata = json!({
+                "namespace": namespace, "name": name, "labels": labels, "annotations": annotations,
+            });
+            index.set_bundle(&read(json!({"metadata": metadata, "spec": spec})));
+        }
+        index
+    }
+
+    fn read<T: serde::de::DeserializeOwned>(value: Value) -> T {
+        serde_json::from_value(value).expect("a good fixture")
+    }
+
+    fn mapping() -> BundleNamespaceMapping {
+        read(json!({
+            "metadata": {"namespace": "b", "name": "to-a"},
+            "bundleSelector": {"matchLabels": {"share": "yes"}},
+            "namespaceSelector": {"matchLabels": {"team": "a"}},
+        }))
+    }
+
+    fn concerned(index: &TargetIndex, before: Option<&str>, now: Option<&str>) -> Vec<String> {
+        let labels = |env: &str| BTreeMap::from([("env".to_owned(), env.to_owned())]);
+        let (before, now) = (before.map(labels), now.map(labels));
+        let facts = |labels| ClusterFacts {
+            name: "one",
+            labels,
+            groups: &[],
+        };
+        let team = BTreeMap::from([("team".to_owned(), "a".to_owned())]);
+        let (before, now) = (before.as_ref().map(facts), now.as_ref().map(facts));
+        index
+            .concerned(before.as_ref(), now.as_ref(), "a", &team)
+            .into_iter()
+            .map(|((namespace, name), concern)| format!("{namespace}/{name} {concern:?}"))
+            .collect()
+    }
+
+    #[test]
+    fn a_change_concerns_the_bundles_that_mean_or_meant_the_cluster() {
+        let index = index();
+        let agent = "a/fleet-agent-one Refresh".to_owned();
+        let everything = |dev: &str| {
+            vec![
+                "a/all Refresh".to_owned(),
+                format!("a/dev {dev}"),
+                agent.clone(),
+            ]
+        };
+        assert_eq!(concerned(&index, None, Some("dev")), everything("Refresh"));
+        assert_eq!(
+            concerned(&index, Some("dev"), Some("prod")),
+            everything("CleanUp")
+        );
+        assert_eq!(
+            concerned(&index, Some("prod"), Some("prod")),
+            ["a/all Refresh".to_owned(), agent]
+        );
+        assert_eq!(
+            concerned(&index, Some("dev"), None),
+            [
+                "a/all CleanUp",
+                "a/dev CleanUp",
+                "a/fleet-agent-one CleanUp"
+            ]
+        );
+        assert!(concerned(&index, None, None).is_empty());
+    }
+
+    #[test]
+    fn mapped_bundles_are_concerned_while_they_are_mapped() {
+        let mut index = index();
+        index.set_mapping(&mapping());
+        assert!(concerned(&index, None, Some("x")).contains(&"b/shared Refresh".to_owned()));
+        assert!(!concerned(&index, None, Some("x")).contains(&"b/own Refresh".to_owned()));
+        index.set_mapping(&BundleNamespaceMapping {
+            bundle_selector: None,
+            ..mapping()
+        });
+        assert_eq!(concerned(&index, None, Some("x")).len(), 2);
+        index.set_mapping(&mapping());
+        index.remove_mapping("b", "to-a");
+        assert_eq!(concerned(&index, None, Some("x")).len(), 2);
+    }
+
+    #[test]
+    fn a_removed_bundle_is_concerned_by_nothing() {
+        let mut index = index();
+        for name in [
+            "all",
+            "fleet-agent-one",
+            "fleet-agent-two",
+            "dev",
+            "never-was",
+        ] {
+            index.remove_bundle("a", name);
+        }
+        assert!(concerned(&index, Some("dev"), Some("dev")).is_empty());
+    }
+}

@@ -178,3 +178,57 @@ fn replace_label_references(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i32>().prop_map(Value::from),
+            (-1.0e9..1.0e9).prop_map(Value::from),
+            "[ -~éÄ\\n\\t:#'\"{}$-]{0,12}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 24, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map("[ -~]{0,6}", inner, 0..4)
+                    .prop_map(|members| Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn values_without_templates_need_no_rendering(
+            members in prop::collection::btree_map("[ -~]{0,6}", json(), 0..5)
+        ) {
+            let values: Values = members.into_iter().collect();
+            prop_assume!(!needs_rendering(&values));
+            let rendered = Templates::production().render_values(&values, &Value::Null);
+            prop_assert_eq!(
+                rendered.map(|rendered| api::ids::values_json(&rendered)).map_err(|e| e.to_string()),
+                Ok(api::ids::values_json(&values))
+            );
+        }
+    }
+
+    #[test]
+    fn references_are_replaced_to_a_depth_of_fifty() {
+        let nested = |levels: usize| {
+            let leaf = serde_json::json!({"a": "global.fleet.clusterLabels.x"});
+            let value = (1..levels).fold(leaf, |inner, _| serde_json::json!({"a": inner}));
+            value.as_object().cloned().unwrap_or_default()
+        };
+        let labels = BTreeMap::from([("x".to_owned(), "found".to_owned())]);
+        let mut values = nested(DEPTH_MAX + 1);
+        assert!(replace_label_references(&mut values, &labels, 0).is_ok());
+        assert!(serde_json::to_string(&values).is_ok_and(|text| text.contains("found")));
+        let refused = replace_label_references(&mut nested(DEPTH_MAX + 2), &labels, 0);
+        assert!(matches!(refused, Err(Error::TooDeep)));
+    }
+}
