@@ -24,6 +24,7 @@ mod git;
 mod mirror;
 mod objects;
 mod reference;
+mod tree;
 mod url;
 
 use std::collections::BTreeSet;
