@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::context::{Findings, IMMUTABLE, list, text};
+use super::context::{Findings, IMMUTABLE, list, port_name, text};
 use crate::field::{FieldError, Path};
 use crate::names::check_dns_subdomain;
 
@@ -103,7 +103,10 @@ fn backend(backend: &Value, path: &Path, found: &mut Findings) {
             found.invalid(&path, "", "cannot set both port name & port number");
         }
         (true, _) => found.port(&port["number"], &path.child("port").child("number")),
-        (false, _) => {}
+        (false, _) => {
+            let name = text(port, "/name");
+            found.complaints(&path.child("port").child("name"), name, port_name(name));
+        }
     }
 }
 

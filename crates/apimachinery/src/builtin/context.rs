@@ -243,7 +243,7 @@ pub(super) fn port_name(name: &str) -> Vec<String> {
         }
     };
     let good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    say(name.len() > 15, "must be no more than 15 bytes");
+    say(name.len() > 15, "must be no more than 15 characters");
     say(
         name.is_empty() || !name.bytes().all(good),
         "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)",

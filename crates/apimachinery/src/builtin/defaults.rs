@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
+use super::normalise::normalise;
 use super::rules::Rules;
 
 fn rules() -> &'static Rules {
@@ -30,6 +31,7 @@ pub fn apply_defaults(group: &str, kind: &str, object: &mut Value) {
         pod_defaults(spec);
     }
     after(group, kind, object);
+    normalise(kind, object);
 }
 
 /// What an object gets once, when it is created with its `metadata.uid`: the selector and labels of a Job, the finalizer of a
@@ -91,6 +93,7 @@ fn after(group: &str, kind: &str, object: &mut Value) {
     match (group, kind) {
         ("", "Pod") => {
             requests_from_limits(object);
+            host_ports(object);
             quality_of_service(object);
         }
         ("", "Service") => service(object),
@@ -170,17 +173,6 @@ fn pod_defaults(spec: &mut Value) {
             volume.insert("emptyDir".to_owned(), json!({}));
         }
     }
-    let host_network = spec.get("hostNetwork") == Some(&Value::Bool(true));
-    for key in ["containers", "initContainers"] {
-        for container in each(spec, key).filter(|_| host_network) {
-            let ports = container.get_mut("ports").and_then(Value::as_array_mut);
-            for port in ports.into_iter().flatten().filter_map(Value::as_object_mut) {
-                if let Some(number) = port.get("containerPort").cloned() {
-                    port.entry("hostPort").or_insert(number);
-                }
-            }
-        }
-    }
     // The old name of the service account is kept in step with the new one.
     if let Some(map) = spec.as_object_mut() {
         let name = ["serviceAccountName", "serviceAccount"]
@@ -193,6 +185,24 @@ fn pod_defaults(spec: &mut Value) {
         if let Some(name) = name {
             map.insert("serviceAccountName".to_owned(), name.clone());
             map.insert("serviceAccount".to_owned(), name);
+        }
+    }
+}
+
+/// On the network of the node a port of a container is one of the node.
+fn host_ports(object: &mut Value) {
+    let Some(spec) = object.get_mut("spec") else {
+        return;
+    };
+    let host_network = spec.get("hostNetwork") == Some(&Value::Bool(true));
+    for key in ["containers", "initContainers"] {
+        for container in each(spec, key).filter(|_| host_network) {
+            let ports = container.get_mut("ports").and_then(Value::as_array_mut);
+            for port in ports.into_iter().flatten().filter_map(Value::as_object_mut) {
+                if let Some(number) = port.get("containerPort").cloned() {
+                    port.entry("hostPort").or_insert(number);
+                }
+            }
         }
     }
 }

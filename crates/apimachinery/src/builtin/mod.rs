@@ -11,6 +11,7 @@ mod admission;
 mod context;
 mod core;
 mod defaults;
+mod normalise;
 mod pods;
 mod quantity;
 mod rbac;
@@ -24,7 +25,7 @@ mod tests;
 use serde_json::Value;
 
 pub use self::defaults::{apply_defaults, prepare_create};
-pub use self::quantity::{Quantity, QuantityError, bad_quantity};
+pub use self::quantity::{Quantity, QuantityError, bad_quantity, canonical};
 use crate::field::FieldError;
 
 /// What is wrong with a new object that has its defaults; empty when nothing is, or when the kind has no rules.

@@ -97,6 +97,17 @@ fn spec(spec: &Value, path: &Path, found: &mut Findings) {
     );
     found.labels(&spec["nodeSelector"], &path.child("nodeSelector"));
     found.non_negative(spec, &["terminationGracePeriodSeconds"], path);
+    for (index, one) in list(spec, "/topologySpreadConstraints").iter().enumerate() {
+        let path = path.child("topologySpreadConstraints").index(index);
+        let words = ["DoNotSchedule", "ScheduleAnyway"];
+        let word = text(one, "/whenUnsatisfiable");
+        if !words.contains(&word) {
+            let path = path.child("whenUnsatisfiable");
+            found
+                .errors
+                .push(FieldError::not_supported(&path, word, &words));
+        }
+    }
     let account = text(spec, "/serviceAccountName");
     if !account.is_empty() {
         let complaints = crate::names::check_dns_subdomain(account);
@@ -250,7 +261,8 @@ fn env(variable: &Value, path: &Path, found: &mut Findings) {
 fn mounts(one: &Value, volumes: &BTreeSet<String>, path: &Path, found: &mut Findings) {
     let mut places = BTreeSet::new();
     for (index, mount) in list(one, "/volumeMounts").iter().enumerate() {
-        let path = path.child("volumeMounts").index(index);
+        let mounts_path = path.child("volumeMounts");
+        let path = mounts_path.index(index);
         let (name, place) = (text(mount, "/name"), text(mount, "/mountPath"));
         if name.is_empty() {
             found.required(&path.child("name"), "");
@@ -267,10 +279,12 @@ fn mounts(one: &Value, volumes: &BTreeSet<String>, path: &Path, found: &mut Find
             found.invalid(&path.child("mountPath"), place, "must be unique");
         }
         let sub_path = text(mount, "/subPath");
+        // Quirk: the server leaves the index out of this path.
+        let of_all = mounts_path.child("subPath");
         if sub_path.starts_with('/') {
-            found.invalid(&path.child("subPath"), sub_path, "must be a relative path");
+            found.invalid(&of_all, sub_path, "must be a relative path");
         } else if sub_path.split('/').any(|part| part == "..") {
-            found.invalid(&path.child("subPath"), sub_path, "must not contain '..'");
+            found.invalid(&of_all, sub_path, "must not contain '..'");
         }
     }
 }

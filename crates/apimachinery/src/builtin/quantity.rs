@@ -82,6 +82,64 @@ impl Quantity {
     }
 }
 
+/// The canonical form of a quantity: no fraction, the largest suffix of its family that leaves a whole number. `None` for a text that is no
+/// quantity.
+pub fn canonical(text: &str) -> Option<String> {
+    let Quantity(nanos) = Quantity::parse(text).ok()?;
+    let unsigned = text.trim_start_matches(['+', '-']);
+    let suffix = unsigned.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+    let bytes = nanos / NANO + i128::from(nanos % NANO > 0);
+    // A binary quantity below 1024 is printed as a decimal one.
+    if suffix.ends_with('i') && bytes.abs() >= 1_024 {
+        return Some(binary(bytes));
+    }
+    Some(decimal_form(
+        nanos,
+        suffix.starts_with('e') || (suffix.starts_with('E') && suffix.len() > 1),
+    ))
+}
+
+const NANO: i128 = 1_000_000_000;
+
+fn binary(mut bytes: i128) -> String {
+    let mut suffixes = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"]
+        .into_iter()
+        .peekable();
+    let mut suffix = suffixes.next().unwrap_or_default();
+    while bytes % 1_024 == 0
+        && let Some(next) = suffixes.next()
+    {
+        bytes /= 1_024;
+        suffix = next;
+    }
+    format!("{bytes}{suffix}")
+}
+
+fn decimal_form(mut nanos: i128, with_exponent: bool) -> String {
+    const SUFFIXES: [(&str, &str); 10] = [
+        ("n", "e-9"),
+        ("u", "e-6"),
+        ("m", "e-3"),
+        ("", ""),
+        ("k", "e3"),
+        ("M", "e6"),
+        ("G", "e9"),
+        ("T", "e12"),
+        ("P", "e15"),
+        ("E", "e18"),
+    ];
+    if nanos == 0 {
+        return "0".to_owned();
+    }
+    let mut step = 0;
+    while nanos % 1_000 == 0 && step + 1 < SUFFIXES.len() {
+        nanos /= 1_000;
+        step += 1;
+    }
+    let (suffix, exponent) = SUFFIXES[step];
+    format!("{nanos}{}", if with_exponent { exponent } else { suffix })
+}
+
 enum Scale {
     Binary(u32),
     Decimal(i32),
@@ -179,6 +237,36 @@ mod tests {
         assert!(parse("-1") < parse("0"));
         assert!(parse("1Gi") > parse("1G"));
         assert!(Quantity::parse("9999999999999999999999E").is_ok());
+    }
+
+    #[test]
+    fn quantities_have_one_canonical_form() {
+        let cases = [
+            ("1.5", "1500m"),
+            ("1000m", "1"),
+            ("1000", "1k"),
+            ("0.1", "100m"),
+            ("3072Mi", "3Gi"),
+            ("1.5Gi", "1536Mi"),
+            ("2000Mi", "2000Mi"),
+            ("512Ki", "512Ki"),
+            ("0Gi", "0"),
+            ("1e3", "1e3"),
+            ("12E", "12E"),
+            ("128974848", "128974848"),
+            ("-1.5", "-1500m"),
+            ("0.5Ki", "512"),
+            ("1", "1"),
+            ("+1", "1"),
+            ("1024Ki", "1Mi"),
+            ("100m", "100m"),
+            ("1u", "1u"),
+        ];
+        for (text, form) in cases {
+            assert_eq!(canonical(text).as_deref(), Some(form), "{text}");
+            assert_eq!(canonical(form).as_deref(), Some(form), "{form}");
+        }
+        assert_eq!(canonical("x"), None);
     }
 
     #[test]

@@ -40,6 +40,9 @@ pub(super) fn check(object: &Value, old: Option<&Value>, found: &mut Findings) {
     }
     ports_errors(ports, &path.child("ports"), found);
     found.labels(&spec["selector"], &path.child("selector"));
+    let families = ["PreferDualStack", "RequireDualStack", "SingleStack"];
+    found.one_of(spec, "ipFamilyPolicy", &families, &path);
+    exposure(spec, &path, found);
     found.one_of(spec, "sessionAffinity", &["ClientIP", "None"], &path);
     if kind == "ClusterIP"
         && ports
@@ -52,6 +55,29 @@ pub(super) fn check(object: &Value, old: Option<&Value>, found: &mut Findings) {
                 found.forbidden(&path, "may not be used when `type` is 'ClusterIP'");
             }
         }
+    }
+}
+
+/// Fields that only some types of Services may have.
+fn exposure(spec: &Value, path: &Path, found: &mut Findings) {
+    let kind = text(spec, "/type");
+    let exposed = matches!(kind, "LoadBalancer" | "NodePort")
+        || (kind == "ClusterIP" && !list(spec, "/externalIPs").is_empty());
+    let policy = text(spec, "/externalTrafficPolicy");
+    if !policy.is_empty() && !exposed {
+        let why = "may only be set for externally-accessible services";
+        found.invalid(&path.child("externalTrafficPolicy"), policy, why);
+    }
+    if kind == "LoadBalancer" {
+        return;
+    }
+    let why = "may only be used when `type` is 'LoadBalancer'";
+    if !list(spec, "/loadBalancerSourceRanges").is_empty() {
+        // Quirk: the server writes this name in capitals.
+        found.forbidden(&path.child("LoadBalancerSourceRanges"), why);
+    }
+    if !text(spec, "/loadBalancerClass").is_empty() {
+        found.forbidden(&path.child("loadBalancerClass"), why);
     }
 }
 

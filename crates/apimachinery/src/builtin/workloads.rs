@@ -208,10 +208,9 @@ fn with_claim_volumes(spec: &Value) -> Value {
         .cloned()
         .collect();
     if let Some(pod) = template.get_mut("spec").and_then(Value::as_object_mut) {
-        // Own volumes come first so that their places in errors are right.
         pod.insert(
             "volumes".to_owned(),
-            own.into_iter().chain(claims).collect(),
+            claims.into_iter().chain(own).collect(),
         );
     }
     template
@@ -399,7 +398,10 @@ fn budget(spec: &Value, path: &Path, found: &mut Findings) {
     let (min, max) = (&spec["minAvailable"], &spec["maxUnavailable"]);
     if !min.is_null() && !max.is_null() {
         let why = "minAvailable and maxUnavailable cannot be both set";
-        found.invalid(path, spec.clone(), why);
+        // The server prints its internal form.
+        let shown = serde_json::json!({"MinAvailable": min, "Selector": spec["selector"], "MaxUnavailable": max,
+            "UnhealthyPodEvictionPolicy": spec["unhealthyPodEvictionPolicy"]});
+        found.invalid(path, shown, why);
     }
     int_or_percent(min, &path.child("minAvailable"), found);
     int_or_percent(max, &path.child("maxUnavailable"), found);

@@ -135,7 +135,7 @@ fn err_bad_definitions_are_refused_in_the_words_of_the_server() {
                 "metadata.name: Invalid value: \"foos.example.com\": must be spec.names.plural+\".\"+spec.group",
                 "spec.group: Required value",
                 "spec.scope: Required value",
-                "spec.versions: Invalid value: []: must have exactly one version marked as storage version",
+                "spec.versions: Invalid value: null: must have exactly one version marked as storage version",
                 "spec.names.plural: Required value",
                 "spec.names.singular: Required value",
                 "spec.names.kind: Required value",

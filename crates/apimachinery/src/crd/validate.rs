@@ -234,7 +234,11 @@ fn shorten(versions: &[Value]) -> Value {
             "SelectableFields": null,
         })
     };
-    versions.iter().map(keep).collect()
+    if versions.is_empty() {
+        Value::Null
+    } else {
+        versions.iter().map(keep).collect()
+    }
 }
 
 fn deprecation_errors(version: &Value, path: &Path, errors: &mut Vec<FieldError>) {
