@@ -61,7 +61,9 @@ impl KubeVersion {
         let trimmed = text.trim_start();
         let rest = trimmed.strip_prefix('v').unwrap_or(trimmed);
         let numbers = leading_numbers(rest);
-        let first = numbers.first().ok_or_else(|| VersionError::NotAVersion(text.to_owned()))?;
+        let first = numbers
+            .first()
+            .ok_or_else(|| VersionError::NotAVersion(text.to_owned()))?;
         if numbers.len() < 2 {
             return Err(VersionError::TooShort(text.to_owned()));
         }
@@ -79,8 +81,11 @@ impl KubeVersion {
             })?;
             values.push(value.to_string());
         }
-        let version =
-            if text.starts_with('v') { text.to_owned() } else { format!("v{text}") };
+        let version = if text.starts_with('v') {
+            text.to_owned()
+        } else {
+            format!("v{text}")
+        };
         Ok(Self {
             version,
             normalized: format!("v{}", values.join(".")),
@@ -95,7 +100,9 @@ fn leading_numbers(text: &str) -> Vec<&str> {
     let mut numbers = Vec::new();
     let mut rest = text;
     loop {
-        let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let end = rest
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(rest.len());
         if end == 0 {
             return numbers;
         }
@@ -124,7 +131,10 @@ impl Default for Capabilities {
                 major: "1".to_owned(),
                 minor: "37".to_owned(),
             },
-            api_versions: DEFAULT_API_VERSIONS.iter().map(|v| (*v).to_owned()).collect(),
+            api_versions: DEFAULT_API_VERSIONS
+                .iter()
+                .map(|v| (*v).to_owned())
+                .collect(),
         }
     }
 }
@@ -198,12 +208,20 @@ mod tests {
     fn versions_are_read_loosely() {
         for (text, version, normalized, minor) in [
             ("1.30", "v1.30", "v1.30", "30"),
-            ("v1.33.4-gke.1245000", "v1.33.4-gke.1245000", "v1.33.4", "33"),
+            (
+                "v1.33.4-gke.1245000",
+                "v1.33.4-gke.1245000",
+                "v1.33.4",
+                "33",
+            ),
             ("1.19.16+k3s1", "v1.19.16+k3s1", "v1.19.16", "19"),
             ("v1.02.0", "v1.02.0", "v1.2.0", "2"),
         ] {
             let got = KubeVersion::parse(text).expect(text);
-            assert_eq!((got.version.as_str(), got.normalized.as_str()), (version, normalized));
+            assert_eq!(
+                (got.version.as_str(), got.normalized.as_str()),
+                (version, normalized)
+            );
             assert_eq!(got.minor, minor);
         }
     }
@@ -214,9 +232,15 @@ mod tests {
             ("", "could not parse \"\" as version"),
             ("latest", "could not parse \"latest\" as version"),
             ("1", "illegal version string \"1\""),
-            ("01.2", "illegal zero-prefixed version component \"01\" in \"01.2\""),
+            (
+                "01.2",
+                "illegal zero-prefixed version component \"01\" in \"01.2\"",
+            ),
         ] {
-            assert_eq!(KubeVersion::parse(text).map_err(|e| e.to_string()), Err(want.to_owned()));
+            assert_eq!(
+                KubeVersion::parse(text).map_err(|e| e.to_string()),
+                Err(want.to_owned())
+            );
         }
     }
 }

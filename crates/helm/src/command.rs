@@ -3,6 +3,7 @@
 //! In: a chart, merged values, flags. Out: the text or files to write, warnings, and errors in Helm's
 //! words. Reads and writes nothing: the program around it does.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use gotemplate::{Limits, Renderer, TemplateSet};
@@ -99,7 +100,11 @@ pub enum TemplateError {
 }
 
 fn debug_hint(hint: bool) -> &'static str {
-    if hint { "\n\nUse --debug flag to render out invalid YAML" } else { "" }
+    if hint {
+        "\n\nUse --debug flag to render out invalid YAML"
+    } else {
+        ""
+    }
 }
 
 impl TemplateError {
@@ -121,10 +126,15 @@ pub fn template(
 ) -> Result<TemplateOutput, TemplateError> {
     let mut capabilities = Capabilities::default();
     if let Some(version) = &flags.kube_version {
-        capabilities.kube_version = KubeVersion::parse(version)
-            .map_err(|source| TemplateError::KubeVersion { version: version.clone(), source })?;
+        capabilities.kube_version =
+            KubeVersion::parse(version).map_err(|source| TemplateError::KubeVersion {
+                version: version.clone(),
+                source,
+            })?;
     }
-    capabilities.api_versions.extend(flags.api_versions.iter().cloned());
+    capabilities
+        .api_versions
+        .extend(flags.api_versions.iter().cloned());
     chart.check_installable()?;
     chart.check_dependencies()?;
     let options = RenderOptions {
@@ -147,7 +157,8 @@ pub fn template(
 pub fn release_name(template: &str, now: Timestamp) -> Result<String, NameError> {
     let functions = Arc::new(crate::functions::sprig_for_values());
     let mut set = TemplateSet::new(functions);
-    set.parse("name-template", template).map_err(|error| NameError(error.to_string()))?;
+    set.parse("name-template", template)
+        .map_err(|error| NameError(error.to_string()))?;
     let host = Host::new(now, Box::new(SystemRandom));
     let name = Renderer::new(Limits::default(), host)
         .execute(&Arc::new(set), "name-template", &gotemplate::Value::Nil)
@@ -167,13 +178,22 @@ fn failed(
 ) -> Result<TemplateOutput, TemplateError> {
     let from_templates = failure.error.is_from_templates();
     if !flags.debug || !from_templates {
-        return Err(TemplateError::Render { hint: from_templates, failure });
+        return Err(TemplateError::Render {
+            hint: from_templates,
+            failure,
+        });
     }
-    let files = failure.files.iter().filter(|(_, text)| !text.trim().is_empty());
+    let files = failure
+        .files
+        .iter()
+        .filter(|(_, text)| !text.trim().is_empty());
     let text: String = files.map(|(path, text)| section(path, text)).collect();
     Ok(TemplateOutput {
         text: format!("{}\n", text.trim()),
-        error: Some(TemplateError::Render { failure, hint: false }),
+        error: Some(TemplateError::Render {
+            failure,
+            hint: false,
+        }),
         ..TemplateOutput::default()
     })
 }
@@ -201,7 +221,12 @@ fn output(rendered: &Rendered, flags: &TemplateFlags) -> Result<TemplateOutput, 
     if !flags.show_only.is_empty() {
         text = shown(&text, &flags.show_only)?;
     }
-    Ok(TemplateOutput { text, files: Vec::new(), log: rendered.log.clone(), error: None })
+    Ok(TemplateOutput {
+        text,
+        files: Vec::new(),
+        log: rendered.log.clone(),
+        error: None,
+    })
 }
 
 fn files(rendered: &Rendered, hooks: &[&Hook], include_crds: bool) -> Vec<OutputFile> {
@@ -223,9 +248,11 @@ fn shown(text: &str, patterns: &[String]) -> Result<String, TemplateError> {
     for pattern in patterns {
         let mut some = false;
         for document in &documents {
-            let Some(path) = source(document) else { continue };
+            let Some(path) = source(document) else {
+                continue;
+            };
             if gopath::matches(pattern, path).unwrap_or(false) {
-                out.push_str(&format!("---\n{document}\n"));
+                let _ = write!(out, "---\n{document}\n");
                 some = true;
             }
         }

@@ -9,7 +9,9 @@ use serde_json::{Map, Value};
 
 /// A value of the wrong kind for the field it was found in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {found} into Go {target}")]
+#[error(
+    "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {found} into Go {target}"
+)]
 pub(crate) struct KindError {
     found: &'static str,
     target: String,
@@ -55,18 +57,29 @@ impl<'a> Fields<'a> {
                 });
             }
         };
-        Ok(Self { map, owner, path: String::new() })
+        Ok(Self {
+            map,
+            owner,
+            path: String::new(),
+        })
     }
 
     fn get(&self, name: &str) -> Option<&'a Value> {
         // Map keys are sorted, so the last one that fits is the one Go assigns last.
-        self.map.iter().rev().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, v)| v)
+        self.map
+            .iter()
+            .rev()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, v)| v)
     }
 
     fn mismatch(&self, name: &str, value: &Value, go_type: &str) -> KindError {
         KindError {
             found: kind(value),
-            target: format!("struct field {}.{}{name} of type {go_type}", self.owner, self.path),
+            target: format!(
+                "struct field {}.{}{name} of type {go_type}",
+                self.owner, self.path
+            ),
         }
     }
 
@@ -74,9 +87,7 @@ impl<'a> Fields<'a> {
     pub(crate) fn text(&self, name: &str) -> Result<String, KindError> {
         match self.get(name) {
             None | Some(Value::Null) => Ok(String::new()),
-            Some(value) => {
-                scalar_text(value).ok_or_else(|| self.mismatch(name, value, "string"))
-            }
+            Some(value) => scalar_text(value).ok_or_else(|| self.mismatch(name, value, "string")),
         }
     }
 
@@ -100,7 +111,9 @@ impl<'a> Fields<'a> {
 
     /// A list of texts; null items are empty.
     pub(crate) fn texts(&self, name: &str) -> Result<Option<Vec<String>>, KindError> {
-        let Some(list) = self.list(name, "[]string")? else { return Ok(None) };
+        let Some(list) = self.list(name, "[]string")? else {
+            return Ok(None);
+        };
         let texts = list.iter().map(|item| match item {
             Value::Null => Ok(String::new()),
             item => scalar_text(item).ok_or_else(|| self.mismatch(name, item, "string")),
@@ -119,7 +132,9 @@ impl<'a> Fields<'a> {
         name: &str,
         go_type: &str,
     ) -> Result<Option<Vec<Option<Fields<'a>>>>, KindError> {
-        let Some(list) = self.list(name, &format!("[]*{go_type}"))? else { return Ok(None) };
+        let Some(list) = self.list(name, &format!("[]*{go_type}"))? else {
+            return Ok(None);
+        };
         let objects = list.iter().map(|item| match item {
             Value::Null => Ok(None),
             Value::Object(map) => Ok(Some(Fields {
@@ -133,7 +148,11 @@ impl<'a> Fields<'a> {
     }
 
     /// An object field; None when absent or null.
-    pub(crate) fn object(&self, name: &str, go_type: &str) -> Result<Option<Fields<'a>>, KindError> {
+    pub(crate) fn object(
+        &self,
+        name: &str,
+        go_type: &str,
+    ) -> Result<Option<Fields<'a>>, KindError> {
         match self.get(name) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::Object(map)) => Ok(Some(Fields {
@@ -150,7 +169,9 @@ impl<'a> Fields<'a> {
         &self,
         name: &str,
     ) -> Result<Option<std::collections::BTreeMap<String, String>>, KindError> {
-        let Some(object) = self.object(name, "map[string]string")? else { return Ok(None) };
+        let Some(object) = self.object(name, "map[string]string")? else {
+            return Ok(None);
+        };
         let entries = object.map.iter().map(|(key, value)| {
             let text = match value {
                 Value::Null => Some(String::new()),
@@ -200,9 +221,18 @@ mod tests {
         let fields = Fields::of_document(&document, "t.T", "T").expect("an object");
         let prefix = "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal";
         for (got, want) in [
-            (fields.text("name").err(), "object into Go struct field T.name of type string"),
-            (fields.boolean("flag").err(), "string into Go struct field T.flag of type bool"),
-            (fields.texts("list").err(), "number into Go struct field T.list of type []string"),
+            (
+                fields.text("name").err(),
+                "object into Go struct field T.name of type string",
+            ),
+            (
+                fields.boolean("flag").err(),
+                "string into Go struct field T.flag of type bool",
+            ),
+            (
+                fields.texts("list").err(),
+                "number into Go struct field T.list of type []string",
+            ),
             (
                 fields.objects("items", "t.Item").err(),
                 "number into Go struct field T.items of type t.Item",
@@ -211,7 +241,12 @@ mod tests {
             assert_eq!(got.map(|e| e.to_string()), Some(format!("{prefix} {want}")));
         }
         let list = json!([1]);
-        let whole = Fields::of_document(&list, "t.T", "T").err().map(|e| e.to_string());
-        assert_eq!(whole, Some(format!("{prefix} array into Go value of type t.T")));
+        let whole = Fields::of_document(&list, "t.T", "T")
+            .err()
+            .map(|e| e.to_string());
+        assert_eq!(
+            whole,
+            Some(format!("{prefix} array into Go value of type t.T"))
+        );
     }
 }

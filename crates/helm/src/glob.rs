@@ -40,11 +40,17 @@ pub enum Error {
 impl Glob {
     /// Compiles a pattern.
     pub fn new(pattern: &str) -> Result<Self, Error> {
-        let mut translator =
-            Translator { input: pattern.chars().collect(), position: 0, terms: 0, out: String::new() };
+        let mut translator = Translator {
+            input: pattern.chars().collect(),
+            position: 0,
+            terms: 0,
+            out: String::new(),
+        };
         translator.run()?;
         let regex = Regex::new(&format!("^(?s:{})$", translator.out));
-        Ok(Self { regex: regex.map_err(|_| Error::TooLarge)? })
+        Ok(Self {
+            regex: regex.map_err(|_| Error::TooLarge)?,
+        })
     }
 
     /// Whether the whole text matches.
@@ -107,7 +113,8 @@ impl Translator {
     }
 
     fn literal(&mut self, c: char) {
-        self.out.push_str(&regex::escape(c.encode_utf8(&mut [0; 4])));
+        self.out
+            .push_str(&regex::escape(c.encode_utf8(&mut [0; 4])));
     }
 
     fn class(&mut self) -> Result<(), Error> {
@@ -200,7 +207,13 @@ mod tests {
             ("[a", Error::UnexpectedEnd),
             ("[]", Error::Range),
             ("[a-zx]", Error::ExpectedClose),
-            ("[z-a]", Error::Reversed { low: 'z', high: 'a' }),
+            (
+                "[z-a]",
+                Error::Reversed {
+                    low: 'z',
+                    high: 'a',
+                },
+            ),
         ] {
             assert_eq!(Glob::new(pattern).err(), Some(want), "{pattern:?}");
         }

@@ -166,7 +166,11 @@ fn match_chunk(chunk: &[char], name: &[char]) -> Result<Option<usize>, BadPatter
         if !failed && used == name.len() {
             failed = true;
         }
-        let current = if failed { None } else { name.get(used).copied() };
+        let current = if failed {
+            None
+        } else {
+            name.get(used).copied()
+        };
         match chunk[i] {
             '[' => {
                 let (hit, next) = match_class(chunk, i + 1, current)?;
@@ -193,11 +197,7 @@ fn match_chunk(chunk: &[char], name: &[char]) -> Result<Option<usize>, BadPatter
 
 /// Reads a character class that starts after its bracket; tells whether `c` is in it and where it
 /// ends.
-fn match_class(
-    chunk: &[char],
-    mut i: usize,
-    c: Option<char>,
-) -> Result<(bool, usize), BadPattern> {
+fn match_class(chunk: &[char], mut i: usize, c: Option<char>) -> Result<(bool, usize), BadPattern> {
     let negated = chunk.get(i) == Some(&'^');
     i += usize::from(negated);
     let mut hit = false;
@@ -253,7 +253,11 @@ mod tests {
         ] {
             assert_eq!(text(base(path.as_bytes())), want_base, "base of {path:?}");
             assert_eq!(text(&dir(path.as_bytes())), want_dir, "dir of {path:?}");
-            assert_eq!(text(&clean(path.as_bytes())), want_clean, "clean of {path:?}");
+            assert_eq!(
+                text(&clean(path.as_bytes())),
+                want_clean,
+                "clean of {path:?}"
+            );
             assert_eq!(text(ext(path.as_bytes())), want_ext, "ext of {path:?}");
         }
         assert_eq!(join(&["", "a", "../b", "c"]), "b/c");

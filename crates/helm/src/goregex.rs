@@ -4,6 +4,7 @@
 //! text of what is wrong. Both engines are automata without backtracking, so a pattern cannot run
 //! away. Source: Go `regexp/syntax`, flags `Perl`.
 
+use std::fmt::Write as _;
 use std::ops::Range;
 
 use gotemplate::Str;
@@ -25,21 +26,33 @@ pub(crate) struct SyntaxError {
 /// Compiles a pattern.
 pub(crate) fn compile(pattern: &Str) -> Result<Regex, SyntaxError> {
     let Some(text) = pattern.as_str() else {
-        return Err(SyntaxError { code: "invalid UTF-8", part: pattern.to_string() });
+        return Err(SyntaxError {
+            code: "invalid UTF-8",
+            part: pattern.to_string(),
+        });
     };
     let translated = Translator::new(text).run()?;
     let compiled = RegexBuilder::new(&translated).size_limit(SIZE_MAX).build();
-    compiled.map_err(|_| SyntaxError { code: "expression too large", part: text.to_owned() })
+    compiled.map_err(|_| SyntaxError {
+        code: "expression too large",
+        part: text.to_owned(),
+    })
 }
 
 /// The places of all matches that do not overlap.
 pub(crate) fn matches(regex: &Regex, text: &[u8]) -> Vec<Range<usize>> {
-    regex.find_iter(text).map(|m| m.range()).filter(|range| whole(text, range)).collect()
+    regex
+        .find_iter(text)
+        .map(|m| m.range())
+        .filter(|range| whole(text, range))
+        .collect()
 }
 
 /// Nothing is found between the bytes of one character.
 fn whole(text: &[u8], range: &Range<usize>) -> bool {
-    let inside = text.get(range.start).is_some_and(|b| (0x80..0xC0).contains(b));
+    let inside = text
+        .get(range.start)
+        .is_some_and(|b| (0x80..0xC0).contains(b));
     !(range.is_empty() && inside)
 }
 
@@ -52,7 +65,9 @@ pub(crate) fn replace_all(
     let mut out = Vec::with_capacity(text.len());
     let mut rest = 0;
     for captures in regex.captures_iter(text) {
-        let Some(found) = captures.get(0) else { continue };
+        let Some(found) = captures.get(0) else {
+            continue;
+        };
         if !whole(text, &found.range()) {
             continue;
         }
@@ -110,7 +125,10 @@ impl<'a> Translator<'a> {
     }
 
     fn error<T>(&self, code: &'static str, from: usize, to: usize) -> Result<T, SyntaxError> {
-        Err(SyntaxError { code, part: self.pattern[from..to].to_owned() })
+        Err(SyntaxError {
+            code,
+            part: self.pattern[from..to].to_owned(),
+        })
     }
 
     fn run(mut self) -> Result<String, SyntaxError> {
@@ -150,7 +168,8 @@ impl<'a> Translator<'a> {
     }
 
     fn literal(&mut self, c: char) {
-        self.out.push_str(&regex::escape(c.encode_utf8(&mut [0; 4])));
+        self.out
+            .push_str(&regex::escape(c.encode_utf8(&mut [0; 4])));
         self.at += c.len_utf8();
         self.repeatable = true;
     }
@@ -193,10 +212,14 @@ impl<'a> Translator<'a> {
             self.push_plain('(', false);
             return Ok(());
         }
-        if rest.starts_with("(?P<") || rest.starts_with("(?<") && !rest.starts_with("(?<=") && !rest.starts_with("(?<!") {
+        if rest.starts_with("(?P<")
+            || rest.starts_with("(?<") && !rest.starts_with("(?<=") && !rest.starts_with("(?<!")
+        {
             return self.named();
         }
-        let end = rest.find(|c: char| !"(?imsU-".contains(c)).unwrap_or(rest.len());
+        let end = rest
+            .find(|c: char| !"(?imsU-".contains(c))
+            .unwrap_or(rest.len());
         let flags = &rest[2..end];
         let close = rest[end..].chars().next();
         let good = matches!(close, Some(':' | ')'))
@@ -229,8 +252,12 @@ impl<'a> Translator<'a> {
             return self.error("invalid named capture", self.at, self.at + end + 1);
         }
         // A name may start with a digit in Go only.
-        let prefix = if name.starts_with(|c: char| c.is_ascii_digit()) { "_" } else { "" };
-        self.out.push_str(&format!("(?P<{prefix}{name}>"));
+        let prefix = if name.starts_with(|c: char| c.is_ascii_digit()) {
+            "_"
+        } else {
+            ""
+        };
+        let _ = write!(self.out, "(?P<{prefix}{name}>");
         self.at += end + 1;
         self.depth += 1;
         self.repeatable = false;
@@ -241,7 +268,10 @@ impl<'a> Translator<'a> {
         self.repeatable = true;
         let rest = self.rest();
         let Some(c) = rest[1..].chars().next() else {
-            return Err(SyntaxError { code: "trailing backslash at end of expression", part: String::new() });
+            return Err(SyntaxError {
+                code: "trailing backslash at end of expression",
+                part: String::new(),
+            });
         };
         if c == 'Q' {
             let (text, used) = match rest[2..].find("\\E") {
@@ -265,7 +295,7 @@ impl<'a> Translator<'a> {
             return Ok(());
         }
         if let Some(class) = perl_class(c) {
-            self.out.push_str(&format!("[{class}]"));
+            let _ = write!(self.out, "[{class}]");
             self.at += 2;
             return Ok(());
         }
@@ -285,16 +315,28 @@ impl<'a> Translator<'a> {
         let (name, used) = match rest[2..].chars().next() {
             Some('{') => match rest.find('}') {
                 Some(end) => (&rest[3..end], end + 1),
-                None => return self.error("invalid character class range", self.at, self.pattern.len()),
+                None => {
+                    return self.error(
+                        "invalid character class range",
+                        self.at,
+                        self.pattern.len(),
+                    );
+                }
             },
             Some(c) => (&rest[2..2 + c.len_utf8()], 2 + c.len_utf8()),
-            None => return self.error("invalid character class range", self.at, self.pattern.len()),
+            None => {
+                return self.error("invalid character class range", self.at, self.pattern.len());
+            }
         };
         let (negated, name) = match name.strip_prefix('^') {
             Some(name) => (true, name),
             None => (false, name),
         };
-        let letter = if (&rest[1..2] == "P") == negated { "p" } else { "P" };
+        let letter = if (&rest[1..2] == "P") == negated {
+            "p"
+        } else {
+            "P"
+        };
         let class = format!(r"\{letter}{{{name}}}");
         if name.is_empty() || Regex::new(&class).is_err() {
             return self.error("invalid character class range", self.at, self.at + used);
@@ -308,11 +350,19 @@ impl<'a> Translator<'a> {
         let start = self.at;
         let rest = self.rest();
         let Some(c) = rest[1..].chars().next() else {
-            return Err(SyntaxError { code: "trailing backslash at end of expression", part: String::new() });
+            return Err(SyntaxError {
+                code: "trailing backslash at end of expression",
+                part: String::new(),
+            });
         };
         let after = &rest[1 + c.len_utf8()..];
         self.at += 1 + c.len_utf8();
-        let octal = |digits: &str| digits.chars().take_while(|c| ('0'..='7').contains(c)).count();
+        let octal = |digits: &str| {
+            digits
+                .chars()
+                .take_while(|c| ('0'..='7').contains(c))
+                .count()
+        };
         let code = match c {
             'a' => 7,
             'f' => 12,
@@ -360,9 +410,18 @@ impl<'a> Translator<'a> {
                     let class = self.unicode_class()?;
                     self.out.push_str(&class);
                 }
-                Some('\\') if rest[1..].chars().next().is_some_and(|c| perl_class(c).is_some()) => {
-                    let class = rest[1..].chars().next().and_then(perl_class).unwrap_or_default();
-                    self.out.push_str(&format!("[{class}]"));
+                Some('\\')
+                    if rest[1..]
+                        .chars()
+                        .next()
+                        .is_some_and(|c| perl_class(c).is_some()) =>
+                {
+                    let class = rest[1..]
+                        .chars()
+                        .next()
+                        .and_then(perl_class)
+                        .unwrap_or_default();
+                    let _ = write!(self.out, "[{class}]");
                     self.at += 2;
                 }
                 Some(_) => self.class_range(start)?,
@@ -444,7 +503,9 @@ fn hex(c: char) -> String {
 fn hex_escape(text: &str) -> Option<(u32, usize)> {
     if let Some(inner) = text.strip_prefix('{') {
         let end = inner.find('}')?;
-        let code = u32::from_str_radix(&inner[..end], 16).ok().filter(|c| *c <= 0x10_FFFF)?;
+        let code = u32::from_str_radix(&inner[..end], 16)
+            .ok()
+            .filter(|c| *c <= 0x10_FFFF)?;
         return Some((code, end + 2));
     }
     let digits = text.get(..2)?;
@@ -495,7 +556,11 @@ mod tests {
             (r"\p{Greek}\P{^Lu}", "\u{3b1}A", Some("\u{3b1}A")),
             ("", "abc", Some("")),
         ] {
-            assert_eq!(first(pattern, text).as_deref(), want, "{pattern:?} on {text:?}");
+            assert_eq!(
+                first(pattern, text).as_deref(),
+                want,
+                "{pattern:?} on {text:?}"
+            );
         }
     }
 
@@ -522,7 +587,11 @@ mod tests {
             ("(?P<n", "invalid named capture: `(?P<n`"),
         ] {
             let got = compile(&Str::from(pattern)).err().map(|e| e.to_string());
-            assert_eq!(got, Some(format!("error parsing regexp: {want}")), "{pattern:?}");
+            assert_eq!(
+                got,
+                Some(format!("error parsing regexp: {want}")),
+                "{pattern:?}"
+            );
         }
     }
 

@@ -33,7 +33,10 @@ pub(crate) fn is_print(c: char) -> bool {
     }
     let mut buffer = [0; 4];
     // What Go prints as itself between quotes is what it calls printable.
-    strconv::quote(c.encode_utf8(&mut buffer).as_bytes()).chars().nth(1) == Some(c)
+    strconv::quote(c.encode_utf8(&mut buffer).as_bytes())
+        .chars()
+        .nth(1)
+        == Some(c)
 }
 
 /// `unicode.ToUpper`: one character for one.
@@ -49,7 +52,11 @@ pub(crate) fn to_upper(c: char) -> char {
 
 /// `unicode.ToLower`: one character for one.
 pub(crate) fn to_lower(c: char) -> char {
-    if c == '\u{130}' { 'i' } else { only(c.to_lowercase()).unwrap_or(c) }
+    if c == '\u{130}' {
+        'i'
+    } else {
+        only(c.to_lowercase()).unwrap_or(c)
+    }
 }
 
 /// `unicode.IsUpper`.
@@ -68,7 +75,12 @@ mod tests {
 
     #[test]
     fn cases_change_one_character_for_one() {
-        for (c, upper) in [('a', 'A'), ('\u{df}', '\u{df}'), ('\u{1f80}', '\u{1f88}'), ('1', '1')] {
+        for (c, upper) in [
+            ('a', 'A'),
+            ('\u{df}', '\u{df}'),
+            ('\u{1f80}', '\u{1f88}'),
+            ('1', '1'),
+        ] {
             assert_eq!(to_upper(c), upper);
         }
         assert_eq!(to_lower('\u{130}'), 'i');
@@ -76,9 +88,14 @@ mod tests {
 
     #[test]
     fn control_and_format_characters_are_not_printed() {
-        for (c, want) in
-            [('a', true), (' ', true), ('\t', false), ('\u{e9}', true), ('\u{200b}', false), ('\u{a0}', false)]
-        {
+        for (c, want) in [
+            ('a', true),
+            (' ', true),
+            ('\t', false),
+            ('\u{e9}', true),
+            ('\u{200b}', false),
+            ('\u{a0}', false),
+        ] {
             assert_eq!(is_print(c), want, "{c:?}");
         }
     }

@@ -9,11 +9,28 @@ use jiff::civil::{Date, DateTime, Time as CivilTime};
 use jiff::tz::{Offset, TimeZone, TimeZoneDatabase};
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September",
-    "October", "November", "December",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 ];
-const DAYS: [&str; 7] =
-    ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+const DAYS: [&str; 7] = [
+    "Sunday",
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+];
 
 /// A moment with the zone it is shown in.
 #[derive(Debug, Clone, PartialEq)]
@@ -111,8 +128,8 @@ fn next_part(layout: &str) -> Option<(&str, Part, &str)> {
         let rest = &layout[i..];
         // "Jan" inside of a word such as "January" is found by the longer spelling; "_2006" is a
         // blank and a year.
-        if rest.starts_with("_2006") {
-            return Some((&layout[..=i], Part::LongYear, &rest[5..]));
+        if let Some(after) = rest.strip_prefix("_2006") {
+            return Some((&layout[..=i], Part::LongYear, after));
         }
         if rest.starts_with("Jan") && !rest.starts_with("January") && lower_follows(&rest[3..]) {
             continue;
@@ -146,7 +163,10 @@ fn lower_follows(rest: &str) -> bool {
 
 impl Moment {
     pub(crate) fn utc(at: Timestamp) -> Self {
-        Self { at, zone: TimeZone::UTC }
+        Self {
+            at,
+            zone: TimeZone::UTC,
+        }
     }
 
     /// The same moment in another zone.
@@ -183,7 +203,11 @@ impl Moment {
         if name.starts_with(['+', '-']) && name != "UTC" {
             let mut out = String::new();
             let seconds = info.offset().seconds();
-            let digits = if seconds % 3600 == 0 { Digits::Hours } else { Digits::Minutes };
+            let digits = if seconds % 3600 == 0 {
+                Digits::Hours
+            } else {
+                Digits::Minutes
+            };
             push_offset(&mut out, seconds, digits);
             return out;
         }
@@ -205,13 +229,14 @@ fn push_offset(out: &mut String, seconds: i32, digits: Digits) {
     out.push(if seconds < 0 { '-' } else { '+' });
     let seconds = seconds.abs();
     let (h, m, s) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    out.push_str(&match digits {
+    let text = match digits {
         Digits::Hours => format!("{h:02}"),
         Digits::Minutes => format!("{h:02}{m:02}"),
         Digits::ColonMinutes => format!("{h:02}:{m:02}"),
         Digits::Seconds => format!("{h:02}{m:02}{s:02}"),
         Digits::ColonSeconds => format!("{h:02}:{m:02}:{s:02}"),
-    });
+    };
+    out.push_str(&text);
 }
 
 fn push_part(out: &mut String, local: DateTime, part: Part) {
@@ -243,9 +268,7 @@ fn push_part(out: &mut String, local: DateTime, part: Part) {
         Part::Year => format!("{:02}", local.year().rem_euclid(100)),
         Part::UpperPm => (if local.hour() >= 12 { "PM" } else { "AM" }).to_owned(),
         Part::LowerPm => (if local.hour() >= 12 { "pm" } else { "am" }).to_owned(),
-        Part::Fraction(separator, digits) => {
-            fraction(local.subsec_nanosecond(), separator, digits)
-        }
+        Part::Fraction(separator, digits) => fraction(local.subsec_nanosecond(), separator, digits),
         Part::ShortFraction(separator, digits) => {
             let text = fraction(local.subsec_nanosecond(), separator, digits);
             let text = text.trim_end_matches('0');
@@ -292,7 +315,6 @@ struct Fields {
     nanosecond: i64,
     pm: Option<bool>,
     offset: Option<i32>,
-    zone_name: Option<String>,
 }
 
 /// `time.Parse`, texts without a zone being UTC.
@@ -308,12 +330,16 @@ pub(crate) fn parse(layout: &str, value: &str) -> Result<Moment, ParseError> {
         nanosecond: 0,
         pm: None,
         offset: None,
-        zone_name: None,
     };
     let quote = |text: &str| crate::gotext::quote(text.as_bytes());
     let bad = |part: &str, at: &str| ParseError {
         value: quote(value),
-        reason: format!(" as {}: cannot parse {} as {}", quote(layout), quote(at), quote(part)),
+        reason: format!(
+            " as {}: cannot parse {} as {}",
+            quote(layout),
+            quote(at),
+            quote(part)
+        ),
     };
     let mut rest = value;
     let mut pattern = layout;
@@ -330,9 +356,10 @@ pub(crate) fn parse(layout: &str, value: &str) -> Result<Moment, ParseError> {
             reason: format!(": extra text: {}", quote(rest)),
         });
     }
-    fields
-        .moment()
-        .map_err(|what| ParseError { value: quote(value), reason: format!(": {what} out of range") })
+    fields.moment().map_err(|what| ParseError {
+        value: quote(value),
+        reason: format!(": {what} out of range"),
+    })
 }
 
 /// Uses up the literal text of a layout; a blank stands for any number of them.
@@ -355,7 +382,11 @@ fn skip<'a>(mut value: &'a str, literal: &str) -> Option<&'a str> {
 
 /// Between `least` and `most` digits.
 fn number(value: &str, least: usize, most: usize) -> Option<(i64, &str)> {
-    let digits = value.bytes().take(most).take_while(u8::is_ascii_digit).count();
+    let digits = value
+        .bytes()
+        .take(most)
+        .take_while(u8::is_ascii_digit)
+        .count();
     if digits < least {
         return None;
     }
@@ -366,7 +397,8 @@ fn name<'a>(value: &'a str, names: &[&str], length: Option<usize>) -> Option<(i6
     names.iter().enumerate().find_map(|(i, name)| {
         let name = length.map_or(*name, |n| &name[..n]);
         let head = value.get(..name.len())?;
-        head.eq_ignore_ascii_case(name).then(|| (i as i64 + 1, &value[name.len()..]))
+        head.eq_ignore_ascii_case(name)
+            .then(|| (i as i64 + 1, &value[name.len()..]))
     })
 }
 
@@ -380,18 +412,26 @@ fn read_part<'a>(fields: &mut Fields, part: Part, value: &'a str, after: &str) -
             number(value, 1, 2)?
         }
         Part::UnderDay => number(value.trim_start_matches(' '), 1, 2)?,
-        Part::ZeroMonth | Part::ZeroDay | Part::ZeroHour12 | Part::ZeroMinute
-        | Part::ZeroSecond | Part::Year => number(value, 2, 2)?,
+        Part::ZeroMonth
+        | Part::ZeroDay
+        | Part::ZeroHour12
+        | Part::ZeroMinute
+        | Part::ZeroSecond
+        | Part::Year => number(value, 2, 2)?,
         Part::Hour => number(value, 1, 2)?,
         Part::LongYear => number(value, 4, 4)?,
         Part::UnderYearDay => number(value.trim_start_matches(' '), 1, 3)?,
         Part::ZeroYearDay => number(value, 3, 3)?,
         Part::UpperPm | Part::LowerPm => {
-            let (am, pm) = if part == Part::UpperPm { ("AM", "PM") } else { ("am", "pm") };
+            let (am, pm) = if part == Part::UpperPm {
+                ("AM", "PM")
+            } else {
+                ("am", "pm")
+            };
             fields.pm = Some(value.starts_with(pm));
             return value.strip_prefix(pm).or_else(|| value.strip_prefix(am));
         }
-        Part::Zone => return read_zone_name(fields, value),
+        Part::Zone => return skip_zone_name(value),
         Part::IsoZone(_) if value.starts_with('Z') => {
             fields.offset = Some(0);
             return Some(&value[1..]);
@@ -418,19 +458,30 @@ fn read_part<'a>(fields: &mut Fields, part: Part, value: &'a str, after: &str) -
         Part::Second | Part::ZeroSecond => {
             fields.second = number;
             // A fraction may follow seconds although the layout has none.
-            if !matches!(next_part(after), Some(("", Part::Fraction(..) | Part::ShortFraction(..), _))) {
+            if !matches!(
+                next_part(after),
+                Some(("", Part::Fraction(..) | Part::ShortFraction(..), _))
+            ) {
                 return Some(read_fraction(fields, rest));
             }
         }
         Part::LongYear => fields.year = number,
-        Part::Year => fields.year = if number >= 69 { number + 1900 } else { number + 2000 },
+        Part::Year => {
+            fields.year = if number >= 69 {
+                number + 1900
+            } else {
+                number + 2000
+            }
+        }
         _ => {}
     }
     Some(rest)
 }
 
 fn read_fraction<'a>(fields: &mut Fields, value: &'a str) -> &'a str {
-    let Some(inner) = value.strip_prefix(['.', ',']) else { return value };
+    let Some(inner) = value.strip_prefix(['.', ',']) else {
+        return value;
+    };
     let digits = inner.bytes().take_while(u8::is_ascii_digit).count();
     if digits == 0 {
         return value;
@@ -444,13 +495,9 @@ fn nanoseconds(digits: &str) -> i64 {
     nine.parse().unwrap_or_default()
 }
 
-fn read_zone_name<'a>(fields: &mut Fields, value: &'a str) -> Option<&'a str> {
+fn skip_zone_name(value: &str) -> Option<&str> {
     let letters = value.bytes().take_while(u8::is_ascii_uppercase).count();
-    if !(3..=5).contains(&letters) {
-        return None;
-    }
-    fields.zone_name = Some(value[..letters].to_owned());
-    Some(&value[letters..])
+    (3..=5).contains(&letters).then(|| &value[letters..])
 }
 
 fn read_offset(value: &str, digits: Digits) -> Option<(i32, &str)> {
@@ -509,14 +556,16 @@ impl Fields {
             None => Date::new(year, small(self.month, "month")?, small(self.day, "day")?)
                 .map_err(|_| "day")?,
         };
-        let zone = match (self.offset, self.zone_name.as_deref()) {
-            (Some(0), _) | (None, None | Some("UTC" | "GMT")) => TimeZone::UTC,
-            (Some(seconds), _) => {
+        let zone = match self.offset {
+            // A name alone tells nothing about the offset.
+            None | Some(0) => TimeZone::UTC,
+            Some(seconds) => {
                 TimeZone::fixed(Offset::from_seconds(seconds).map_err(|_| "time zone offset")?)
             }
-            (None, Some(_)) => TimeZone::UTC,
         };
-        let at = zone.to_timestamp(DateTime::from_parts(date, time)).map_err(|_| "year")?;
+        let at = zone
+            .to_timestamp(DateTime::from_parts(date, time))
+            .map_err(|_| "year")?;
         Ok(Moment { at, zone })
     }
 }
@@ -597,12 +646,23 @@ pub(crate) fn parse_duration(text: &str) -> Result<i64, String> {
             "" => return Err(format!("time: missing unit in duration {}", quoted())),
             other => {
                 let other = crate::gotext::quote(other.as_bytes());
-                return Err(format!("time: unknown unit {other} in duration {}", quoted()));
+                return Err(format!(
+                    "time: unknown unit {other} in duration {}",
+                    quoted()
+                ));
             }
         };
-        let whole: u128 = if digits.is_empty() { 0 } else { digits.parse().map_err(|_| invalid())? };
+        let whole: u128 = if digits.is_empty() {
+            0
+        } else {
+            digits.parse().map_err(|_| invalid())?
+        };
         let kept = &fraction[..fraction.len().min(18)];
-        let part: u128 = if kept.is_empty() { 0 } else { kept.parse().map_err(|_| invalid())? };
+        let part: u128 = if kept.is_empty() {
+            0
+        } else {
+            kept.parse().map_err(|_| invalid())?
+        };
         total = whole
             .checked_mul(scale)
             .and_then(|w| w.checked_add(part * scale / 10_u128.pow(kept.len() as u32)))
@@ -632,7 +692,10 @@ mod tests {
         for (layout, want) in [
             ("2006-01-02T15:04:05Z07:00", "2006-01-02T22:04:05Z"),
             ("Mon Jan _2 15:04:05 2006", "Mon Jan  2 22:04:05 2006"),
-            ("Monday, 02-Jan-06 15:04:05 MST", "Monday, 02-Jan-06 22:04:05 UTC"),
+            (
+                "Monday, 02-Jan-06 15:04:05 MST",
+                "Monday, 02-Jan-06 22:04:05 UTC",
+            ),
             ("3:04PM .000 .999999", "10:04PM .120 .12"),
             ("20060102150405", "20060102220405"),
             ("2006 __2 002 1/2 -0700", "2006   2 002 1/2 +0000"),
@@ -642,7 +705,10 @@ mod tests {
             assert_eq!(at.format(layout), want, "{layout:?}");
         }
         let berlin = at.in_zone(zone("Europe/Berlin").expect("known"));
-        assert_eq!(berlin.format("15:04 MST -07:00 Z0700"), "23:04 CET +01:00 +0100");
+        assert_eq!(
+            berlin.format("15:04 MST -07:00 Z0700"),
+            "23:04 CET +01:00 +0100"
+        );
         assert!(zone("Nowhere/At_All").is_none());
     }
 
@@ -650,20 +716,51 @@ mod tests {
     fn texts_are_read_as_in_go() {
         for (layout, text, want) in [
             ("2006-01-02", "2017-12-31", 1_514_678_400),
-            ("2006-01-02T15:04:05Z07:00", "2017-12-31T01:00:00+01:00", 1_514_678_400),
-            ("2006-01-02 15:04:05", "2017-12-31 00:00:00.5", 1_514_678_400),
-            ("Jan 2, 2006 at 3:04pm (MST)", "Dec 31, 2017 at 12:00am (UTC)", 1_514_678_400),
+            (
+                "2006-01-02T15:04:05Z07:00",
+                "2017-12-31T01:00:00+01:00",
+                1_514_678_400,
+            ),
+            (
+                "2006-01-02 15:04:05",
+                "2017-12-31 00:00:00.5",
+                1_514_678_400,
+            ),
+            (
+                "Jan 2, 2006 at 3:04pm (MST)",
+                "Dec 31, 2017 at 12:00am (UTC)",
+                1_514_678_400,
+            ),
         ] {
             let got = parse(layout, text).expect(text);
             assert_eq!(got.at.as_second(), want, "{text:?}");
         }
         for (layout, text, want) in [
-            ("2006-01-02", "no", "parsing time \"no\" as \"2006-01-02\": cannot parse \"no\" as \"2006\""),
-            ("2006-01-02", "2017-13-01", "parsing time \"2017-13-01\": month out of range"),
-            ("2006-01-02", "2017-02-30", "parsing time \"2017-02-30\": day out of range"),
-            ("2006-01-02", "2017-02-01x", "parsing time \"2017-02-01x\": extra text: \"x\""),
+            (
+                "2006-01-02",
+                "no",
+                "parsing time \"no\" as \"2006-01-02\": cannot parse \"no\" as \"2006\"",
+            ),
+            (
+                "2006-01-02",
+                "2017-13-01",
+                "parsing time \"2017-13-01\": month out of range",
+            ),
+            (
+                "2006-01-02",
+                "2017-02-30",
+                "parsing time \"2017-02-30\": day out of range",
+            ),
+            (
+                "2006-01-02",
+                "2017-02-01x",
+                "parsing time \"2017-02-01x\": extra text: \"x\"",
+            ),
         ] {
-            assert_eq!(parse(layout, text).map_err(|e| e.to_string()), Err(want.to_owned()));
+            assert_eq!(
+                parse(layout, text).map_err(|e| e.to_string()),
+                Err(want.to_owned())
+            );
         }
     }
 

@@ -83,7 +83,12 @@ impl Log {
         attributes: Vec<(&'static str, String)>,
         bare: bool,
     ) {
-        self.records.push(Record { level, message: message.to_owned(), attributes, bare });
+        self.records.push(Record {
+            level,
+            message: message.to_owned(),
+            attributes,
+            bare,
+        });
     }
 }
 
@@ -94,7 +99,10 @@ mod tests {
     #[test]
     fn records_print_as_slog_prints_them() {
         let mut log = Log::default();
-        log.warn("returned non-bool value", vec![("tag", "front".to_owned()), ("x", String::new())]);
+        log.warn(
+            "returned non-bool value",
+            vec![("tag", "front".to_owned()), ("x", String::new())],
+        );
         assert_eq!(
             log.records[0].to_string(),
             "level=WARN msg=\"returned non-bool value\" tag=front x=\"\""

@@ -111,7 +111,10 @@ pub struct Hook {
     pub output_log_policies: Vec<String>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature serde asks for"
+)]
 fn is_zero(weight: &i64) -> bool {
     *weight == 0
 }
@@ -246,7 +249,10 @@ pub fn kind_rank<'a>(order: &[&str], kind: &'a str) -> (usize, &'a str) {
     }
 }
 
-#[expect(clippy::expect_used, reason = "the pattern is constant and covered by tests")]
+#[expect(
+    clippy::expect_used,
+    reason = "the pattern is constant and covered by tests"
+)]
 static SEPARATOR: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"(?m)^---[ \t]*").expect("constant pattern"));
 
@@ -291,8 +297,15 @@ impl Head {
     }
 
     fn list(&self, annotation: &str) -> Vec<String> {
-        let values = self.annotations.get(annotation).map(|values| values.split(','));
-        values.into_iter().flatten().map(|v| v.trim().to_lowercase()).collect()
+        let values = self
+            .annotations
+            .get(annotation)
+            .map(|values| values.split(','));
+        values
+            .into_iter()
+            .flatten()
+            .map(|v| v.trim().to_lowercase())
+            .collect()
     }
 }
 
@@ -310,8 +323,10 @@ pub(crate) fn sort(
             continue;
         }
         for document in split(content) {
-            let head = Head::read(document)
-                .map_err(|reason| ManifestError { path: path.clone(), reason })?;
+            let head = Head::read(document).map_err(|reason| ManifestError {
+                path: path.clone(),
+                reason,
+            })?;
             match head.annotations.get(HOOK_ANNOTATION) {
                 None => manifests.push(Manifest {
                     path: path.clone(),
@@ -324,18 +339,26 @@ pub(crate) fn sort(
             }
         }
     }
-    hooks.sort_by(|a, b| kind_rank(&INSTALL_ORDER, &a.kind).cmp(&kind_rank(&INSTALL_ORDER, &b.kind)));
-    manifests
-        .sort_by(|a, b| kind_rank(&INSTALL_ORDER, &a.kind).cmp(&kind_rank(&INSTALL_ORDER, &b.kind)));
+    hooks.sort_by(|a, b| {
+        kind_rank(&INSTALL_ORDER, &a.kind).cmp(&kind_rank(&INSTALL_ORDER, &b.kind))
+    });
+    manifests.sort_by(|a, b| {
+        kind_rank(&INSTALL_ORDER, &a.kind).cmp(&kind_rank(&INSTALL_ORDER, &b.kind))
+    });
     Ok((hooks, manifests))
 }
 
 /// The hook, or nothing when one of its events is unknown.
 fn hook(path: &str, document: &str, head: &Head, events: &str, log: &mut Log) -> Option<Hook> {
-    let parsed: Option<Vec<HookEvent>> =
-        events.split(',').map(|e| HookEvent::parse(&e.trim().to_lowercase())).collect();
+    let parsed: Option<Vec<HookEvent>> = events
+        .split(',')
+        .map(|e| HookEvent::parse(&e.trim().to_lowercase()))
+        .collect();
     let Some(parsed) = parsed else {
-        log.info("skipping unknown hooks", vec![("hookTypes", events.to_owned())]);
+        log.info(
+            "skipping unknown hooks",
+            vec![("hookTypes", events.to_owned())],
+        );
         return None;
     };
     let weight = head.annotations.get(HOOK_WEIGHT_ANNOTATION);
@@ -357,7 +380,10 @@ mod tests {
     use super::*;
 
     fn sorted(files: &[(&str, &str)]) -> Result<(Vec<Hook>, Vec<Manifest>), ManifestError> {
-        let files = files.iter().map(|(p, t)| ((*p).to_owned(), (*t).to_owned())).collect();
+        let files = files
+            .iter()
+            .map(|(p, t)| ((*p).to_owned(), (*t).to_owned()))
+            .collect();
         sort(&files, &mut Log::default())
     }
 
@@ -377,14 +403,29 @@ mod tests {
     #[test]
     fn objects_come_in_install_order_and_keep_theirs_within_a_kind() {
         let (_, manifests) = sorted(&[
-            ("c/templates/a.yaml", "kind: Widget\n---\nkind: Service\nmetadata: {name: b}\n"),
-            ("c/templates/b.yaml", "kind: Service\nmetadata: {name: a}\n---\nkind: Gadget\n"),
+            (
+                "c/templates/a.yaml",
+                "kind: Widget\n---\nkind: Service\nmetadata: {name: b}\n",
+            ),
+            (
+                "c/templates/b.yaml",
+                "kind: Service\nmetadata: {name: a}\n---\nkind: Gadget\n",
+            ),
             ("c/templates/_p.yaml", "kind: Namespace\n"),
             ("c/templates/z.yaml", "kind: Namespace\n"),
         ])
         .expect("sorts");
-        let got: Vec<_> = manifests.iter().map(|m| (m.kind.as_str(), m.name.as_str())).collect();
-        let want = [("Namespace", ""), ("Service", "b"), ("Service", "a"), ("Gadget", ""), ("Widget", "")];
+        let got: Vec<_> = manifests
+            .iter()
+            .map(|m| (m.kind.as_str(), m.name.as_str()))
+            .collect();
+        let want = [
+            ("Namespace", ""),
+            ("Service", "b"),
+            ("Service", "a"),
+            ("Gadget", ""),
+            ("Widget", ""),
+        ];
         assert_eq!(got, want);
     }
 
@@ -392,9 +433,15 @@ mod tests {
     fn hooks_carry_their_annotations() {
         let text = "kind: Job\nmetadata:\n  name: j\n  annotations:\n    helm.sh/hook: pre-install, Post-Upgrade\n    helm.sh/hook-weight: '-5'\n    helm.sh/hook-delete-policy: hook-succeeded,Before-Hook-Creation\n";
         let (hooks, _) = sorted(&[("a", text)]).expect("sorts");
-        assert_eq!(hooks[0].events, [HookEvent::PreInstall, HookEvent::PostUpgrade]);
+        assert_eq!(
+            hooks[0].events,
+            [HookEvent::PreInstall, HookEvent::PostUpgrade]
+        );
         assert_eq!(hooks[0].weight, -5);
-        assert_eq!(hooks[0].delete_policies, ["hook-succeeded", "before-hook-creation"]);
+        assert_eq!(
+            hooks[0].delete_policies,
+            ["hook-succeeded", "before-hook-creation"]
+        );
         assert!(hooks_at(&hooks, HookEvent::Test).is_empty());
         assert_eq!(hooks_at(&hooks, HookEvent::PostUpgrade).len(), 1);
     }

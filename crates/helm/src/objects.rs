@@ -11,7 +11,9 @@ use gotemplate::{
     Args, CallError, List, Map, Method, NamedType, Native, Signature, Str, Type, Value,
 };
 
-use crate::capabilities::{Capabilities, GO_VERSION, HELM_VERSION, KUBE_CLIENT_VERSION, KubeVersion};
+use crate::capabilities::{
+    Capabilities, GO_VERSION, HELM_VERSION, KUBE_CLIENT_VERSION, KubeVersion,
+};
 use crate::chart::{Dependency, File, Metadata};
 use crate::functions::encoding;
 use crate::glob::Glob;
@@ -20,7 +22,11 @@ use crate::values::dependencies::{path_value, table};
 use crate::values::to_template;
 
 const fn signature(params: &'static [Type], result: Type) -> Signature {
-    Signature { params, variadic: None, result }
+    Signature {
+        params,
+        variadic: None,
+        result,
+    }
 }
 
 /// `common.Values`: a map with methods, which `.Values` is.
@@ -38,7 +44,11 @@ static VALUES: NamedType = NamedType {
             signature: signature(&[], Type::MAP),
             call: |_, this, _| {
                 let map = map_of(this);
-                Ok(Value::Map(if map.is_empty() { Map::new() } else { map.retyped(&Type::MAP) }))
+                Ok(Value::Map(if map.is_empty() {
+                    Map::new()
+                } else {
+                    map.retyped(&Type::MAP)
+                }))
             },
         },
         Method {
@@ -109,13 +119,13 @@ static FILES: NamedType = NamedType {
         Method {
             name: "AsConfig",
             signature: signature(&[], Type::String),
-            call: |_, this, _| as_yaml(&map_of(this), |data| Value::Str(data.clone())),
+            call: |_, this, _| Ok(as_yaml(&map_of(this), |data| Value::Str(data.clone()))),
         },
         Method {
             name: "AsSecrets",
             signature: signature(&[], Type::String),
             // Bytes are base64 in JSON, and so in YAML.
-            call: |_, this, _| as_yaml(&map_of(this), |data| Value::Bytes(data.clone())),
+            call: |_, this, _| Ok(as_yaml(&map_of(this), |data| Value::Bytes(data.clone()))),
         },
         Method {
             name: "Lines",
@@ -154,20 +164,23 @@ fn glob(files: &Map, pattern: &Str) -> Value {
     let kept: BTreeMap<Str, Value> = files
         .borrow()
         .iter()
-        .filter(|(name, _)| glob.as_ref().map_or(true, |g| g.matches(&name.to_str_lossy())))
+        .filter(|(name, _)| {
+            glob.as_ref()
+                .map_or(true, |g| g.matches(&name.to_str_lossy()))
+        })
         .map(|(name, data)| (name.clone(), data.clone()))
         .collect();
     Value::Map(Map::typed(&FILES_TYPE, kept))
 }
 
 /// The files by their last names; of equal names the last wins.
-fn as_yaml(files: &Map, convert: impl Fn(&Str) -> Value) -> Result<Value, CallError> {
+fn as_yaml(files: &Map, convert: impl Fn(&Str) -> Value) -> Value {
     let entries = files
         .to_vec()
         .into_iter()
         .map(|(name, data)| (Str::from(gopath::base(&name)), convert(&bytes(Some(data)))));
     let map = Map::from_entries(entries.collect());
-    Ok(Value::from(encoding::to_yaml(&Value::Map(map)).unwrap_or_default()))
+    Value::from(encoding::to_yaml(&Value::Map(map)).unwrap_or_default())
 }
 
 fn lines(data: &Str) -> Value {
@@ -180,12 +193,12 @@ fn lines(data: &Str) -> Value {
 
 /// `.Chart`: the metadata as a map under Go's field names.
 pub(crate) fn chart(metadata: &Metadata, is_root: bool) -> Map {
-    let texts = |list: &[String]| Value::list(list.iter().map(Value::from_text).collect());
+    let texts = |list: &[String]| Value::list(list.iter().map(text).collect());
     let maintainers = metadata.maintainers.iter().map(|m| {
         Value::Map(
             [("Name", &m.name), ("Email", &m.email), ("URL", &m.url)]
                 .into_iter()
-                .map(|(name, text)| (name, Value::from_text(text)))
+                .map(|(name, part)| (name, text(part)))
                 .collect(),
         )
     });
@@ -193,11 +206,15 @@ pub(crate) fn chart(metadata: &Metadata, is_root: bool) -> Map {
         Map::nil(&Type::STRING_MAP)
     } else {
         let entries = metadata.annotations.iter();
-        let entries = entries.map(|(k, v)| (Str::from(k), Value::from_text(v)));
+        let entries = entries.map(|(k, v)| (Str::from(k), text(v)));
         Map::typed(&Type::STRING_MAP, entries.collect())
     };
-    let dependencies = metadata.dependencies.iter().flatten().map(dependency).collect();
-    let text = Value::from_text;
+    let dependencies = metadata
+        .dependencies
+        .iter()
+        .flatten()
+        .map(dependency)
+        .collect();
     [
         ("Name", text(&metadata.name)),
         ("Home", text(&metadata.home)),
@@ -222,29 +239,28 @@ pub(crate) fn chart(metadata: &Metadata, is_root: bool) -> Map {
     .collect()
 }
 
-trait FromText {
-    fn from_text(text: &String) -> Self;
-}
-
-impl FromText for Value {
-    fn from_text(text: &String) -> Self {
-        Self::str(text)
-    }
+fn text(text: &String) -> Value {
+    Value::str(text)
 }
 
 fn dependency(dependency: &Dependency) -> Value {
-    let text = Value::from_text;
-    let imports = dependency.import_values.iter().map(|import| match to_template(import) {
-        Value::Map(map) => Value::Map(map.retyped(&Type::STRING_MAP)),
-        other => other,
-    });
+    let imports = dependency
+        .import_values
+        .iter()
+        .map(|import| match to_template(import) {
+            Value::Map(map) => Value::Map(map.retyped(&Type::STRING_MAP)),
+            other => other,
+        });
     Value::Map(
         [
             ("Name", text(&dependency.name)),
             ("Version", text(&dependency.version)),
             ("Repository", text(&dependency.repository)),
             ("Condition", text(&dependency.condition)),
-            ("Tags", Value::list(dependency.tags.iter().map(Value::from_text).collect())),
+            (
+                "Tags",
+                Value::list(dependency.tags.iter().map(text).collect()),
+            ),
             ("Enabled", Value::Bool(dependency.enabled)),
             ("ImportValues", Value::list(imports.collect())),
             ("Alias", text(&dependency.alias)),
@@ -263,8 +279,11 @@ struct CapabilitiesObject(Capabilities);
 struct KubeVersionObject(KubeVersion);
 struct BuildInfo;
 
-static CAPABILITIES: NamedType =
-    NamedType { name: "common.Capabilities", underlying: Type::Struct, methods: &[] };
+static CAPABILITIES: NamedType = NamedType {
+    name: "common.Capabilities",
+    underlying: Type::Struct,
+    methods: &[],
+};
 
 static VERSION_SET: NamedType = NamedType {
     name: "common.VersionSet",
@@ -275,7 +294,9 @@ static VERSION_SET: NamedType = NamedType {
         call: |_, this, args| {
             let wanted: Str = args.take();
             let known = this.as_list().is_some_and(|list| {
-                list.borrow().iter().any(|version| version.as_str() == Some(&wanted))
+                list.borrow()
+                    .iter()
+                    .any(|version| version.as_str() == Some(&wanted))
             });
             Ok(Value::Bool(known))
         },
@@ -302,11 +323,15 @@ static KUBE_VERSION: NamedType = NamedType {
 };
 
 fn kube_text(this: &Value, part: fn(&KubeVersion) -> &String) -> Value {
-    this.as_native::<KubeVersionObject>().map_or(Value::str(""), |v| Value::from_text(part(&v.0)))
+    this.as_native::<KubeVersionObject>()
+        .map_or(Value::str(""), |v| text(part(&v.0)))
 }
 
-static BUILD_INFO: NamedType =
-    NamedType { name: "version.BuildInfo", underlying: Type::Struct, methods: &[] };
+static BUILD_INFO: NamedType = NamedType {
+    name: "version.BuildInfo",
+    underlying: Type::Struct,
+    methods: &[],
+};
 
 impl Native for CapabilitiesObject {
     fn named_type(&self) -> &'static NamedType {
@@ -318,10 +343,16 @@ impl Native for CapabilitiesObject {
     }
 
     fn fields(&self) -> Vec<(&'static str, Value)> {
-        let versions = self.0.api_versions.iter().map(Value::from_text).collect();
+        let versions = self.0.api_versions.iter().map(text).collect();
         vec![
-            ("KubeVersion", Value::Native(Rc::new(KubeVersionObject(self.0.kube_version.clone())))),
-            ("APIVersions", Value::List(List::typed(&VERSION_SET_TYPE, versions))),
+            (
+                "KubeVersion",
+                Value::Native(Rc::new(KubeVersionObject(self.0.kube_version.clone()))),
+            ),
+            (
+                "APIVersions",
+                Value::List(List::typed(&VERSION_SET_TYPE, versions)),
+            ),
             ("HelmVersion", Value::Native(Rc::new(BuildInfo))),
         ]
     }
@@ -338,9 +369,9 @@ impl Native for KubeVersionObject {
 
     fn fields(&self) -> Vec<(&'static str, Value)> {
         vec![
-            ("Version", Value::from_text(&self.0.version)),
-            ("Major", Value::from_text(&self.0.major)),
-            ("Minor", Value::from_text(&self.0.minor)),
+            ("Version", text(&self.0.version)),
+            ("Major", text(&self.0.major)),
+            ("Minor", text(&self.0.minor)),
         ]
     }
 

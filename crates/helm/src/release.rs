@@ -23,8 +23,14 @@ pub const SECRET_TYPE: &str = "helm.sh/release.v1";
 /// Value of the label `owner`.
 pub const OWNER: &str = "helm";
 /// Labels that are Helm's own.
-pub const SYSTEM_LABELS: [&str; 6] =
-    ["name", "owner", "status", "version", "createdAt", "modifiedAt"];
+pub const SYSTEM_LABELS: [&str; 6] = [
+    "name",
+    "owner",
+    "status",
+    "version",
+    "createdAt",
+    "modifiedAt",
+];
 /// Most bytes of JSON that are decompressed.
 const JSON_BYTES_MAX: u64 = 256 << 20;
 
@@ -172,7 +178,10 @@ fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
     Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature serde asks for"
+)]
 fn is_zero(number: &u32) -> bool {
     *number == 0
 }
@@ -231,7 +240,10 @@ fn rfc3339_or_zero(text: &str) -> String {
 
 impl StoredFile {
     fn new(file: &File) -> Self {
-        Self { name: file.name.clone(), data: encode64(&file.data) }
+        Self {
+            name: file.name.clone(),
+            data: encode64(&file.data),
+        }
     }
 }
 
@@ -272,7 +284,9 @@ pub fn decode(payload: &str) -> Result<Release, ReleaseError> {
         bytes
     };
     let value = gojson::parse(&json).map_err(|e| {
-        ReleaseError::Json(<serde_json::Error as serde::de::Error>::custom(e.to_string()))
+        ReleaseError::Json(<serde_json::Error as serde::de::Error>::custom(
+            e.to_string(),
+        ))
     })?;
     serde_json::from_value(integers(value)).map_err(ReleaseError::Json)
 }
@@ -291,7 +305,11 @@ fn integers(mut release: Value) -> Value {
         whole(revision);
     }
     let hooks = release.get_mut("hooks").and_then(Value::as_array_mut);
-    for weight in hooks.into_iter().flatten().filter_map(|hook| hook.get_mut("weight")) {
+    for weight in hooks
+        .into_iter()
+        .flatten()
+        .filter_map(|hook| hook.get_mut("weight"))
+    {
         whole(weight);
     }
     release
@@ -341,7 +359,9 @@ pub fn from_secret(secret: &Value) -> Result<Release, ReleaseError> {
     let data = secret.pointer("/data/release").and_then(Value::as_str);
     let data = decode64(data.ok_or(ReleaseError::Missing("data.release"))?)?;
     let mut release = decode(&String::from_utf8_lossy(&data))?;
-    let labels = secret.pointer("/metadata/labels").and_then(Value::as_object);
+    let labels = secret
+        .pointer("/metadata/labels")
+        .and_then(Value::as_object);
     release.labels = labels
         .into_iter()
         .flatten()
@@ -367,8 +387,15 @@ mod tests {
                 ..Info::default()
             },
             chart: Some(StoredChart {
-                metadata: Metadata { name: "c".into(), version: "1".into(), ..Default::default() },
-                templates: vec![StoredFile { name: "templates/a".into(), data: "YQ==".into() }],
+                metadata: Metadata {
+                    name: "c".into(),
+                    version: "1".into(),
+                    ..Default::default()
+                },
+                templates: vec![StoredFile {
+                    name: "templates/a".into(),
+                    data: "YQ==".into(),
+                }],
                 ..StoredChart::default()
             }),
             config: [("n".to_owned(), json!(1.0)), ("t".to_owned(), json!("<&>"))]
@@ -402,7 +429,8 @@ mod tests {
 
     #[test]
     fn the_json_is_that_of_helm() {
-        let text = String::from_utf8(goyaml::json::to_vec(&release()).expect("writes")).expect("text");
+        let text =
+            String::from_utf8(goyaml::json::to_vec(&release()).expect("writes")).expect("text");
         assert_eq!(
             text,
             "{\"name\":\"web\",\"info\":{\"first_deployed\":\"2026-01-02T03:04:05Z\",\"last_deployed\":\"2026-01-02T03:04:05Z\",\"description\":\"Install complete\",\"status\":\"deployed\"},\"chart\":{\"metadata\":{\"name\":\"c\",\"version\":\"1\"},\"lock\":null,\"templates\":[{\"name\":\"templates/a\",\"data\":\"YQ==\"}],\"values\":{},\"schema\":null,\"files\":[]},\"config\":{\"n\":1,\"t\":\"\\u003c\\u0026\\u003e\"},\"manifest\":\"---\\n# Source: c/templates/a\\na\\n\",\"hooks\":[{\"name\":\"h\",\"events\":[\"pre-install\"],\"last_run\":{\"phase\":\"\"},\"weight\":-5}],\"version\":3,\"namespace\":\"ns\"}"
@@ -413,15 +441,24 @@ mod tests {
     fn records_of_helm_with_nulls_and_unknown_fields_are_read() {
         let json = r#"{"name":"a","info":{"first_deployed":"","status":"superseded","resources":{}},"chart":{"metadata":{"name":"c","kubeVersion":">1"},"lock":null,"templates":null,"values":null,"schema":null,"files":null,"modtime":"x"},"config":null,"hooks":null,"version":2}"#;
         let release = decode(&encode64(json.as_bytes())).expect("decodes");
-        assert_eq!((release.version, release.info.status), (2, Status::Superseded));
+        assert_eq!(
+            (release.version, release.info.status),
+            (2, Status::Superseded)
+        );
     }
 
     #[test]
     fn what_is_no_record_is_refused() {
         for (secret, want) in [
             (json!({}), "secret has no data.release"),
-            (json!({"data": {"release": "!"}}), "release is not base64: illegal base64 data at input byte 0"),
-            (json!({"data": {"release": encode64(encode64(b"{").as_bytes())}}), "release is no JSON of a release"),
+            (
+                json!({"data": {"release": "!"}}),
+                "release is not base64: illegal base64 data at input byte 0",
+            ),
+            (
+                json!({"data": {"release": encode64(encode64(b"{").as_bytes())}}),
+                "release is no JSON of a release",
+            ),
             (
                 json!({"data": {"release": encode64(encode64(b"\x1f\x8b\x08x").as_bytes())}}),
                 "release cannot be decompressed",

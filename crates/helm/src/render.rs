@@ -39,7 +39,10 @@ pub struct CompiledChart {
 impl CompiledChart {
     /// Takes a chart; parsing waits for the first render.
     pub fn new(chart: Chart) -> Self {
-        Self { chart: Arc::new(chart), sets: Mutex::default() }
+        Self {
+            chart: Arc::new(chart),
+            sets: Mutex::default(),
+        }
     }
 
     /// The chart.
@@ -127,7 +130,8 @@ impl Rendered {
     pub fn manifest_text(&self, include_crds: bool) -> String {
         let crds = self.crds.iter().filter(|_| include_crds);
         let crds = crds.map(|crd| section(&crd.name, &String::from_utf8_lossy(&crd.data)));
-        crds.chain(self.manifests.iter().map(|m| section(&m.path, &m.text))).collect()
+        crds.chain(self.manifests.iter().map(|m| section(&m.path, &m.text)))
+            .collect()
     }
 }
 
@@ -209,13 +213,22 @@ pub fn render(
     options: &RenderOptions,
     host: Host,
 ) -> Result<Rendered, Box<RenderFailure>> {
-    let mut run = Run { chart, options, log: Log::default(), files: BTreeMap::new() };
+    let mut run = Run {
+        chart,
+        options,
+        log: Log::default(),
+        files: BTreeMap::new(),
+    };
     run.all(host).map_err(|error| {
         let files = match error {
             RenderError::Manifest(_) => std::mem::take(&mut run.files),
             _ => BTreeMap::new(),
         };
-        Box::new(RenderFailure { error, log: std::mem::take(&mut run.log.records), files })
+        Box::new(RenderFailure {
+            error,
+            log: std::mem::take(&mut run.log.records),
+            files,
+        })
     })
 }
 
@@ -279,7 +292,7 @@ impl Run<'_> {
         templates.sort_by(|a, b| parse_order(&b.path).cmp(&parse_order(&a.path)));
         let set = self.chart.set(&templates)?;
         let mut renderer = Renderer::new(self.options.limits, host);
-        let mut rendered = BTreeMap::new();
+        let mut outputs = BTreeMap::new();
         for template in templates {
             if gopath::base_str(&template.path).starts_with('_') {
                 continue;
@@ -292,21 +305,28 @@ impl Run<'_> {
             let _ = template.data.insert("Template", objects::values(&about));
             let output = renderer
                 .execute(&set, &template.path, &Go::Map(template.data.clone()))
-                .map_err(|error| RenderError::Template(report::exec_error(&template.path, &error)))?;
-            let text = String::from_utf8(without_no_value(&output))
-                .map_err(|_| RenderError::NotText { path: template.path.clone() })?;
-            rendered.insert(template.path, text);
+                .map_err(|error| {
+                    RenderError::Template(report::exec_error(&template.path, &error))
+                })?;
+            let text =
+                String::from_utf8(without_no_value(&output)).map_err(|_| RenderError::NotText {
+                    path: template.path.clone(),
+                })?;
+            outputs.insert(template.path, text);
         }
-        Ok(rendered)
+        Ok(outputs)
     }
 
     /// Takes the notes out of the rendered files; those of sub-charts only if they are wanted.
     fn take_notes(&mut self, tree: &Node) -> String {
         let own = gopath::join(&[tree.name(), "templates", NOTES]);
-        let (notes, files): (BTreeMap<_, _>, BTreeMap<_, _>) =
-            std::mem::take(&mut self.files).into_iter().partition(|(path, _)| path.ends_with(NOTES));
+        let (notes, files): (BTreeMap<_, _>, BTreeMap<_, _>) = std::mem::take(&mut self.files)
+            .into_iter()
+            .partition(|(path, _)| path.ends_with(NOTES));
         self.files = files;
-        let wanted = notes.into_iter().filter(|(path, _)| self.options.sub_notes || *path == own);
+        let wanted = notes
+            .into_iter()
+            .filter(|(path, _)| self.options.sub_notes || *path == own);
         let texts: Vec<String> = wanted.map(|(_, text)| text).collect();
         texts.join("\n")
     }
@@ -328,11 +348,16 @@ fn check_release_name(name: &str) -> Result<(), RenderError> {
     let reason = if name.is_empty() {
         "no name provided".to_owned()
     } else if name.len() > 53 || !name.split('.').all(label) {
-        format!("invalid release name, must match regex {PATTERN} and the length must not be longer than 53")
+        format!(
+            "invalid release name, must match regex {PATTERN} and the length must not be longer than 53"
+        )
     } else {
         return Ok(());
     };
-    Err(RenderError::ReleaseName { name: name.to_owned(), reason })
+    Err(RenderError::ReleaseName {
+        name: name.to_owned(),
+        reason,
+    })
 }
 
 fn check_kube_version(tree: &Node, capabilities: &Capabilities) -> Result<(), RenderError> {
@@ -341,7 +366,10 @@ fn check_kube_version(tree: &Node, capabilities: &Capabilities) -> Result<(), Re
     if wanted.is_empty() || semver::is_compatible_range(wanted, &version.normalized) {
         return Ok(());
     }
-    Err(RenderError::KubeVersion { wanted: wanted.clone(), found: version.version.clone() })
+    Err(RenderError::KubeVersion {
+        wanted: wanted.clone(),
+        found: version.version.clone(),
+    })
 }
 
 /// A template with the data of its chart.
@@ -397,7 +425,10 @@ fn scope(
     };
     let subcharts = Map::new();
     let data: Map = [
-        ("Chart", Go::Map(objects::chart(&node.metadata, parent.is_none()))),
+        (
+            "Chart",
+            Go::Map(objects::chart(&node.metadata, parent.is_none())),
+        ),
         ("Files", objects::files(&node.chart.files)),
         ("Release", shared.release.clone()),
         ("Capabilities", shared.capabilities.clone()),
@@ -450,7 +481,10 @@ fn collect_crds(node: &Node, parent: Option<&str>, crds: &mut Vec<File>) {
     for file in &node.chart.files {
         if file.name.starts_with("crds/") && manifest(&file.name) {
             let name = gopath::join(&[&path, &file.name]);
-            crds.push(File { name, data: Arc::clone(&file.data) });
+            crds.push(File {
+                name,
+                data: Arc::clone(&file.data),
+            });
         }
     }
     for sub in &node.dependencies {

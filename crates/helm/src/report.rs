@@ -5,6 +5,7 @@
 //! `pkg/engine/engine.go`.
 
 use gotemplate::{CallError, ExecError, ParseError};
+use std::fmt::Write as _;
 
 use crate::functions::flow::{WARN_END, WARN_START};
 
@@ -105,13 +106,13 @@ impl Place {
     fn text(&self) -> String {
         let mut out = String::new();
         if !self.location.is_empty() {
-            out.push_str(&format!("{}\n  ", self.location));
+            let _ = write!(out, "{}\n  ", self.location);
         }
         if !self.executing.is_empty() {
-            out.push_str(&format!("{}\n    ", self.executing));
+            let _ = write!(out, "{}\n    ", self.executing);
         }
         if !self.message.is_empty() {
-            out.push_str(&format!("{}\n", self.message));
+            let _ = writeln!(out, "{}", self.message);
         }
         out
     }
@@ -119,5 +120,7 @@ impl Place {
 
 /// The message without the errors chained to it.
 fn before_next(message: &str) -> &str {
-    message.find(" template:").map_or(message, |cut| &message[..cut])
+    message
+        .find(" template:")
+        .map_or(message, |cut| &message[..cut])
 }

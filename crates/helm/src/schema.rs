@@ -4,6 +4,7 @@
 //! references to files and addresses are refused, unknown URNs accept everything.
 
 use std::error::Error as StdError;
+use std::fmt::Write as _;
 
 use boon::{Compiler, ErrorKind, Schemas, UrlLoader, ValidationError};
 use serde_json::{Map, Number, Value};
@@ -23,24 +24,30 @@ const LOCATION: &str = "file:///values.schema.json";
 pub(crate) fn validate(node: &Node, values: &Map<String, Value>) -> Result<(), SchemaError> {
     let mut report = String::new();
     collect(node, values, &mut report);
-    if report.is_empty() { Ok(()) } else { Err(SchemaError(report)) }
+    if report.is_empty() {
+        Ok(())
+    } else {
+        Err(SchemaError(report))
+    }
 }
 
 fn collect(node: &Node, values: &Map<String, Value>, report: &mut String) {
     if let Some(schema) = &node.chart.schema
         && let Err(text) = validate_one(schema, values)
     {
-        report.push_str(&format!("{}:\n{text}", node.name()));
+        let _ = write!(report, "{}:\n{text}", node.name());
     }
     for sub in &node.dependencies {
         match values.get(sub.name()) {
             None | Some(Value::Null) => {}
             Some(Value::Object(values)) => collect(sub, values, report),
-            Some(other) => report.push_str(&format!(
-                "{}:\ninvalid type for values: expected object (map), got {}\n",
-                sub.name(),
-                go_type(other)
-            )),
+            Some(other) => {
+                let (name, found) = (sub.name(), go_type(other));
+                let _ = write!(
+                    report,
+                    "{name}:\ninvalid type for values: expected object (map), got {found}\n"
+                );
+            }
         }
     }
 }
@@ -73,9 +80,13 @@ fn validate_one(schema: &[u8], values: &Map<String, Value>) -> Result<(), String
     let schema: Value = serde_json::from_slice(schema).map_err(|e| e.to_string())?;
     let mut compiler = Compiler::new();
     compiler.use_loader(Box::new(NoLoader));
-    compiler.add_resource(LOCATION, schema).map_err(|e| e.to_string())?;
+    compiler
+        .add_resource(LOCATION, schema)
+        .map_err(|e| e.to_string())?;
     let mut schemas = Schemas::new();
-    let index = compiler.compile(LOCATION, &mut schemas).map_err(|e| e.to_string())?;
+    let index = compiler
+        .compile(LOCATION, &mut schemas)
+        .map_err(|e| e.to_string())?;
     let values = Value::Object(values.clone());
     match schemas.validate(&values, index) {
         Ok(()) => Ok(()),
@@ -97,7 +108,7 @@ fn display(error: &ValidationError<'_, '_>, indent: usize, out: &mut String) {
             out.push_str(&"  ".repeat(indent - 1));
             out.push_str("- ");
             let location = quote(&error.instance_location.to_string());
-            out.push_str(&format!("at {location}: {}", message(&error.kind)));
+            let _ = write!(out, "at {location}: {}", message(&error.kind));
         }
         indent += 1;
     }
@@ -114,7 +125,11 @@ fn message(kind: &ErrorKind<'_, '_>) -> String {
         }
         ErrorKind::ContentSchema => "'contentSchema' failed".to_owned(),
         ErrorKind::PropertyName { prop } => format!("invalid propertyName {}", quote(prop)),
-        ErrorKind::RefCycle { url, kw_loc1, kw_loc2 } => {
+        ErrorKind::RefCycle {
+            url,
+            kw_loc1,
+            kw_loc2,
+        } => {
             let url = gotext::quote(url.as_bytes());
             format!("both {kw_loc1} and {kw_loc2} resolve to {url} causing reference cycle")
         }
@@ -124,9 +139,13 @@ fn message(kind: &ErrorKind<'_, '_>) -> String {
             format!("got {got}, want {}", want.join(" or "))
         }
         ErrorKind::Enum { want } => enumeration(want),
-        ErrorKind::Const { want: Value::Array(_) | Value::Object(_) } => "'const' failed".to_owned(),
+        ErrorKind::Const {
+            want: Value::Array(_) | Value::Object(_),
+        } => "'const' failed".to_owned(),
         ErrorKind::Const { want } => format!("value must be {}", shown(want)),
-        ErrorKind::Format { got, want, err } => format!("{} is not valid {want}: {err}", shown(got)),
+        ErrorKind::Format { got, want, err } => {
+            format!("{} is not valid {want}: {err}", shown(got))
+        }
         ErrorKind::Not => "'not' failed".to_owned(),
         ErrorKind::AllOf => "'allOf' failed".to_owned(),
         ErrorKind::AnyOf => "'anyOf' failed".to_owned(),
@@ -148,7 +167,11 @@ fn message(kind: &ErrorKind<'_, '_>) -> String {
 /// Errors about properties, counts and sizes.
 fn bound(kind: &ErrorKind<'_, '_>) -> String {
     let sizes = |name: &str, got: &usize, want: &usize| {
-        format!("{name}: got {}, want {}", grouped(&got.to_string()), grouped(&want.to_string()))
+        format!(
+            "{name}: got {}, want {}",
+            grouped(&got.to_string()),
+            grouped(&want.to_string())
+        )
     };
     let numbers = |name: &str, got: &Number, want: &Number| {
         format!("{name}: got {}, want {}", number(got), number(want))
@@ -161,8 +184,13 @@ fn bound(kind: &ErrorKind<'_, '_>) -> String {
         ErrorKind::AdditionalProperties { got } => {
             format!("additional properties {} not allowed", joined(got))
         }
-        ErrorKind::Dependency { prop, missing } | ErrorKind::DependentRequired { prop, missing } => {
-            format!("properties {} required, if {} exists", joined(missing), quote(prop))
+        ErrorKind::Dependency { prop, missing }
+        | ErrorKind::DependentRequired { prop, missing } => {
+            format!(
+                "properties {} required, if {} exists",
+                joined(missing),
+                quote(prop)
+            )
         }
         ErrorKind::MinProperties { got, want } => sizes("minProperties", got, want),
         ErrorKind::MaxProperties { got, want } => sizes("maxProperties", got, want),
@@ -219,7 +247,9 @@ fn shown(value: &Value) -> String {
 /// Single quotes around Go's escapes.
 fn quote(text: &str) -> String {
     let quoted = gotext::quote(text.as_bytes());
-    let inner = quoted[1..quoted.len() - 1].replace("\\\"", "\"").replace('\'', "\\'");
+    let inner = quoted[1..quoted.len() - 1]
+        .replace("\\\"", "\"")
+        .replace('\'', "\\'");
     format!("'{inner}'")
 }
 
@@ -230,7 +260,9 @@ fn joined<S: AsRef<str>>(texts: &[S]) -> String {
 
 /// A number as an English text has it.
 fn number(number: &Number) -> String {
-    grouped(&goyaml::json::encode_f64(number.as_f64().unwrap_or_default()))
+    grouped(&goyaml::json::encode_f64(
+        number.as_f64().unwrap_or_default(),
+    ))
 }
 
 /// Thousands separated by commas.
@@ -239,7 +271,9 @@ fn grouped(text: &str) -> String {
         Some(digits) => ("-", digits),
         None => ("", text),
     };
-    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+    let end = digits
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(digits.len());
     let (whole, rest) = digits.split_at(end);
     let mut out = String::from(sign);
     for (i, digit) in whole.chars().enumerate() {
@@ -256,28 +290,64 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn check(schema: Value, values: Value, want: &str) {
-        let Value::Object(values) = values else { unreachable!("values are an object") };
-        let got = validate_one(schema.to_string().as_bytes(), &values).err().unwrap_or_default();
+    fn check(schema: &Value, values: &Value, want: &str) {
+        let Value::Object(values) = values else {
+            unreachable!("values are an object")
+        };
+        let got = validate_one(schema.to_string().as_bytes(), values)
+            .err()
+            .unwrap_or_default();
         assert_eq!(got, want, "{schema}");
     }
 
     #[test]
     fn reports_are_in_the_words_of_the_go_library() {
-        let property = |schema: Value| json!({"properties": {"a": schema}});
+        let property = |schema: &Value| json!({"properties": {"a": schema}});
         for (schema, value, want) in [
-            (json!({"type": "string"}), json!(1.5), "- at '/a': got number, want string\n"),
-            (json!({"type": ["string", "null"]}), json!(true), "- at '/a': got boolean, want null or string\n"),
-            (json!({"maximum": 65535}), json!(70000.0), "- at '/a': maximum: got 70,000, want 65,535\n"),
-            (json!({"enum": ["x", "y'"]}), json!("z"), "- at '/a': value must be one of 'x', 'y\\''\n"),
-            (json!({"pattern": "^[a-z]+$"}), json!("A"), "- at '/a': 'A' does not match pattern '^[a-z]+$'\n"),
-            (json!({"required": ["b", "c"]}), json!({}), "- at '/a': missing properties 'b', 'c'\n"),
-            (json!({"additionalProperties": false}), json!({"q": 1.0}), "- at '/a': additional properties 'q' not allowed\n"),
-            (json!({"anyOf": [{"type": "string"}, {"type": "null"}]}), json!(1.0), "- at '/a': 'anyOf' failed\n  - at '/a': got number, want string\n  - at '/a': got number, want null\n"),
+            (
+                json!({"type": "string"}),
+                json!(1.5),
+                "- at '/a': got number, want string\n",
+            ),
+            (
+                json!({"type": ["string", "null"]}),
+                json!(true),
+                "- at '/a': got boolean, want null or string\n",
+            ),
+            (
+                json!({"maximum": 65535}),
+                json!(70000.0),
+                "- at '/a': maximum: got 70,000, want 65,535\n",
+            ),
+            (
+                json!({"enum": ["x", "y'"]}),
+                json!("z"),
+                "- at '/a': value must be one of 'x', 'y\\''\n",
+            ),
+            (
+                json!({"pattern": "^[a-z]+$"}),
+                json!("A"),
+                "- at '/a': 'A' does not match pattern '^[a-z]+$'\n",
+            ),
+            (
+                json!({"required": ["b", "c"]}),
+                json!({}),
+                "- at '/a': missing properties 'b', 'c'\n",
+            ),
+            (
+                json!({"additionalProperties": false}),
+                json!({"q": 1.0}),
+                "- at '/a': additional properties 'q' not allowed\n",
+            ),
+            (
+                json!({"anyOf": [{"type": "string"}, {"type": "null"}]}),
+                json!(1.0),
+                "- at '/a': 'anyOf' failed\n  - at '/a': got number, want string\n  - at '/a': got number, want null\n",
+            ),
             (json!({"type": "integer"}), json!(3.0), ""),
             (json!({"$ref": "urn:example:x"}), json!(3.0), ""),
         ] {
-            check(property(schema), json!({"a": value}), want);
+            check(&property(&schema), &json!({"a": value}), want);
         }
     }
 

@@ -80,7 +80,10 @@ const OPERATORS: &str = r"=||!=|>|<|>=|=>|<=|=<|~|~>|\^";
 /// White space as Go's regexp has it.
 const SPACE: &str = r"[\t\n\x0C\r ]";
 
-#[expect(clippy::expect_used, reason = "the patterns are constants and covered by tests")]
+#[expect(
+    clippy::expect_used,
+    reason = "the patterns are constants and covered by tests"
+)]
 fn compiled(pattern: &str) -> Regex {
     Regex::new(pattern).expect("constant pattern")
 }
@@ -88,13 +91,18 @@ fn compiled(pattern: &str) -> Regex {
 static VERSION: LazyLock<Regex> = LazyLock::new(|| compiled(&format!("^{LOOSE}$")));
 static ONE: LazyLock<Regex> =
     LazyLock::new(|| compiled(&format!("^{SPACE}*({OPERATORS}){SPACE}*({WILD}){SPACE}*$")));
-static RANGE: LazyLock<Regex> =
-    LazyLock::new(|| compiled(&format!("{SPACE}*({WILD}){SPACE}+-{SPACE}+({WILD}){SPACE}*")));
+static RANGE: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(&format!(
+        "{SPACE}*({WILD}){SPACE}+-{SPACE}+({WILD}){SPACE}*"
+    ))
+});
 static FIND: LazyLock<Regex> =
     LazyLock::new(|| compiled(&format!("({OPERATORS}){SPACE}*({WILD})")));
 static VALID: LazyLock<Regex> = LazyLock::new(|| {
     let term = format!("({OPERATORS}){SPACE}*({WILD}){SPACE}*");
-    compiled(&format!("^({SPACE}*{term})((?:{SPACE}+|,{SPACE}*){term})*$"))
+    compiled(&format!(
+        "^({SPACE}*{term})((?:{SPACE}+|,{SPACE}*){term})*$"
+    ))
 });
 
 impl Version {
@@ -110,7 +118,9 @@ impl Version {
             if digits.is_empty() {
                 return Ok(0);
             }
-            digits.parse().map_err(|_| Error::Segment(digits.to_owned()))
+            digits
+                .parse()
+                .map_err(|_| Error::Segment(digits.to_owned()))
         };
         let version = Self {
             major: number(1)?,
@@ -139,8 +149,11 @@ impl Version {
 
     /// The next patch release; a pre-release loses its suffix instead. None on overflow.
     pub fn next_patch(&self) -> Option<Self> {
-        let patch =
-            if self.pre.is_empty() { self.patch.checked_add(1)? } else { self.patch };
+        let patch = if self.pre.is_empty() {
+            self.patch.checked_add(1)?
+        } else {
+            self.patch
+        };
         Some(self.successor(self.major, self.minor, patch))
     }
 
@@ -155,7 +168,11 @@ impl Version {
     }
 
     fn successor(&self, major: u64, minor: u64, patch: u64) -> Self {
-        let prefix = if self.original.starts_with('v') { "v" } else { "" };
+        let prefix = if self.original.starts_with('v') {
+            "v"
+        } else {
+            ""
+        };
         Self {
             major,
             minor,
@@ -202,13 +219,16 @@ fn compare_prerelease(a: &str, b: &str) -> Ordering {
             return Ordering::Equal;
         }
         let (l, r) = (l.unwrap_or_default(), r.unwrap_or_default());
-        let order = match (l.is_empty(), r.is_empty(), l.parse::<u64>(), r.parse::<u64>()) {
+        let order = match (
+            l.is_empty(),
+            r.is_empty(),
+            l.parse::<u64>(),
+            r.parse::<u64>(),
+        ) {
             (true, true, ..) => Ordering::Equal,
-            (true, false, ..) => Ordering::Less,
-            (false, true, ..) => Ordering::Greater,
             (.., Ok(l), Ok(r)) => l.cmp(&r),
-            (.., Ok(_), Err(_)) => Ordering::Less,
-            (.., Err(_), Ok(_)) => Ordering::Greater,
+            (true, false, ..) | (false, false, Ok(_), Err(_)) => Ordering::Less,
+            (false, true, ..) | (false, false, Err(_), Ok(_)) => Ordering::Greater,
             (.., Err(_), Err(_)) => l.cmp(r),
         };
         if order != Ordering::Equal {
@@ -263,15 +283,21 @@ impl Constraint {
         if alternatives.len() > MAX_CONSTRAINT_GROUPS {
             return Err(Error::TooManyGroups);
         }
-        let groups = alternatives.into_iter().map(parse_group).collect::<Result<_, _>>()?;
+        let groups = alternatives
+            .into_iter()
+            .map(parse_group)
+            .collect::<Result<_, _>>()?;
         Ok(Self { groups })
     }
 
     /// Whether the version meets the constraint.
     pub fn check(&self, version: &Version) -> bool {
-        self.groups
-            .iter()
-            .any(|group| group.terms.iter().all(|term| term.check(version, group.prerelease)))
+        self.groups.iter().any(|group| {
+            group
+                .terms
+                .iter()
+                .all(|term| term.check(version, group.prerelease))
+        })
     }
 }
 
@@ -306,7 +332,9 @@ fn is_wild(part: &str) -> bool {
 }
 
 fn parse_term(text: &str) -> Result<Term, Error> {
-    let found = ONE.captures(text).ok_or_else(|| Error::Constraint(text.to_owned()))?;
+    let found = ONE
+        .captures(text)
+        .ok_or_else(|| Error::Constraint(text.to_owned()))?;
     let part = |i: usize| found.get(i).map_or("", |m| m.as_str());
     let (mut dirty, mut minor_dirty, mut patch_dirty) = (true, false, false);
     let version = if is_wild(part(3)) {
@@ -506,13 +534,23 @@ mod tests {
             assert_eq!(got.to_string(), format!("improper constraint: {text:?}"));
         }
         let long = "1".repeat(513);
-        assert_eq!(Constraint::parse(&long).expect_err("long"), Error::ConstraintTooLong);
+        assert_eq!(
+            Constraint::parse(&long).expect_err("long"),
+            Error::ConstraintTooLong
+        );
     }
 
     #[test]
     fn pre_releases_are_ordered_part_by_part() {
-        let ordered =
-            ["1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta", "1.0.0-beta.2", "1.0.0-beta.11", "1.0.0-rc.1", "1.0.0"];
+        let ordered = [
+            "1.0.0-alpha",
+            "1.0.0-alpha.1",
+            "1.0.0-alpha.beta",
+            "1.0.0-beta.2",
+            "1.0.0-beta.11",
+            "1.0.0-rc.1",
+            "1.0.0",
+        ];
         for pair in ordered.windows(2) {
             let (a, b) = (Version::parse(pair[0]), Version::parse(pair[1]));
             let (a, b) = (a.expect(pair[0]), b.expect(pair[1]));

@@ -77,7 +77,11 @@ struct Parser<'a> {
 
 impl<'a> Parser<'a> {
     fn new(line: &str, mode: Mode<'a>) -> Self {
-        Self { input: line.chars().collect(), position: 0, mode }
+        Self {
+            input: line.chars().collect(),
+            position: 0,
+            mode,
+        }
     }
 
     fn run(mut self, values: &mut Map<String, Value>) -> Result<(), Error> {
@@ -121,18 +125,24 @@ impl<'a> Parser<'a> {
     }
 
     fn key(&mut self, data: &mut Map<String, Value>, nesting: usize) -> Step<()> {
-        let stops: &[char] =
-            if self.literal() { &['=', '[', '.'] } else { &['=', '[', ',', '.'] };
+        let stops: &[char] = if self.literal() {
+            &['=', '[', '.']
+        } else {
+            &['=', '[', ',', '.']
+        };
         let (name, last) = self.until(stops);
         match last {
             None if name.is_empty() => Err(Stop::End),
             None => fail(format!("key {} has no value", quote(&name))),
-            Some('[') => self.indexed_key(data, name, nesting),
-            Some('=') => self.assign(data, name),
-            Some('.') => self.nested_key(data, name, nesting + 1),
+            Some('[') => self.indexed_key(data, &name, nesting),
+            Some('=') => self.assign(data, &name),
+            Some('.') => self.nested_key(data, &name, nesting + 1),
             Some(_) => {
                 put(data, &name, Value::String(String::new()));
-                fail(format!("key {} has no value (cannot end with ,)", quote(&name)))
+                fail(format!(
+                    "key {} has no value (cannot end with ,)",
+                    quote(&name)
+                ))
             }
         }
     }
@@ -140,24 +150,24 @@ impl<'a> Parser<'a> {
     fn indexed_key(
         &mut self,
         data: &mut Map<String, Value>,
-        name: String,
+        name: &str,
         nesting: usize,
     ) -> Step<()> {
         let index = self.index()?;
-        let mut list = match data.remove(&name) {
+        let mut list = match data.remove(name) {
             None => Vec::new(),
             Some(Value::Array(list)) => list,
             Some(other) => return fail(conversion(&other, "[]interface {}")),
         };
         let result = self.list_item(&mut list, index, nesting);
-        put(data, &name, Value::Array(list));
+        put(data, name, Value::Array(list));
         result
     }
 
     fn nested_key(
         &mut self,
         data: &mut Map<String, Value>,
-        name: String,
+        name: &str,
         nesting: usize,
     ) -> Step<()> {
         if nesting > MAX_NESTING {
@@ -165,40 +175,40 @@ impl<'a> Parser<'a> {
                 "value name nested level is greater than maximum supported nested level of {MAX_NESTING}"
             ));
         }
-        let mut inner = match data.remove(&name) {
+        let mut inner = match data.remove(name) {
             None => Map::new(),
             Some(Value::Object(map)) => map,
             Some(other) => return fail(conversion(&other, "map[string]interface {}")),
         };
         let result = self.key(&mut inner, nesting);
         if result.is_ok() && inner.is_empty() {
-            return fail(format!("key map {} has no value", quote(&name)));
+            return fail(format!("key map {} has no value", quote(name)));
         }
         if !inner.is_empty() {
-            put(data, &name, Value::Object(inner));
+            put(data, name, Value::Object(inner));
         }
         result
     }
 
-    fn assign(&mut self, data: &mut Map<String, Value>, name: String) -> Step<()> {
+    fn assign(&mut self, data: &mut Map<String, Value>, name: &str) -> Step<()> {
         match self.mode {
             Mode::Literal => {
                 let text = self.until(&[]).0;
-                put(data, &name, Value::String(text));
+                put(data, name, Value::String(text));
                 Ok(())
             }
             Mode::Json => {
                 let value = self.json()?;
-                put(data, &name, value);
+                put(data, name, value);
                 Ok(())
             }
             _ => match self.value()? {
                 Read::Value(value) => {
-                    put(data, &name, value);
+                    put(data, name, value);
                     Ok(())
                 }
                 Read::Nothing => {
-                    put(data, &name, Value::String(String::new()));
+                    put(data, name, Value::String(String::new()));
                     Err(Stop::End)
                 }
             },
@@ -209,11 +219,14 @@ impl<'a> Parser<'a> {
         if index < 0 {
             return fail(format!("negative {index} index not allowed"));
         }
-        let (extra, last) = self.until(&['[', '.', '=']);
+        let (extra, ending) = self.until(&['[', '.', '=']);
         if !extra.is_empty() {
-            return fail(format!("unexpected data at end of array index: {}", quote(&extra)));
+            return fail(format!(
+                "unexpected data at end of array index: {}",
+                quote(&extra)
+            ));
         }
-        match last {
+        match ending {
             None => Err(Stop::End),
             Some('=') => {
                 let value = match self.mode {
@@ -314,8 +327,8 @@ impl<'a> Parser<'a> {
     fn braces(&mut self) -> Step<Value> {
         let mut list = Vec::new();
         loop {
-            let (text, last) = self.until(&[',', '}']);
-            match last {
+            let (text, ending) = self.until(&[',', '}']);
+            match ending {
                 None => return fail("list must terminate with '}'"),
                 Some('}') => {
                     if self.input.get(self.position) == Some(&',') {
@@ -408,7 +421,9 @@ mod tests {
     type Set = fn(&str, &mut Map<String, Value>) -> Result<(), Error>;
 
     fn check(set: Set, line: &str, start: Value, want: Result<Value, &str>) {
-        let Value::Object(mut values) = start else { unreachable!("starts from an object") };
+        let Value::Object(mut values) = start else {
+            unreachable!("starts from an object")
+        };
         let got = set(line, &mut values).map(|()| Value::Object(values));
         match (got, want) {
             (Ok(got), Ok(want)) => assert_eq!(got, want, "{line:?}"),
@@ -420,8 +435,14 @@ mod tests {
     #[test]
     fn set_types_its_values() {
         for (line, want) in [
-            ("a=1,b=true,c=null,d=x", json!({"a": 1, "b": true, "c": null, "d": "x"})),
-            ("a=0,b=00,c=-5,d=1.5,e=08", json!({"a": 0, "b": "00", "c": -5, "d": "1.5", "e": "08"})),
+            (
+                "a=1,b=true,c=null,d=x",
+                json!({"a": 1, "b": true, "c": null, "d": "x"}),
+            ),
+            (
+                "a=0,b=00,c=-5,d=1.5,e=08",
+                json!({"a": 0, "b": "00", "c": -5, "d": "1.5", "e": "08"}),
+            ),
             ("a.b.c=1,a.d=2", json!({"a": {"b": {"c": 1}, "d": 2}})),
             ("a={1,x,true},b={}", json!({"a": [1, "x", true], "b": [""]})),
             ("a[0]=x,a[2]=y", json!({"a": ["x", null, "y"]})),
@@ -432,7 +453,10 @@ mod tests {
             ("a=TRUE,b=Null", json!({"a": true, "b": null})),
             ("", json!({})),
             ("=x", json!({})),
-            ("a=99999999999999999999", json!({"a": "99999999999999999999"})),
+            (
+                "a=99999999999999999999",
+                json!({"a": "99999999999999999999"}),
+            ),
         ] {
             check(set, line, json!({}), Ok(want));
         }
@@ -442,13 +466,29 @@ mod tests {
     fn set_refuses_what_helm_refuses() {
         for (line, start, want) in [
             ("a", json!({}), r#"key "a" has no value"#),
-            ("a,b=1", json!({}), r#"key "a" has no value (cannot end with ,)"#),
+            (
+                "a,b=1",
+                json!({}),
+                r#"key "a" has no value (cannot end with ,)"#,
+            ),
             ("a.b", json!({}), r#"key "b" has no value"#),
-            ("a[x]=1", json!({}), r#"error parsing index: strconv.Atoi: parsing "x": invalid syntax"#),
+            (
+                "a[x]=1",
+                json!({}),
+                r#"error parsing index: strconv.Atoi: parsing "x": invalid syntax"#,
+            ),
             ("a[0", json!({}), "error parsing index: EOF"),
             ("a[-1]=1", json!({}), "negative -1 index not allowed"),
-            ("a[0]x=1", json!({}), r#"unexpected data at end of array index: "x""#),
-            ("a[70000]=1", json!({}), "index of 70000 is greater than maximum supported index of 65536"),
+            (
+                "a[0]x=1",
+                json!({}),
+                r#"unexpected data at end of array index: "x""#,
+            ),
+            (
+                "a[70000]=1",
+                json!({}),
+                "index of 70000 is greater than maximum supported index of 65536",
+            ),
             ("a={1,2", json!({}), "list must terminate with '}'"),
             (
                 "a.b=1",
@@ -474,21 +514,38 @@ mod tests {
 
     #[test]
     fn the_other_notations_keep_their_kinds() {
-        check(set_string, "a=1,b={2}", json!({}), Ok(json!({"a": "1", "b": ["2"]})));
+        check(
+            set_string,
+            "a=1,b={2}",
+            json!({}),
+            Ok(json!({"a": "1", "b": ["2"]})),
+        );
         check(
             set_json,
             r#"a=[1,{"b":2}],c={"x":null} ,d=,e="y""#,
             json!({}),
             Ok(json!({"a": [1.0, {"b": 2.0}], "c": {"x": null}, "d": null, "e": "y"})),
         );
-        check(set_literal, r"a.b=x,y=\z{1}", json!({}), Ok(json!({"a": {"b": r"x,y=\z{1}"}})));
+        check(
+            set_literal,
+            r"a.b=x,y=\z{1}",
+            json!({}),
+            Ok(json!({"a": {"b": r"x,y=\z{1}"}})),
+        );
         let mut values = Map::new();
         let mut reader = |path: &str| {
-            if path == "here" { Ok("text".to_owned()) } else { Err(format!("open {path}: no such file")) }
+            if path == "here" {
+                Ok("text".to_owned())
+            } else {
+                Err(format!("open {path}: no such file"))
+            }
         };
         assert_eq!(set_file("a=here", &mut values, &mut reader), Ok(()));
         assert_eq!(Value::Object(values), json!({"a": "text"}));
         let missing = set_file("a=gone", &mut Map::new(), &mut reader);
-        assert_eq!(missing.expect_err("no file").to_string(), "open gone: no such file");
+        assert_eq!(
+            missing.expect_err("no file").to_string(),
+            "open gone: no such file"
+        );
     }
 }

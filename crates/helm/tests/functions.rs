@@ -5,6 +5,8 @@
 //! that its output can be any text; errors are compared whole, with their places. Recorded with the time
 //! zone UTC.
 
+#![expect(clippy::expect_used, reason = "a test says what it expects")]
+
 use helm::{Chart, CompiledChart, Host, Limits, RandomSource, RenderOptions, render};
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -43,7 +45,10 @@ fn answer(template: &str) -> Result<String, String> {
     ];
     let files = files.map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec()));
     let chart = Chart::from_files(files.to_vec(), &Limits::default()).expect("a chart");
-    let options = RenderOptions { release_name: "rel".to_owned(), ..RenderOptions::default() };
+    let options = RenderOptions {
+        release_name: "rel".to_owned(),
+        ..RenderOptions::default()
+    };
     let now = Timestamp::from_second(1_800_000_000).expect("in range");
     let host = Host::new(now, Box::new(Counter(7)));
     let rendered = render(&CompiledChart::new(chart), &options, host)
@@ -60,7 +65,10 @@ fn check(group: &str, cases: &str) {
         let want = case.output.ok_or(case.error.unwrap_or_default());
         let got = answer(&case.template);
         if got != want {
-            wrong.push(format!("{}\n  want {want:?}\n  got  {got:?}", case.template));
+            wrong.push(format!(
+                "{}\n  want {want:?}\n  got  {got:?}",
+                case.template
+            ));
         }
     }
     assert!(wrong.is_empty(), "{group}:\n{}", wrong.join("\n"));

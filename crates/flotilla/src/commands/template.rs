@@ -18,7 +18,10 @@ use helm::{Chart, Limits, OutputFile, Record, TemplateFlags};
 /// Nothing is looked up in a cluster: capabilities are those of the newest Kubernetes known, unless
 /// --kube-version and --api-versions say otherwise.
 #[derive(Debug, Clone, clap::Args)]
-#[expect(clippy::struct_excessive_bools, reason = "one field for each flag of helm")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "one field for each flag of helm"
+)]
 pub(crate) struct Args {
     /// Name of the release, then the chart (a directory or a .tgz file); the name can be left out
     #[arg(value_name = "[NAME] CHART", num_args = 1..=2, required = true)]
@@ -133,7 +136,11 @@ fn render(args: &Args) -> Result<ExitCode> {
     print_log(&output.log)?;
     let mut stdout = std::io::stdout().lock();
     if let Some(directory) = &args.output_dir {
-        let below = if args.release_name { directory.join(&name) } else { directory.clone() };
+        let below = if args.release_name {
+            directory.join(&name)
+        } else {
+            directory.clone()
+        };
         for path in write_files(&below, &output.files)? {
             writeln!(stdout, "wrote {}", path.display())?;
         }
@@ -169,10 +176,14 @@ fn read_source(name: &str) -> Result<Vec<u8>, String> {
     if name.trim() == "-" {
         let mut data = Vec::new();
         let read = std::io::stdin().lock().read_to_end(&mut data);
-        return read.map(|_| data).map_err(|error| format!("cannot read standard input: {error}"));
+        return read
+            .map(|_| data)
+            .map_err(|error| format!("cannot read standard input: {error}"));
     }
     if name.starts_with("http://") || name.starts_with("https://") || name.starts_with("oci://") {
-        return Err(format!("values from {name} are not fetched, give a local file"));
+        return Err(format!(
+            "values from {name} are not fetched, give a local file"
+        ));
     }
     std::fs::read(name).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => format!("open {name}: no such file or directory"),
@@ -182,14 +193,23 @@ fn read_source(name: &str) -> Result<Vec<u8>, String> {
 
 fn load(path: &Path) -> Result<Chart> {
     let limits = Limits::default();
-    let about = std::fs::metadata(path).with_context(|| format!("path {path:?} not found"))?;
+    let about = std::fs::metadata(path)
+        .with_context(|| format!("path \"{}\" not found", path.display()))?;
     if about.is_dir() {
-        let mut tree = Tree { files: Vec::new(), bytes: limits.total_bytes, seen: BTreeSet::new() };
+        let mut tree = Tree {
+            files: Vec::new(),
+            bytes: limits.total_bytes,
+            seen: BTreeSet::new(),
+        };
         tree.walk(path, "")?;
         return Ok(Chart::from_directory(tree.files, &limits)?);
     }
     if about.len() > limits.total_bytes {
-        bail!("{} is larger than {} bytes", path.display(), limits.total_bytes);
+        bail!(
+            "{} is larger than {} bytes",
+            path.display(),
+            limits.total_bytes
+        );
     }
     let data = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(Chart::from_archive(&data, &limits)?)
@@ -214,7 +234,11 @@ impl Tree {
         for entry in std::fs::read_dir(directory).with_context(cannot)? {
             let entry = entry.with_context(cannot)?;
             let path = entry.path();
-            let Some(name) = entry.file_name().to_str().map(|name| format!("{prefix}{name}")) else {
+            let Some(name) = entry
+                .file_name()
+                .to_str()
+                .map(|name| format!("{prefix}{name}"))
+            else {
                 bail!("{} has a name that is no UTF-8", path.display());
             };
             let about = std::fs::metadata(&path)
@@ -223,7 +247,10 @@ impl Tree {
                 self.walk(&path, &format!("{name}/"))?;
             } else if about.is_file() {
                 self.bytes = self.bytes.checked_sub(about.len()).with_context(|| {
-                    format!("chart exceeds maximum decompressed size of {} bytes", Limits::default().total_bytes)
+                    format!(
+                        "chart exceeds maximum decompressed size of {} bytes",
+                        Limits::default().total_bytes
+                    )
                 })?;
                 let data = std::fs::read(&path)
                     .with_context(|| format!("cannot read {}", path.display()))?;
@@ -252,7 +279,11 @@ fn write_files(directory: &Path, files: &[OutputFile]) -> Result<Vec<PathBuf>> {
         }
         let again = !begun.insert(path.clone());
         let mut options = std::fs::OpenOptions::new();
-        options.create(true).write(true).append(again).truncate(!again);
+        options
+            .create(true)
+            .write(true)
+            .append(again)
+            .truncate(!again);
         let mut out = options.open(&path).with_context(cannot)?;
         out.write_all(file.text.as_bytes()).with_context(cannot)?;
         written.push(path);

@@ -23,7 +23,11 @@ pub struct Limits {
 impl Default for Limits {
     /// 100 MiB as Helm has it; 50,000 files; 32 levels.
     fn default() -> Self {
-        Self { total_bytes: 100 * 1024 * 1024, files: 50_000, depth: 32 }
+        Self {
+            total_bytes: 100 * 1024 * 1024,
+            files: 50_000,
+            depth: 32,
+        }
     }
 }
 
@@ -72,7 +76,11 @@ pub(super) struct Budget {
 
 impl Budget {
     pub(super) fn new(limits: Limits) -> Self {
-        Self { limits, bytes: limits.total_bytes, files: limits.files }
+        Self {
+            limits,
+            bytes: limits.total_bytes,
+            files: limits.files,
+        }
     }
 
     pub(super) fn depth(&self) -> usize {
@@ -81,10 +89,14 @@ impl Budget {
 
     /// Takes one file of that size off.
     pub(super) fn take(&mut self, size: u64) -> Result<(), ArchiveError> {
-        self.files =
-            self.files.checked_sub(1).ok_or(ArchiveError::TooManyFiles(self.limits.files))?;
-        self.bytes =
-            self.bytes.checked_sub(size).ok_or(ArchiveError::TooLarge(self.limits.total_bytes))?;
+        self.files = self
+            .files
+            .checked_sub(1)
+            .ok_or(ArchiveError::TooManyFiles(self.limits.files))?;
+        self.bytes = self
+            .bytes
+            .checked_sub(size)
+            .ok_or(ArchiveError::TooLarge(self.limits.total_bytes))?;
         Ok(())
     }
 }
@@ -112,7 +124,11 @@ pub(super) fn read(
         let path = relative(&name)?;
         budget.take(entry.size())?;
         let mut data = Vec::new();
-        entry.by_ref().take(budget.limits.total_bytes).read_to_end(&mut data).map_err(ArchiveError::Read)?;
+        entry
+            .by_ref()
+            .take(budget.limits.total_bytes)
+            .read_to_end(&mut data)
+            .map_err(ArchiveError::Read)?;
         files.push((path, strip_bom(data)));
     }
     if files.is_empty() {

@@ -71,7 +71,12 @@ impl Rules {
             None if line.contains('/') => (Scope::Path, line),
             None => (Scope::Name, line),
         };
-        self.patterns.push(Pattern { negated, directories_only, scope, glob: glob.to_owned() });
+        self.patterns.push(Pattern {
+            negated,
+            directories_only,
+            scope,
+            glob: glob.to_owned(),
+        });
         Ok(())
     }
 
@@ -96,7 +101,10 @@ impl Rules {
     /// Whether a file, or a directory above it, is left out.
     pub(crate) fn ignores_file(&self, path: &str) -> bool {
         let above = path.match_indices('/').map(|(slash, _)| &path[..slash]);
-        above.into_iter().any(|directory| self.ignores(directory, true)) || self.ignores(path, false)
+        above
+            .into_iter()
+            .any(|directory| self.ignores(directory, true))
+            || self.ignores(path, false)
     }
 }
 
@@ -140,6 +148,9 @@ mod tests {
     #[test]
     fn bad_rules_are_refused() {
         assert_eq!(Rules::parse("a/**/b").err(), Some(IgnoreError::DoubleStar));
-        assert_eq!(Rules::parse("[a").err(), Some(IgnoreError::Pattern(gopath::BadPattern)));
+        assert_eq!(
+            Rules::parse("[a").err(),
+            Some(IgnoreError::Pattern(gopath::BadPattern))
+        );
     }
 }

@@ -111,7 +111,10 @@ fn check_version(chart: Chart) -> Result<Chart, LoadError> {
 }
 
 fn in_file<E: ToString>(file: &'static str) -> impl Fn(E) -> LoadError {
-    move |error| LoadError::Yaml { file, reason: error.to_string() }
+    move |error| LoadError::Yaml {
+        file,
+        reason: error.to_string(),
+    }
 }
 
 /// What the files of one chart fall into.
@@ -198,24 +201,40 @@ fn sort_file(
             let metadata = metadata.get_or_insert_with(Metadata::default);
             read_metadata(metadata, &data, "requirements.yaml")?;
             if metadata.api_version == "v1" {
-                sorted.files.push(File { name, data: data.into() });
+                sorted.files.push(File {
+                    name,
+                    data: data.into(),
+                });
             }
         }
         "requirements.lock" => {
             sorted.lock = Some(read_lock(&data, "requirements.lock")?);
             if metadata.as_ref().is_some_and(|m| m.api_version == "v1") {
-                sorted.files.push(File { name, data: data.into() });
+                sorted.files.push(File {
+                    name,
+                    data: data.into(),
+                });
             }
         }
         _ if name.starts_with("templates/") => {
-            sorted.templates.push(File { name, data: data.into() });
+            sorted.templates.push(File {
+                name,
+                data: data.into(),
+            });
         }
         _ => match name.strip_prefix("charts/") {
             Some(inner) if crate::gopath::ext(name.as_bytes()) != b".prov" => {
                 let entry = inner.split('/').next().unwrap_or_default().to_owned();
-                sorted.subcharts.entry(entry).or_default().push((inner.to_owned(), data));
+                sorted
+                    .subcharts
+                    .entry(entry)
+                    .or_default()
+                    .push((inner.to_owned(), data));
             }
-            _ => sorted.files.push(File { name, data: data.into() }),
+            _ => sorted.files.push(File {
+                name,
+                data: data.into(),
+            }),
         },
     }
     Ok(())
@@ -239,7 +258,9 @@ fn load_subchart(
                 found: name,
             });
         }
-        archive::read(&data, budget).map_err(LoadError::from).and_then(|f| load(f, budget, depth))
+        archive::read(&data, budget)
+            .map_err(LoadError::from)
+            .and_then(|f| load(f, budget, depth))
     } else {
         // Files that lie directly in charts/ belong to no chart.
         let inner = files

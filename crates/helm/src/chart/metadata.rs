@@ -196,16 +196,25 @@ impl Metadata {
             return invalid("chart.metadata.name is required");
         }
         if self.name == "." || self.name == ".." {
-            return invalid(format!("chart.metadata.name {} is not allowed", quote(&self.name)));
+            return invalid(format!(
+                "chart.metadata.name {} is not allowed",
+                quote(&self.name)
+            ));
         }
         if self.name != crate::gopath::base_str(&self.name) {
-            return invalid(format!("chart.metadata.name {} is invalid", quote(&self.name)));
+            return invalid(format!(
+                "chart.metadata.name {} is invalid",
+                quote(&self.name)
+            ));
         }
         if self.version.is_empty() {
             return invalid("chart.metadata.version is required");
         }
         if semver::Version::parse(&self.version).is_err() {
-            return invalid(format!("chart.metadata.version {} is invalid", quote(&self.version)));
+            return invalid(format!(
+                "chart.metadata.version {} is invalid",
+                quote(&self.version)
+            ));
         }
         if !matches!(self.kind.as_str(), "" | "application" | "library") {
             return invalid("chart.metadata.type must be application or library");
@@ -222,7 +231,11 @@ impl Metadata {
             if dependency.is_null() {
                 return invalid("dependencies must not contain empty or null nodes");
             }
-            if !dependency.alias.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b)) {
+            if !dependency
+                .alias
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
+            {
                 return invalid(format!(
                     "dependency {} has disallowed characters in the alias",
                     quote(&dependency.name)
@@ -250,7 +263,11 @@ impl Metadata {
             &mut self.app_version,
             &mut self.kube_version,
         ];
-        for text in texts.into_iter().chain(&mut self.sources).chain(&mut self.keywords) {
+        for text in texts
+            .into_iter()
+            .chain(&mut self.sources)
+            .chain(&mut self.keywords)
+        {
             sanitize(text);
         }
         for maintainer in &mut self.maintainers {
@@ -279,7 +296,10 @@ const NULL_ITEM: &str = "\0";
 
 impl Maintainer {
     fn null() -> Self {
-        Self { name: NULL_ITEM.to_owned(), ..Self::default() }
+        Self {
+            name: NULL_ITEM.to_owned(),
+            ..Self::default()
+        }
     }
 
     fn is_null(&self) -> bool {
@@ -297,7 +317,10 @@ impl Maintainer {
 
 impl Dependency {
     fn null() -> Self {
-        Self { name: NULL_ITEM.to_owned(), ..Self::default() }
+        Self {
+            name: NULL_ITEM.to_owned(),
+            ..Self::default()
+        }
     }
 
     fn is_null(&self) -> bool {
@@ -306,7 +329,11 @@ impl Dependency {
 
     /// The alias if there is one, else the name.
     pub fn effective_name(&self) -> &str {
-        if self.alias.is_empty() { &self.name } else { &self.alias }
+        if self.alias.is_empty() {
+            &self.name
+        } else {
+            &self.alias
+        }
     }
 
     fn read(fields: &Fields<'_>) -> Result<Self, KindError> {
@@ -334,8 +361,10 @@ impl Lock {
     /// Reads a decoded `Chart.lock`; null items are dropped.
     pub(crate) fn read(document: &Value) -> Result<Self, KindError> {
         let fields = Fields::of_document(document, "v2.Lock", "Lock")?;
-        let items = fields.objects("dependencies", "v2.Dependency")?.unwrap_or_default();
-        let items = items.into_iter().filter(Option::is_some).collect();
+        let items = fields
+            .objects("dependencies", "v2.Dependency")?
+            .unwrap_or_default();
+        let items = items.into_iter().flatten().map(Some).collect();
         Ok(Self {
             generated: fields.text("generated")?,
             digest: fields.text("digest")?,
@@ -347,7 +376,10 @@ impl Lock {
 /// White space becomes blanks, what cannot be printed is dropped.
 fn sanitize(text: &mut String) {
     let clean = |c: &char| c.is_whitespace() || crate::gotext::is_print(*c);
-    if text.chars().all(|c| c == ' ' || clean(&c) && !c.is_whitespace()) {
+    if text
+        .chars()
+        .all(|c| c == ' ' || clean(&c) && !c.is_whitespace())
+    {
         return;
     }
     *text = text
@@ -362,19 +394,28 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn check(document: Value, want: Result<(), &str>) {
+    fn check(document: &Value, want: Result<(), &str>) {
         let mut metadata = Metadata::default();
-        let read = metadata.read(&document).map_err(|e| e.to_string());
+        let read = metadata.read(document).map_err(|e| e.to_string());
         let got = read.and_then(|()| metadata.validate().map_err(|e| e.to_string()));
         assert_eq!(got, want.map_err(str::to_owned), "{document}");
     }
 
     #[test]
     fn a_chart_must_say_what_it_is() {
-        check(json!({"apiVersion": "v2", "name": "a", "version": "1.0"}), Ok(()));
+        check(
+            &json!({"apiVersion": "v2", "name": "a", "version": "1.0"}),
+            Ok(()),
+        );
         for (document, want) in [
-            (json!({}), "validation: chart.metadata.apiVersion is required"),
-            (json!({"apiVersion": "v2"}), "validation: chart.metadata.name is required"),
+            (
+                json!({}),
+                "validation: chart.metadata.apiVersion is required",
+            ),
+            (
+                json!({"apiVersion": "v2"}),
+                "validation: chart.metadata.name is required",
+            ),
             (
                 json!({"apiVersion": "v2", "name": "../x"}),
                 "validation: chart.metadata.name \"../x\" is invalid",
@@ -412,14 +453,15 @@ mod tests {
                 "validation: dependency \"b\" has disallowed characters in the alias",
             ),
         ] {
-            check(document, Err(want));
+            check(&document, Err(want));
         }
     }
 
     #[test]
     fn control_characters_are_removed() {
         let mut metadata = Metadata::default();
-        let document = json!({"apiVersion": "v2", "name": "a", "version": "1", "description": "x\ty\u{7}z"});
+        let document =
+            json!({"apiVersion": "v2", "name": "a", "version": "1", "description": "x\ty\u{7}z"});
         metadata.read(&document).expect("reads");
         metadata.validate().expect("valid");
         assert_eq!(metadata.description, "x yz");

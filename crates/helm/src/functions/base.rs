@@ -26,7 +26,11 @@ pub(crate) fn encode32(bytes: &[u8]) -> String {
         let digits = (chunk.len() * 8).div_ceil(5);
         for i in 0..8 {
             let digit = (bits >> (35 - 5 * i)) & 31;
-            out.push(if i < digits { char::from(ALPHABET_32[digit as usize]) } else { '=' });
+            out.push(if i < digits {
+                char::from(ALPHABET_32[digit as usize])
+            } else {
+                '='
+            });
         }
     }
     out
@@ -83,8 +87,17 @@ fn decode(
                     let place = at - 1;
                     padding(count, bits, group, place, &mut at, next)?;
                     block <<= bits as usize * (group - count);
-                    push(&mut out, block, bits as usize * count / 8, bits as usize * group / 8);
-                    return if next(&mut at).is_none() { Ok(out) } else { Err(at - 1) };
+                    push(
+                        &mut out,
+                        block,
+                        bits as usize * count / 8,
+                        bits as usize * group / 8,
+                    );
+                    return if next(&mut at).is_none() {
+                        Ok(out)
+                    } else {
+                        Err(at - 1)
+                    };
                 }
                 Some(byte) => match digit(byte) {
                     Some(value) => {
@@ -95,7 +108,12 @@ fn decode(
                 },
             }
         }
-        push(&mut out, block, bits as usize * group / 8, bits as usize * group / 8);
+        push(
+            &mut out,
+            block,
+            bits as usize * group / 8,
+            bits as usize * group / 8,
+        );
     }
 }
 
@@ -137,8 +155,16 @@ mod tests {
     #[test]
     fn what_is_encoded_is_decoded() {
         for text in ["", "f", "fo", "foo", "foob", "fooba", "foobar"] {
-            assert_eq!(decode64(encode64(text.as_bytes()).as_bytes()), Ok(text.into()), "{text}");
-            assert_eq!(decode32(encode32(text.as_bytes()).as_bytes()), Ok(text.into()), "{text}");
+            assert_eq!(
+                decode64(encode64(text.as_bytes()).as_bytes()),
+                Ok(text.into()),
+                "{text}"
+            );
+            assert_eq!(
+                decode32(encode32(text.as_bytes()).as_bytes()),
+                Ok(text.into()),
+                "{text}"
+            );
         }
         assert_eq!(encode32(b"fooba"), "MZXW6YTB");
         assert_eq!(encode32(b"foo"), "MZXW6===");
@@ -147,7 +173,14 @@ mod tests {
 
     #[test]
     fn what_is_no_code_is_refused_where_go_refuses_it() {
-        for (text, at) in [("!", 0), ("Zm9vY", 4), ("Zm9v!", 4), ("Zm=v", 2), ("=", 0), ("Zg==x", 4)] {
+        for (text, at) in [
+            ("!", 0),
+            ("Zm9vY", 4),
+            ("Zm9v!", 4),
+            ("Zm=v", 2),
+            ("=", 0),
+            ("Zg==x", 4),
+        ] {
             let want = Err(format!("illegal base64 data at input byte {at}"));
             assert_eq!(decode64(text.as_bytes()), want, "{text:?}");
         }

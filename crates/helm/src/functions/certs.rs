@@ -41,8 +41,11 @@ struct Certificate {
     key: String,
 }
 
-static CERTIFICATE: NamedType =
-    NamedType { name: "sprig.certificate", underlying: Type::Struct, methods: &[] };
+static CERTIFICATE: NamedType = NamedType {
+    name: "sprig.certificate",
+    underlying: Type::Struct,
+    methods: &[],
+};
 
 impl Native for Certificate {
     fn named_type(&self) -> &'static NamedType {
@@ -50,7 +53,10 @@ impl Native for Certificate {
     }
 
     fn fields(&self) -> Vec<(&'static str, Value)> {
-        vec![("Cert", Value::str(&self.cert)), ("Key", Value::str(&self.key))]
+        vec![
+            ("Cert", Value::str(&self.cert)),
+            ("Key", Value::str(&self.key)),
+        ]
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -67,11 +73,28 @@ impl Certificate {
 static CA: [Type; 2] = [Type::String, Type::INT];
 static CA_KEY: [Type; 3] = [Type::String, Type::INT, Type::String];
 static SELF: [Type; 4] = [Type::String, Type::LIST, Type::LIST, Type::INT];
-static SELF_KEY: [Type; 5] = [Type::String, Type::LIST, Type::LIST, Type::INT, Type::String];
-static SIGNED: [Type; 5] =
-    [Type::String, Type::LIST, Type::LIST, Type::INT, Type::Named(&CERTIFICATE)];
-static SIGNED_KEY: [Type; 6] =
-    [Type::String, Type::LIST, Type::LIST, Type::INT, Type::Named(&CERTIFICATE), Type::String];
+static SELF_KEY: [Type; 5] = [
+    Type::String,
+    Type::LIST,
+    Type::LIST,
+    Type::INT,
+    Type::String,
+];
+static SIGNED: [Type; 5] = [
+    Type::String,
+    Type::LIST,
+    Type::LIST,
+    Type::INT,
+    Type::Named(&CERTIFICATE),
+];
+static SIGNED_KEY: [Type; 6] = [
+    Type::String,
+    Type::LIST,
+    Type::LIST,
+    Type::INT,
+    Type::Named(&CERTIFICATE),
+    Type::String,
+];
 static CUSTOM: [Type; 2] = [Type::String, Type::String];
 
 pub(super) fn add(functions: &mut Functions) {
@@ -80,16 +103,36 @@ pub(super) fn add(functions: &mut Functions) {
     });
     let function = |name, params, body: Body| {
         let result = Type::Named(&CERTIFICATE);
-        Function::new(name, Signature { params, variadic: None, result }, Box::new(body))
+        Function::new(
+            name,
+            Signature {
+                params,
+                variadic: None,
+                result,
+            },
+            Box::new(body),
+        )
     };
     let table: [(&str, &'static [Type], Body); 7] = [
         ("genCA", &CA, |ctx, args| authority(ctx, args, false)),
-        ("genCAWithKey", &CA_KEY, |ctx, args| authority(ctx, args, true)),
-        ("genSelfSignedCert", &SELF, |ctx, args| self_signed(ctx, args, false)),
-        ("genSelfSignedCertWithKey", &SELF_KEY, |ctx, args| self_signed(ctx, args, true)),
-        ("genSignedCert", &SIGNED, |ctx, args| signed(ctx, args, false)),
-        ("genSignedCertWithKey", &SIGNED_KEY, |ctx, args| signed(ctx, args, true)),
-        ("buildCustomCert", &CUSTOM, |_, args| custom(&args.take(), &args.take())),
+        ("genCAWithKey", &CA_KEY, |ctx, args| {
+            authority(ctx, args, true)
+        }),
+        ("genSelfSignedCert", &SELF, |ctx, args| {
+            self_signed(ctx, args, false)
+        }),
+        ("genSelfSignedCertWithKey", &SELF_KEY, |ctx, args| {
+            self_signed(ctx, args, true)
+        }),
+        ("genSignedCert", &SIGNED, |ctx, args| {
+            signed(ctx, args, false)
+        }),
+        ("genSignedCertWithKey", &SIGNED_KEY, |ctx, args| {
+            signed(ctx, args, true)
+        }),
+        ("buildCustomCert", &CUSTOM, |_, args| {
+            custom(&args.take(), &args.take())
+        }),
     ];
     for (name, params, body) in table {
         functions.insert(function(name, params, body));
@@ -127,7 +170,10 @@ impl Key {
             .map_err(|error| CallError::text(format!("error pem-encoding key: {error}")))?;
         let pair = KeyPair::from_pkcs8_pem_and_sign_algo(&pkcs8, &rcgen::PKCS_RSA_SHA256)
             .map_err(|error| CallError::text(format!("error creating certificate: {error}")))?;
-        Ok(Self { pair, pem: rsa_pem(key)? })
+        Ok(Self {
+            pair,
+            pem: rsa_pem(key)?,
+        })
     }
 
     /// Reads a key that a chart brings.
@@ -148,7 +194,9 @@ impl Key {
                 return Self::rsa(&key).map_err(|error| error.to_string());
             }
             "EC PRIVATE KEY" => {
-                let pair = ec_pair(pem).ok_or("parsing EC private key from PEM: only keys of the curve P-256 are read")?;
+                let pair = ec_pair(pem).ok_or(
+                    "parsing EC private key from PEM: only keys of the curve P-256 are read",
+                )?;
                 (pair, pem.to_owned())
             }
             kind => match kind.strip_suffix(" PRIVATE KEY") {
@@ -168,7 +216,9 @@ fn pem_kind(text: &str) -> Option<String> {
     let start = text.find("-----BEGIN ")? + "-----BEGIN ".len();
     let end = text[start..].find("-----")?;
     let kind = &text[start..start + end];
-    text[start..].contains(&format!("-----END {kind}-----")).then(|| kind.to_owned())
+    text[start..]
+        .contains(&format!("-----END {kind}-----"))
+        .then(|| kind.to_owned())
 }
 
 /// The contents of the first PEM block.
@@ -227,8 +277,9 @@ fn private_key(ctx: &mut Context<'_>, kind: &str) -> Result<String, CallError> {
         }
         "ecdsa" => {
             ctx.spend_steps(KEY_STEPS)?;
-            let pair = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)
-                .map_err(|error| CallError::text(format!("failed to generate private key: {error}")))?;
+            let pair = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).map_err(|error| {
+                CallError::text(format!("failed to generate private key: {error}"))
+            })?;
             let der = pair.serialize_der();
             match (der.get(36..68), der.get(73..138)) {
                 (Some(secret), Some(point)) => {
@@ -241,7 +292,10 @@ fn private_key(ctx: &mut Context<'_>, kind: &str) -> Result<String, CallError> {
         "ed25519" => {
             let mut seed = [0; 32];
             fill(ctx, &mut seed)?;
-            Ok(pem_text("PRIVATE KEY", &[ED25519_HEAD.as_slice(), &seed].concat()))
+            Ok(pem_text(
+                "PRIVATE KEY",
+                &[ED25519_HEAD.as_slice(), &seed].concat(),
+            ))
         }
         "dsa" => fail("private keys of type dsa are not made"),
         other => Ok(format!("Unknown type {other}")),
@@ -259,26 +313,37 @@ struct Subject {
 impl Subject {
     fn take(args: &mut Args) -> Self {
         let (name, addresses, names) = (args.take(), args.take(), args.take());
-        Self { name, addresses, names, days: Int::take(args).0 }
+        Self {
+            name,
+            addresses,
+            names,
+            days: Int::take(args).0,
+        }
     }
 
     fn params(&self, ctx: &mut Context<'_>) -> Result<CertificateParams, CallError> {
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, lossy(&self.name).into_owned());
+        params
+            .distinguished_name
+            .push(DnType::CommonName, lossy(&self.name).into_owned());
         for address in self.addresses.to_vec() {
-            let text = text_or(&address, |shown| format!("error parsing ip: {shown} is not a string"))?;
-            let address: IpAddr =
-                text.parse().map_err(|_| CallError::text(format!("error parsing ip: {text}")))?;
+            let text = text_or(&address, |shown| {
+                format!("error parsing ip: {shown} is not a string")
+            })?;
+            let address: IpAddr = text
+                .parse()
+                .map_err(|_| CallError::text(format!("error parsing ip: {text}")))?;
             params.subject_alt_names.push(SanType::IpAddress(address));
         }
         for name in self.names.to_vec() {
             let text = text_or(&name, |shown| {
                 format!("error processing alternate dns name: {shown} is not a string")
             })?;
-            let name = text.as_str().try_into().map_err(|error| {
-                CallError::text(format!("error creating certificate: {error}"))
-            })?;
+            let name = text
+                .as_str()
+                .try_into()
+                .map_err(|error| CallError::text(format!("error creating certificate: {error}")))?;
             params.subject_alt_names.push(SanType::DnsName(name));
         }
         let mut serial = [0; 16];
@@ -293,10 +358,14 @@ impl Subject {
         };
         params.not_before = at(now);
         params.not_after = at(self.days.saturating_mul(86_400).saturating_add(now));
-        params.key_usages =
-            vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
-        params.extended_key_usages =
-            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        params.key_usages = vec![
+            KeyUsagePurpose::DigitalSignature,
+            KeyUsagePurpose::KeyEncipherment,
+        ];
+        params.extended_key_usages = vec![
+            ExtendedKeyUsagePurpose::ServerAuth,
+            ExtendedKeyUsagePurpose::ClientAuth,
+        ];
         params.is_ca = IsCa::ExplicitNoCa;
         Ok(params)
     }
@@ -309,7 +378,7 @@ fn text_or(value: &Value, error: impl Fn(String) -> String) -> Result<String, Ca
     }
 }
 
-fn creating(error: rcgen::Error) -> CallError {
+fn creating(error: &rcgen::Error) -> CallError {
     CallError::text(format!("error creating certificate: {error}"))
 }
 
@@ -319,19 +388,29 @@ fn key(ctx: &mut Context<'_>, args: &mut Args, given: bool) -> Result<Key, CallE
         return Key::rsa(&rsa_key(ctx, CERTIFICATE_BITS)?);
     }
     let pem: Str = args.take();
-    Key::parse(&lossy(&pem)).map_err(|error| CallError::text(format!("parsing private key: {error}")))
+    Key::parse(&lossy(&pem))
+        .map_err(|error| CallError::text(format!("parsing private key: {error}")))
 }
 
 fn authority(ctx: &mut Context<'_>, args: &mut Args, given: bool) -> Result<Value, CallError> {
     let none = || List::nil(&Type::LIST);
     let name = args.take();
     let days = Int::take(args).0;
-    let subject = Subject { name, addresses: none(), names: none(), days };
+    let subject = Subject {
+        name,
+        addresses: none(),
+        names: none(),
+        days,
+    };
     let key = key(ctx, args, given)?;
     let mut params = subject.params(ctx)?;
     params.key_usages.push(KeyUsagePurpose::KeyCertSign);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let cert = params.self_signed(&key.pair).map_err(creating)?.pem().replace('\r', "");
+    let cert = params
+        .self_signed(&key.pair)
+        .map_err(|e| creating(&e))?
+        .pem()
+        .replace('\r', "");
     Ok(Certificate { cert, key: key.pem }.into_value())
 }
 
@@ -339,7 +418,11 @@ fn self_signed(ctx: &mut Context<'_>, args: &mut Args, given: bool) -> Result<Va
     let subject = Subject::take(args);
     let key = key(ctx, args, given)?;
     let params = subject.params(ctx)?;
-    let cert = params.self_signed(&key.pair).map_err(creating)?.pem().replace('\r', "");
+    let cert = params
+        .self_signed(&key.pair)
+        .map_err(|e| creating(&e))?
+        .pem()
+        .replace('\r', "");
     Ok(Certificate { cert, key: key.pem }.into_value())
 }
 
@@ -356,11 +439,17 @@ fn signed(ctx: &mut Context<'_>, args: &mut Args, given: bool) -> Result<Value, 
     let signer = Key::parse(&authority.key)
         .map_err(|error| CallError::text(format!("error parsing private key: {error}")))?;
     let issuer = Issuer::from_ca_cert_pem(&authority.cert, signer.pair).map_err(|error| {
-        CallError::text(format!("error parsing certificate: decodedSignerCert.Bytes: {error}"))
+        CallError::text(format!(
+            "error parsing certificate: decodedSignerCert.Bytes: {error}"
+        ))
     })?;
     let mut params = subject.params(ctx)?;
     params.use_authority_key_identifier_extension = true;
-    let cert = params.signed_by(&key.pair, &issuer).map_err(creating)?.pem().replace('\r', "");
+    let cert = params
+        .signed_by(&key.pair, &issuer)
+        .map_err(|e| creating(&e))?
+        .pem()
+        .replace('\r', "");
     Ok(Certificate { cert, key: key.pem }.into_value())
 }
 
@@ -375,9 +464,12 @@ fn custom(cert: &Str, key: &Str) -> Result<Value, CallError> {
         return fail("unable to decode certificate");
     };
     if let Err(error) = x509_parser::parse_x509_certificate(&der) {
-        return fail(format!("error parsing certificate: decodedCert.Bytes: {error}"));
+        return fail(format!(
+            "error parsing certificate: decodedCert.Bytes: {error}"
+        ));
     }
-    Key::parse(&key).map_err(|error| CallError::text(format!("error parsing private key: {error}")))?;
+    Key::parse(&key)
+        .map_err(|error| CallError::text(format!("error parsing private key: {error}")))?;
     Ok(Certificate { cert, key }.into_value())
 }
 
@@ -389,8 +481,14 @@ mod tests {
     fn keys_that_are_none_are_refused_by_kind() {
         for (pem, want) in [
             ("", "no PEM data in input"),
-            ("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n", "no private key data in PEM block of type CERTIFICATE"),
-            ("-----BEGIN ODD PRIVATE KEY-----\n-----END ODD PRIVATE KEY-----\n", "invalid private key type ODD"),
+            (
+                "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n",
+                "no private key data in PEM block of type CERTIFICATE",
+            ),
+            (
+                "-----BEGIN ODD PRIVATE KEY-----\n-----END ODD PRIVATE KEY-----\n",
+                "invalid private key type ODD",
+            ),
             (
                 "-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----\n",
                 "parsing EC private key from PEM: only keys of the curve P-256 are read",

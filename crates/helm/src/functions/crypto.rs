@@ -25,7 +25,9 @@ pub(super) fn add(functions: &mut Functions) {
 
 fn add_hashes(functions: &mut Functions) {
     functions
-        .add("sha1sum", |text: Str| hex::encode(sha1::Sha1::digest(&text)))
+        .add("sha1sum", |text: Str| {
+            hex::encode(sha1::Sha1::digest(&text))
+        })
         .add("sha256sum", |text: Str| hex::encode(Sha256::digest(&text)))
         .add("sha512sum", |text: Str| hex::encode(Sha512::digest(&text)))
         .add("adler32sum", |text: Str| adler32(&text).to_string());
@@ -53,16 +55,23 @@ fn add_random(functions: &mut Functions) {
             // A negative count gives nothing, as in sprig.
             let count = usize::try_from(count).unwrap_or_default();
             ctx.spend_bytes(count)?;
-            (0..count).map(|_| Ok(set[below(ctx, set.len())?])).collect::<Result<Vec<u8>, CallError>>()
+            (0..count)
+                .map(|_| Ok(set[below(ctx, set.len())?]))
+                .collect::<Result<Vec<u8>, CallError>>()
         });
     }
     functions
-        .add_with_context("randInt", |ctx: &mut Context<'_>, Int(low): Int, Int(high): Int| {
-            match high.checked_sub(low).and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0) {
+        .add_with_context(
+            "randInt",
+            |ctx: &mut Context<'_>, Int(low): Int, Int(high): Int| match high
+                .checked_sub(low)
+                .and_then(|n| usize::try_from(n).ok())
+                .filter(|n| *n > 0)
+            {
                 Some(range) => Ok(Int(low + below(ctx, range)? as i64)),
                 None => fail("invalid argument to Intn"),
-            }
-        })
+            },
+        )
         .add_with_context("randBytes", |ctx: &mut Context<'_>, Int(count): Int| {
             let Ok(count) = usize::try_from(count) else {
                 return fail("runtime error: makeslice: len out of range");
@@ -75,7 +84,11 @@ fn add_random(functions: &mut Functions) {
         .add_with_context("uuidv4", |ctx: &mut Context<'_>| {
             let mut bytes = [0; 16];
             fill(ctx, &mut bytes)?;
-            Ok::<_, CallError>(uuid::Builder::from_random_bytes(bytes).into_uuid().to_string())
+            Ok::<_, CallError>(
+                uuid::Builder::from_random_bytes(bytes)
+                    .into_uuid()
+                    .to_string(),
+            )
         })
         .add_with_context("shuffle", |ctx: &mut Context<'_>, text: Str| {
             let mut characters: Vec<char> = lossy(&text).chars().collect();
@@ -114,18 +127,26 @@ fn below(ctx: &mut Context<'_>, range: usize) -> Result<usize, CallError> {
 
 fn add_passwords(functions: &mut Functions) {
     functions
-        .add_with_context("bcrypt", |ctx: &mut Context<'_>, text: Str| bcrypt_text(ctx, &text))
-        .add_with_context("htpasswd", |ctx: &mut Context<'_>, user: Str, password: Str| {
-            if user.contains(&b':') {
-                return Ok(format!("invalid username: {user}"));
-            }
-            Ok(format!("{user}:{}", bcrypt_text(ctx, &password)?))
+        .add_with_context("bcrypt", |ctx: &mut Context<'_>, text: Str| {
+            bcrypt_text(ctx, &text)
         })
+        .add_with_context(
+            "htpasswd",
+            |ctx: &mut Context<'_>, user: Str, password: Str| {
+                if user.contains(&b':') {
+                    return Ok(format!("invalid username: {user}"));
+                }
+                Ok(format!("{user}:{}", bcrypt_text(ctx, &password)?))
+            },
+        )
         .insert(derive_password())
-        .add_with_context("encryptAES", |ctx: &mut Context<'_>, password: Str, text: Str| {
-            encrypt(ctx, &password, &text)
-        })
-        .add("decryptAES", |password: Str, text: Str| decrypt(&password, &text));
+        .add_with_context(
+            "encryptAES",
+            |ctx: &mut Context<'_>, password: Str, text: Str| encrypt(ctx, &password, &text),
+        )
+        .add("decryptAES", |password: Str, text: Str| {
+            decrypt(&password, &text)
+        });
 }
 
 /// The first 32 bytes of the password, filled up with zeros.
@@ -199,7 +220,8 @@ fn bcrypt_text(ctx: &mut Context<'_>, text: &[u8]) -> Result<String, CallError> 
     ctx.spend_steps(SLOW_HASH_STEPS)?;
     if text.len() > 72 {
         return Ok(
-            "failed to encrypt string with bcrypt: bcrypt: password length exceeds 72 bytes".to_owned()
+            "failed to encrypt string with bcrypt: bcrypt: password length exceeds 72 bytes"
+                .to_owned(),
         );
     }
     let mut salt = [0; 16];
@@ -214,7 +236,13 @@ fn bcrypt_text(ctx: &mut Context<'_>, text: &[u8]) -> Result<String, CallError> 
 fn derive_password() -> gotemplate::Function {
     use gotemplate::{IntKind, Signature, Type, Value};
     let signature = Signature {
-        params: &[Type::Int(IntKind::Uint32), Type::String, Type::String, Type::String, Type::String],
+        params: &[
+            Type::Int(IntKind::Uint32),
+            Type::String,
+            Type::String,
+            Type::String,
+            Type::String,
+        ],
         variadic: None,
         result: Type::String,
     };
@@ -240,11 +268,26 @@ fn templates(kind: &str) -> Option<&'static [&'static str]> {
     Some(match kind {
         "maximum" => &["anoxxxxxxxxxxxxxxxxx", "axxxxxxxxxxxxxxxxxno"],
         "long" => &[
-            "CvcvnoCvcvCvcv", "CvcvCvcvnoCvcv", "CvcvCvcvCvcvno", "CvccnoCvcvCvcv",
-            "CvccCvcvnoCvcv", "CvccCvcvCvcvno", "CvcvnoCvccCvcv", "CvcvCvccnoCvcv",
-            "CvcvCvccCvcvno", "CvcvnoCvcvCvcc", "CvcvCvcvnoCvcc", "CvcvCvcvCvccno",
-            "CvccnoCvccCvcv", "CvccCvccnoCvcv", "CvccCvccCvcvno", "CvcvnoCvccCvcc",
-            "CvcvCvccnoCvcc", "CvcvCvccCvccno", "CvccnoCvcvCvcc", "CvccCvcvnoCvcc",
+            "CvcvnoCvcvCvcv",
+            "CvcvCvcvnoCvcv",
+            "CvcvCvcvCvcvno",
+            "CvccnoCvcvCvcv",
+            "CvccCvcvnoCvcv",
+            "CvccCvcvCvcvno",
+            "CvcvnoCvccCvcv",
+            "CvcvCvccnoCvcv",
+            "CvcvCvccCvcvno",
+            "CvcvnoCvcvCvcc",
+            "CvcvCvcvnoCvcc",
+            "CvcvCvcvCvccno",
+            "CvccnoCvccCvcv",
+            "CvccCvccnoCvcv",
+            "CvccCvccCvcvno",
+            "CvcvnoCvccCvcc",
+            "CvcvCvccnoCvcc",
+            "CvcvCvccCvccno",
+            "CvccnoCvcvCvcc",
+            "CvccCvcvnoCvcc",
             "CvccCvcvCvccno",
         ],
         "medium" => &["CvcnoCvc", "CvcCvcno"],
@@ -280,13 +323,21 @@ fn derived(
     };
     let salt = [SEED, &(user.len() as u32).to_be_bytes(), user].concat();
     let mut key = [0; 64];
-    let params = scrypt::Params::new(15, 8, 2)
-        .map_err(|_| CallError::text("failed to derive password"))?;
+    let params =
+        scrypt::Params::new(15, 8, 2).map_err(|_| CallError::text("failed to derive password"))?;
     scrypt::scrypt(password, &salt, &params, &mut key)
         .map_err(|_| CallError::text("failed to derive password"))?;
     let mut mac = Hmac::<Sha256>::new_from_slice(&key)
         .map_err(|_| CallError::text("failed to derive password"))?;
-    mac.update(&[SEED, &(site.len() as u32).to_be_bytes(), site, &counter.to_be_bytes()].concat());
+    mac.update(
+        &[
+            SEED,
+            &(site.len() as u32).to_be_bytes(),
+            site,
+            &counter.to_be_bytes(),
+        ]
+        .concat(),
+    );
     let seed = mac.finalize().into_bytes();
     let template = templates[usize::from(seed[0]) % templates.len()];
     let text = template.bytes().zip(&seed[1..]).map(|(class, byte)| {
@@ -312,8 +363,14 @@ mod tests {
     fn texts_that_were_not_encrypted_are_refused() {
         for (text, want) in [
             ("!", "illegal base64 data at input byte 0"),
-            ("QUJD", "runtime error: slice bounds out of range [:16] with capacity 3"),
-            ("QUJDREVGR0hJSktMTU5PUFE=", "crypto/cipher: input not full blocks"),
+            (
+                "QUJD",
+                "runtime error: slice bounds out of range [:16] with capacity 3",
+            ),
+            (
+                "QUJDREVGR0hJSktMTU5PUFE=",
+                "crypto/cipher: input not full blocks",
+            ),
             (
                 "QUJDREVGR0hJSktMTU5PUA==",
                 "the password is wrong or the text was not made by encryptAES",

@@ -7,8 +7,8 @@ use std::any::Any;
 use std::rc::Rc;
 
 use gotemplate::{
-    Args, CallError, Context, Function, Functions, Int, IntKind, Method, NamedType, Native, Signature,
-    Str, Type, Value, strconv,
+    Args, CallError, Context, Function, Functions, Int, IntKind, Method, NamedType, Native,
+    Signature, Str, Type, Value, strconv,
 };
 use jiff::civil::{Date, DateTime};
 use jiff::{SignedDuration, Span, Timestamp};
@@ -29,7 +29,15 @@ const TEXT_LAYOUT: &str = "2006-01-02 15:04:05.999999999 -0700 MST";
 type Call = fn(&mut Context<'_>, &Value, &mut Args) -> Result<Value, CallError>;
 
 const fn method(name: &'static str, result: Type, call: Call) -> Method {
-    Method { name, signature: Signature { params: &[], variadic: None, result }, call }
+    Method {
+        name,
+        signature: Signature {
+            params: &[],
+            variadic: None,
+            result,
+        },
+        call,
+    }
 }
 
 static TIME: NamedType = NamedType {
@@ -38,35 +46,65 @@ static TIME: NamedType = NamedType {
     methods: &[
         Method {
             name: "Format",
-            signature: Signature { params: &[Type::String], variadic: None, result: Type::String },
+            signature: Signature {
+                params: &[Type::String],
+                variadic: None,
+                result: Type::String,
+            },
             call: |_, this, args| {
                 let layout: Str = args.take();
                 Ok(Value::from(moment(this)?.format(&lossy(&layout))))
             },
         },
-        method("String", Type::String, |_, t, _| Ok(Value::from(moment(t)?.format(TEXT_LAYOUT)))),
-        method("Unix", Type::INT64, |_, t, _| Ok(Value::int64(moment(t)?.at.as_second()))),
-        method("UnixMilli", Type::INT64, |_, t, _| Ok(Value::int64(moment(t)?.at.as_millisecond()))),
+        method("String", Type::String, |_, t, _| {
+            Ok(Value::from(moment(t)?.format(TEXT_LAYOUT)))
+        }),
+        method("Unix", Type::INT64, |_, t, _| {
+            Ok(Value::int64(moment(t)?.at.as_second()))
+        }),
+        method("UnixMilli", Type::INT64, |_, t, _| {
+            Ok(Value::int64(moment(t)?.at.as_millisecond()))
+        }),
         method("Year", Type::INT, |_, t, _| part(t, |c| c.year().into())),
         method("Day", Type::INT, |_, t, _| part(t, |c| c.day().into())),
-        method("YearDay", Type::INT, |_, t, _| part(t, |c| c.day_of_year().into())),
+        method("YearDay", Type::INT, |_, t, _| {
+            part(t, |c| c.day_of_year().into())
+        }),
         method("Hour", Type::INT, |_, t, _| part(t, |c| c.hour().into())),
-        method("Minute", Type::INT, |_, t, _| part(t, |c| c.minute().into())),
-        method("Second", Type::INT, |_, t, _| part(t, |c| c.second().into())),
-        method("UTC", Type::Named(&TIME), |_, t, _| Ok(time(Moment::utc(moment(t)?.at)))),
+        method("Minute", Type::INT, |_, t, _| {
+            part(t, |c| c.minute().into())
+        }),
+        method("Second", Type::INT, |_, t, _| {
+            part(t, |c| c.second().into())
+        }),
+        method("UTC", Type::Named(&TIME), |_, t, _| {
+            Ok(time(Moment::utc(moment(t)?.at)))
+        }),
         method("Month", Type::Named(&MONTH), |_, t, _| {
             let civil = civil(moment(t)?);
-            Ok(named(&MONTH, civil.month().into(), gotime::month_name(civil)))
+            Ok(named(
+                &MONTH,
+                civil.month().into(),
+                gotime::month_name(civil),
+            ))
         }),
         method("Weekday", Type::Named(&WEEKDAY), |_, t, _| {
             let civil = civil(moment(t)?);
             let number = civil.weekday().to_sunday_zero_offset();
             Ok(named(&WEEKDAY, number.into(), gotime::day_name(civil)))
         }),
-        method("IsZero", Type::Bool, |_, t, _| Ok(Value::Bool(*moment(t)? == zero()))),
-        takes("After", &INSTANT, Type::Bool, |_, t, a| Ok(Value::Bool(moment(t)?.at > next(a)?))),
-        takes("Before", &INSTANT, Type::Bool, |_, t, a| Ok(Value::Bool(moment(t)?.at < next(a)?))),
-        takes("Equal", &INSTANT, Type::Bool, |_, t, a| Ok(Value::Bool(moment(t)?.at == next(a)?))),
+        method("IsZero", Type::Bool, |_, t, _| {
+            Ok(Value::Bool(*moment(t)? == zero()))
+        }),
+        takes("After", &INSTANT, Type::Bool, |_, t, a| {
+            Ok(Value::Bool(moment(t)?.at > next(a)?))
+        }),
+        takes("Before", &INSTANT, Type::Bool, |_, t, a| {
+            Ok(Value::Bool(moment(t)?.at < next(a)?))
+        }),
+        takes("Equal", &INSTANT, Type::Bool, |_, t, a| {
+            Ok(Value::Bool(moment(t)?.at == next(a)?))
+        }),
         takes("Sub", &INSTANT, Type::Named(&DURATION), |_, t, a| {
             let other = Moment::utc(next(a)?);
             Ok(duration(since(moment(t)?, &other)))
@@ -82,24 +120,35 @@ static TIME: NamedType = NamedType {
     ],
 };
 
-static MONTH: NamedType =
-    NamedType { name: "time.Month", underlying: Type::INT, methods: &[named_text()] };
-static WEEKDAY: NamedType =
-    NamedType { name: "time.Weekday", underlying: Type::INT, methods: &[named_text()] };
+static MONTH: NamedType = NamedType {
+    name: "time.Month",
+    underlying: Type::INT,
+    methods: &[named_text()],
+};
+static WEEKDAY: NamedType = NamedType {
+    name: "time.Weekday",
+    underlying: Type::INT,
+    methods: &[named_text()],
+};
 
 const fn named_text() -> Method {
     method("String", Type::String, |_, this, _| {
-        Ok(this.as_native::<NamedInt>().map_or(Value::str(""), |named| Value::str(named.text)))
+        Ok(this
+            .as_native::<NamedInt>()
+            .map_or(Value::str(""), |named| Value::str(named.text)))
     })
 }
 
-const fn takes(
-    name: &'static str,
-    params: &'static [Type],
-    result: Type,
-    call: Call,
-) -> Method {
-    Method { name, signature: Signature { params, variadic: None, result }, call }
+const fn takes(name: &'static str, params: &'static [Type], result: Type, call: Call) -> Method {
+    Method {
+        name,
+        signature: Signature {
+            params,
+            variadic: None,
+            result,
+        },
+        call,
+    }
 }
 
 /// A `time.Month` or `time.Weekday`.
@@ -110,7 +159,11 @@ pub(crate) struct NamedInt {
 }
 
 fn named(named_type: &'static NamedType, number: i64, text: &'static str) -> Value {
-    Value::Native(Rc::new(NamedInt { named_type, number, text }))
+    Value::Native(Rc::new(NamedInt {
+        named_type,
+        number,
+        text,
+    }))
 }
 
 impl Native for NamedInt {
@@ -157,7 +210,9 @@ fn add_date(moment: &Moment, years: i64, months: i64, days: i64) -> Result<Momen
     let from = civil(moment);
     let sum = || {
         let month = i64::from(from.month() - 1).checked_add(months)?;
-        let year = i64::from(from.year()).checked_add(years)?.checked_add(month.div_euclid(12))?;
+        let year = i64::from(from.year())
+            .checked_add(years)?
+            .checked_add(month.div_euclid(12))?;
         let first = Date::new(
             i16::try_from(year).ok()?,
             i8::try_from(month.rem_euclid(12) + 1).ok()?,
@@ -169,7 +224,10 @@ fn add_date(moment: &Moment, years: i64, months: i64, days: i64) -> Result<Momen
         moment.zone.to_timestamp(local).ok()
     };
     match sum() {
-        Some(at) => Ok(Moment { at, zone: moment.zone.clone() }),
+        Some(at) => Ok(Moment {
+            at,
+            zone: moment.zone.clone(),
+        }),
         None => fail("date is out of range"),
     }
 }
@@ -178,13 +236,27 @@ static DURATION: NamedType = NamedType {
     name: "time.Duration",
     underlying: Type::INT64,
     methods: &[
-        method("String", Type::String, |_, d, _| Ok(Value::from(gotime::duration_text(span(d))))),
-        method("Seconds", Type::Float64, |_, d, _| Ok(Value::Float(units(span(d), 1_000_000_000)))),
-        method("Minutes", Type::Float64, |_, d, _| Ok(Value::Float(units(span(d), MINUTE)))),
-        method("Hours", Type::Float64, |_, d, _| Ok(Value::Float(units(span(d), HOUR)))),
-        method("Milliseconds", Type::INT64, |_, d, _| Ok(Value::int64(span(d) / 1_000_000))),
-        method("Microseconds", Type::INT64, |_, d, _| Ok(Value::int64(span(d) / 1_000))),
-        method("Nanoseconds", Type::INT64, |_, d, _| Ok(Value::int64(span(d)))),
+        method("String", Type::String, |_, d, _| {
+            Ok(Value::from(gotime::duration_text(span(d))))
+        }),
+        method("Seconds", Type::Float64, |_, d, _| {
+            Ok(Value::Float(units(span(d), 1_000_000_000)))
+        }),
+        method("Minutes", Type::Float64, |_, d, _| {
+            Ok(Value::Float(units(span(d), MINUTE)))
+        }),
+        method("Hours", Type::Float64, |_, d, _| {
+            Ok(Value::Float(units(span(d), HOUR)))
+        }),
+        method("Milliseconds", Type::INT64, |_, d, _| {
+            Ok(Value::int64(span(d) / 1_000_000))
+        }),
+        method("Microseconds", Type::INT64, |_, d, _| {
+            Ok(Value::int64(span(d) / 1_000))
+        }),
+        method("Nanoseconds", Type::INT64, |_, d, _| {
+            Ok(Value::int64(span(d)))
+        }),
     ],
 };
 
@@ -247,7 +319,10 @@ impl Native for Time {
     }
 
     fn equals(&self, other: &dyn Native) -> bool {
-        other.as_any().downcast_ref::<Self>().is_some_and(|other| other.0 == self.0)
+        other
+            .as_any()
+            .downcast_ref::<Self>()
+            .is_some_and(|other| other.0 == self.0)
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -269,7 +344,10 @@ impl Native for Duration {
     }
 
     fn equals(&self, other: &dyn Native) -> bool {
-        other.as_any().downcast_ref::<Self>().is_some_and(|other| other.0 == self.0)
+        other
+            .as_any()
+            .downcast_ref::<Self>()
+            .is_some_and(|other| other.0 == self.0)
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -292,7 +370,15 @@ fn function(
     result: Type,
     body: impl Fn(&mut Context<'_>, &mut Args) -> Result<Value, CallError> + Send + Sync + 'static,
 ) -> Function {
-    Function::new(name, Signature { params, variadic: None, result }, Box::new(body))
+    Function::new(
+        name,
+        Signature {
+            params,
+            variadic: None,
+            result,
+        },
+        Box::new(body),
+    )
 }
 
 pub(super) fn add(functions: &mut Functions) {
@@ -325,15 +411,21 @@ pub(super) fn add(functions: &mut Functions) {
 
 fn add_formatting(functions: &mut Functions) {
     functions
-        .add_with_context("date", |ctx: &mut Context<'_>, layout: Str, value: Value| {
-            Ok::<_, CallError>(point(ctx, &value)?.format(&lossy(&layout)))
-        })
+        .add_with_context(
+            "date",
+            |ctx: &mut Context<'_>, layout: Str, value: Value| {
+                Ok::<_, CallError>(point(ctx, &value)?.format(&lossy(&layout)))
+            },
+        )
         .add_with_context("htmlDate", |ctx: &mut Context<'_>, value: Value| {
             Ok::<_, CallError>(point(ctx, &value)?.format("2006-01-02"))
         })
-        .add_with_context("htmlDateInZone", |ctx: &mut Context<'_>, value: Value, zone: Str| {
-            in_zone(ctx, "2006-01-02", &value, &zone)
-        })
+        .add_with_context(
+            "htmlDateInZone",
+            |ctx: &mut Context<'_>, value: Value, zone: Str| {
+                in_zone(ctx, "2006-01-02", &value, &zone)
+            },
+        )
         .add_with_context("ago", |ctx: &mut Context<'_>, value: Value| {
             let (now, then) = (now(ctx)?, point(ctx, &value)?);
             let seconds = round_to(since(&now, &then), SECOND);
@@ -352,9 +444,12 @@ fn add_formatting(functions: &mut Functions) {
 fn add_moments(functions: &mut Functions) {
     let instant = Type::Named(&TIME);
     functions.insert(function("now", &[], instant, |ctx, _| Ok(time(now(ctx)?))));
-    for (name, strict) in
-        [("dateModify", false), ("date_modify", false), ("mustDateModify", true), ("must_date_modify", true)]
-    {
+    for (name, strict) in [
+        ("dateModify", false),
+        ("date_modify", false),
+        ("mustDateModify", true),
+        ("must_date_modify", true),
+    ] {
         functions.insert(function(name, &SHIFT, instant, move |_, args| {
             let (by, value): (Str, Value) = (args.take(), args.take());
             match gotime::parse_duration(&lossy(&by)) {
@@ -365,14 +460,19 @@ fn add_moments(functions: &mut Functions) {
         }));
     }
     for (name, strict) in [("toDate", false), ("mustToDate", true)] {
-        functions.insert(function(name, &[Type::String, Type::String], instant, move |_, args| {
-            let (layout, text): (Str, Str) = (args.take(), args.take());
-            match gotime::parse(&lossy(&layout), &lossy(&text)) {
-                Ok(moment) => Ok(time(moment)),
-                Err(error) if strict => fail(error.to_string()),
-                Err(_) => Ok(time(zero())),
-            }
-        }));
+        functions.insert(function(
+            name,
+            &[Type::String, Type::String],
+            instant,
+            move |_, args| {
+                let (layout, text): (Str, Str) = (args.take(), args.take());
+                match gotime::parse(&lossy(&layout), &lossy(&text)) {
+                    Ok(moment) => Ok(time(moment)),
+                    Err(error) if strict => fail(error.to_string()),
+                    Err(_) => Ok(time(zero())),
+                }
+            },
+        ));
     }
     functions.insert(function("unixEpoch", &INSTANT, Type::String, |_, args| {
         let value: Value = args.take();
@@ -382,8 +482,15 @@ fn add_moments(functions: &mut Functions) {
 
 /// A time from a text with or without zone, date or hour; the text itself if it is none of them.
 pub(super) fn from_rfc3339(text: &str) -> Value {
-    let layouts = ["2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05", "2006-01-02", "15:04:05"];
-    let found = layouts.iter().find_map(|layout| gotime::parse(layout, text).ok());
+    let layouts = [
+        "2006-01-02T15:04:05Z07:00",
+        "2006-01-02T15:04:05",
+        "2006-01-02",
+        "15:04:05",
+    ];
+    let found = layouts
+        .iter()
+        .find_map(|layout| gotime::parse(layout, text).ok());
     found.map_or_else(|| Value::str(text), time)
 }
 
@@ -394,7 +501,10 @@ fn zero() -> Moment {
 
 fn moved(moment: &Moment, by: i64) -> Result<Moment, CallError> {
     match moment.at.checked_add(SignedDuration::from_nanos(by)) {
-        Ok(at) => Ok(Moment { at, zone: moment.zone.clone() }),
+        Ok(at) => Ok(Moment {
+            at,
+            zone: moment.zone.clone(),
+        }),
         Err(_) => fail("date is out of range"),
     }
 }
@@ -467,10 +577,15 @@ fn round_to(nanoseconds: i64, unit: i64) -> i64 {
 /// Helm's duration functions.
 pub(super) fn add_helm(functions: &mut Functions) {
     let type_of = Type::Named(&DURATION);
-    functions.insert(function("mustToDuration", &[Type::Interface], type_of, |_, args| {
-        let value: Value = args.take();
-        as_duration(&value).map(duration).map_err(CallError::text)
-    }));
+    functions.insert(function(
+        "mustToDuration",
+        &[Type::Interface],
+        type_of,
+        |_, args| {
+            let value: Value = args.take();
+            as_duration(&value).map(duration).map_err(CallError::text)
+        },
+    ));
     let float: [(&str, i64, f64); 5] = [
         ("durationSeconds", SECOND, 1.0),
         ("durationMinutes", MINUTE, 1.0),
@@ -481,7 +596,11 @@ pub(super) fn add_helm(functions: &mut Functions) {
     for (name, unit, per) in float {
         functions.add(name, move |value: Value| {
             let whole = as_duration(&value).map_or(0.0, |d| units(d, unit));
-            if per > 100.0 { whole / 24.0 / 7.0 } else { whole / per }
+            if per > 100.0 {
+                whole / 24.0 / 7.0
+            } else {
+                whole / per
+            }
         });
     }
     for (name, unit) in [
@@ -489,14 +608,20 @@ pub(super) fn add_helm(functions: &mut Functions) {
         ("durationMicroseconds", 1_000),
         ("durationNanoseconds", 1),
     ] {
-        functions.add(name, move |value: Value| as_duration(&value).map_or(0, |d| d / unit));
+        functions.add(name, move |value: Value| {
+            as_duration(&value).map_or(0, |d| d / unit)
+        });
     }
     for (name, round) in [("durationRoundTo", true), ("durationTruncateTo", false)] {
         let params = &[Type::Interface, Type::Interface];
         functions.insert(function(name, params, type_of, move |_, args| {
             let (value, unit): (Value, Value) = (args.take(), args.take());
-            let Ok(value) = as_duration(&value) else { return Ok(duration(0)) };
-            let Ok(unit) = as_duration(&unit) else { return Ok(duration(value)) };
+            let Ok(value) = as_duration(&value) else {
+                return Ok(duration(0));
+            };
+            let Ok(unit) = as_duration(&unit) else {
+                return Ok(duration(value));
+            };
             Ok(duration(match (unit > 0, round) {
                 (false, _) => value,
                 (true, true) => round_to(value, unit),
@@ -522,13 +647,9 @@ fn as_duration(value: &Value) -> Result<i64, String> {
             if let Ok(duration) = gotime::parse_duration(trimmed) {
                 return Ok(duration);
             }
-            match strconv::parse_float(trimmed.as_bytes()) {
-                Ok(seconds) => from_seconds(seconds),
-                Err(_) => {
-                    let quoted = crate::gotext::quote(text);
-                    Err(format!("could not parse duration {quoted}"))
-                }
-            }
+            strconv::parse_float(trimmed.as_bytes())
+                .map_err(|_| format!("could not parse duration {}", crate::gotext::quote(text)))
+                .and_then(from_seconds)
         }
         Value::Int(kind, bits) => {
             let seconds = if kind.is_signed() {
@@ -563,9 +684,12 @@ mod tests {
 
     #[test]
     fn durations_round_as_in_go() {
-        for (value, unit, want) in
-            [(1_499, 1_000, 1_000), (1_500, 1_000, 2_000), (-1_500, 1_000, -2_000), (7, 0, 7)]
-        {
+        for (value, unit, want) in [
+            (1_499, 1_000, 1_000),
+            (1_500, 1_000, 2_000),
+            (-1_500, 1_000, -2_000),
+            (7, 0, 7),
+        ] {
             assert_eq!(round_to(value, unit), want);
         }
         assert_eq!(rounded(2 * HOUR + 600 * SECOND), "2h");
@@ -584,9 +708,16 @@ mod tests {
             (Value::from(" "), Err("empty duration")),
             (Value::from("x"), Err("could not parse duration \"x\"")),
             (Value::Bool(true), Err("unsupported duration type bool")),
-            (Value::int(i64::MAX), Err("duration seconds overflow: 9223372036854775807")),
+            (
+                Value::int(i64::MAX),
+                Err("duration seconds overflow: 9223372036854775807"),
+            ),
         ] {
-            assert_eq!(as_duration(&value), want.map_err(str::to_owned), "{value:?}");
+            assert_eq!(
+                as_duration(&value),
+                want.map_err(str::to_owned),
+                "{value:?}"
+            );
         }
     }
 }

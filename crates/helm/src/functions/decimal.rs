@@ -32,7 +32,9 @@ impl Decimal {
 
     /// The nearest float.
     pub(super) fn to_float(&self) -> f64 {
-        format!("{}e{}", self.digits, self.exponent).parse().unwrap_or(f64::NAN)
+        format!("{}e{}", self.digits, self.exponent)
+            .parse()
+            .unwrap_or(f64::NAN)
     }
 
     fn aligned(&self, exponent: i64) -> BigInt {
@@ -41,16 +43,25 @@ impl Decimal {
 
     pub(super) fn add(&self, other: &Self) -> Self {
         let exponent = self.exponent.min(other.exponent);
-        Self { digits: self.aligned(exponent) + other.aligned(exponent), exponent }
+        Self {
+            digits: self.aligned(exponent) + other.aligned(exponent),
+            exponent,
+        }
     }
 
     pub(super) fn sub(&self, other: &Self) -> Self {
         let exponent = self.exponent.min(other.exponent);
-        Self { digits: self.aligned(exponent) - other.aligned(exponent), exponent }
+        Self {
+            digits: self.aligned(exponent) - other.aligned(exponent),
+            exponent,
+        }
     }
 
     pub(super) fn mul(&self, other: &Self) -> Self {
-        Self { digits: &self.digits * &other.digits, exponent: self.exponent + other.exponent }
+        Self {
+            digits: &self.digits * &other.digits,
+            exponent: self.exponent + other.exponent,
+        }
     }
 
     /// The quotient with 16 places, halves rounded away from zero; None for a zero divisor.
@@ -73,7 +84,10 @@ impl Decimal {
                 digits -= 1;
             }
         }
-        Some(Self { digits, exponent: -DIVISION_PLACES })
+        Some(Self {
+            digits,
+            exponent: -DIVISION_PLACES,
+        })
     }
 }
 
@@ -96,7 +110,11 @@ mod tests {
             (0.0, 5.0, 0.0),
         ] {
             let (a, b) = (Decimal::from_float(a), Decimal::from_float(b));
-            let got = a.expect("finite").div(&b.expect("finite")).expect("divides").to_float();
+            let got = a
+                .expect("finite")
+                .div(&b.expect("finite"))
+                .expect("divides")
+                .to_float();
             assert_eq!(got.to_bits(), want.to_bits(), "{got} {want}");
         }
     }

@@ -16,7 +16,9 @@ const MERGE_DEPTH_MAX: u32 = 1_000;
 pub(super) fn add(functions: &mut Functions) {
     functions
         .add("dict", dict)
-        .add("get", |map: Map, key: Str| map.get(&key).unwrap_or_else(|| Value::str("")))
+        .add("get", |map: Map, key: Str| {
+            map.get(&key).unwrap_or_else(|| Value::str(""))
+        })
         .add("set", |map: Map, key: Str, value: Value| {
             map.insert(key, value)?;
             Ok::<_, CallError>(map)
@@ -27,15 +29,23 @@ pub(super) fn add(functions: &mut Functions) {
         })
         .add("hasKey", |map: Map, key: Str| map.contains_key(&key))
         .add("pluck", |key: Str, Rest(maps): Rest<Map>| {
-            maps.iter().filter_map(|map| map.get(&key)).collect::<Vec<Value>>()
+            maps.iter()
+                .filter_map(|map| map.get(&key))
+                .collect::<Vec<Value>>()
         })
         .add("keys", |Rest(maps): Rest<Map>| {
-            let keys = maps.iter().flat_map(|map| map.borrow().keys().cloned().collect::<Vec<_>>());
+            let keys = maps
+                .iter()
+                .flat_map(|map| map.borrow().keys().cloned().collect::<Vec<_>>());
             keys.collect::<Vec<Str>>()
         })
-        .add("values", |map: Map| map.borrow().values().cloned().collect::<Vec<Value>>())
+        .add("values", |map: Map| {
+            map.borrow().values().cloned().collect::<Vec<Value>>()
+        })
         .add("pick", |map: Map, Rest(keys): Rest<Str>| {
-            let found = keys.into_iter().filter_map(|key| map.get(&key).map(|v| (key, v)));
+            let found = keys
+                .into_iter()
+                .filter_map(|key| map.get(&key).map(|v| (key, v)));
             Map::from_entries(found.collect())
         })
         .add("omit", |map: Map, Rest(keys): Rest<Str>| {
@@ -94,7 +104,9 @@ fn dig(Rest(arguments): Rest<Value>) -> Result<Value, CallError> {
         let Value::Str(key) = key else {
             return fail(conversion(key, "string"));
         };
-        let Some(next) = map.get(key) else { return Ok(default.clone()) };
+        let Some(next) = map.get(key) else {
+            return Ok(default.clone());
+        };
         if i + 1 == keys.len() {
             return Ok(next);
         }
@@ -130,24 +142,19 @@ fn merge(
     depth: u32,
 ) -> Result<(), CallError> {
     if depth > MERGE_DEPTH_MAX {
-        return fail(format!("maps are nested deeper than {MERGE_DEPTH_MAX} levels"));
+        return fail(format!(
+            "maps are nested deeper than {MERGE_DEPTH_MAX} levels"
+        ));
     }
     ctx.spend_steps(source.len() as u64)?;
     for (key, value) in source.to_vec() {
         let existing = target.get(&key);
         match (&existing, &value) {
-            (_, Value::Nil) => {
-                if overwrite {
-                    target.insert(key, value)?;
-                }
-                continue;
-            }
-            (Some(Value::Map(inner)), Value::Map(from)) => {
-                if !inner.is_nil() {
-                    merge(ctx, inner, from, overwrite, depth + 1)?;
-                    if !inner.is_empty() {
-                        continue;
-                    }
+            (_, Value::Nil) if !overwrite => continue,
+            (Some(Value::Map(inner)), Value::Map(from)) if !inner.is_nil() => {
+                merge(ctx, inner, from, overwrite, depth + 1)?;
+                if !inner.is_empty() {
+                    continue;
                 }
             }
             _ => {}
@@ -162,7 +169,9 @@ fn merge(
 /// Refuses to copy what is nested too deep, maps that contain themselves among it.
 fn check_depth(ctx: &mut Context<'_>, value: &Value, depth: u32) -> Result<(), CallError> {
     if depth > MERGE_DEPTH_MAX {
-        return fail(format!("values are nested deeper than {MERGE_DEPTH_MAX} levels"));
+        return fail(format!(
+            "values are nested deeper than {MERGE_DEPTH_MAX} levels"
+        ));
     }
     let inner: Vec<Value> = match value {
         Value::Map(map) => map.borrow().values().cloned().collect(),
@@ -170,5 +179,7 @@ fn check_depth(ctx: &mut Context<'_>, value: &Value, depth: u32) -> Result<(), C
         _ => return Ok(()),
     };
     ctx.spend_steps(inner.len() as u64)?;
-    inner.iter().try_for_each(|value| check_depth(ctx, value, depth + 1))
+    inner
+        .iter()
+        .try_for_each(|value| check_depth(ctx, value, depth + 1))
 }

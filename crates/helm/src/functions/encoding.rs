@@ -18,26 +18,40 @@ pub(super) fn add(functions: &mut Functions) {
 fn add_bases(functions: &mut Functions) {
     functions
         .add("b64enc", |text: Str| super::base::encode64(&text))
-        .add("b64dec", |text: Str| super::base::decode64(&text).unwrap_or_else(String::into_bytes))
+        .add("b64dec", |text: Str| {
+            super::base::decode64(&text).unwrap_or_else(String::into_bytes)
+        })
         .add("b32enc", |text: Str| super::base::encode32(&text))
-        .add("b32dec", |text: Str| super::base::decode32(&text).unwrap_or_else(String::into_bytes));
+        .add("b32dec", |text: Str| {
+            super::base::decode32(&text).unwrap_or_else(String::into_bytes)
+        });
 }
 
 fn add_json(functions: &mut Functions) {
     functions
-        .add("fromJson", |text: Str| json::parse(&text).map_or(Value::Nil, |v| to_template(&v)))
-        .add("mustFromJson", |text: Str| {
-            json::parse(&text).map(|v| to_template(&v)).map_err(as_call)
+        .add("fromJson", |text: Str| {
+            json::parse(&text).map_or(Value::Nil, |v| to_template(&v))
         })
-        .add("toJson", |value: Value| json::write(&value).unwrap_or_default())
+        .add("mustFromJson", |text: Str| {
+            json::parse(&text)
+                .map(|v| to_template(&v))
+                .map_err(|e| as_call(&e))
+        })
+        .add("toJson", |value: Value| {
+            json::write(&value).unwrap_or_default()
+        })
         .add("mustToJson", |value: Value| json::write(&value))
-        .add("toPrettyJson", |value: Value| json::write_pretty(&value).unwrap_or_default())
-        .add("mustToPrettyJson", |value: Value| json::write_pretty(&value))
+        .add("toPrettyJson", |value: Value| {
+            json::write_pretty(&value).unwrap_or_default()
+        })
+        .add("mustToPrettyJson", |value: Value| {
+            json::write_pretty(&value)
+        })
         .add("toRawJson", |value: Value| json::write_raw(&value))
         .add("mustToRawJson", |value: Value| json::write_raw(&value));
 }
 
-fn as_call(error: JsonError) -> CallError {
+fn as_call(error: &JsonError) -> CallError {
     CallError::text(error.to_string())
 }
 
@@ -46,17 +60,21 @@ pub(super) fn add_helm(functions: &mut Functions) {
     functions
         .add("toYaml", |value: Value| to_yaml(&value).unwrap_or_default())
         .add("mustToYaml", |value: Value| to_yaml(&value))
-        .add("toYamlPretty", |value: Value| to_yaml_pretty(&value).unwrap_or_default())
+        .add("toYamlPretty", |value: Value| {
+            to_yaml_pretty(&value).unwrap_or_default()
+        })
         .add("fromYaml", |text: Str| match yaml::decode_float(&text) {
             // Go's YAML reader leaves what it was given, an empty map, where JSON's makes it nil.
             Ok(serde_json::Value::Null) => Map::new(),
             Ok(value) => object_or_error(&value, yaml_kind_error),
             Err(error) => error_map(error.to_string()),
         })
-        .add("fromYamlArray", |text: Str| match yaml::decode_float(&text) {
-            Ok(serde_json::Value::Null) => List::new(Vec::new()),
-            Ok(value) => list_or_error(&value, yaml_kind_error),
-            Err(error) => error_list(error.to_string()),
+        .add("fromYamlArray", |text: Str| {
+            match yaml::decode_float(&text) {
+                Ok(serde_json::Value::Null) => List::new(Vec::new()),
+                Ok(value) => list_or_error(&value, yaml_kind_error),
+                Err(error) => error_list(error.to_string()),
+            }
         })
         .add("fromJson", |text: Str| match json::parse(&text) {
             Ok(value) => object_or_error(&value, json_kind_error),
@@ -66,8 +84,12 @@ pub(super) fn add_helm(functions: &mut Functions) {
             Ok(value) => list_or_error(&value, json_kind_error),
             Err(error) => error_list(error.to_string()),
         })
-        .add("toToml", |value: Value| toml::write(&value).unwrap_or_else(String::into_bytes))
-        .add("mustToToml", |value: Value| toml::write(&value).map_err(CallError::text))
+        .add("toToml", |value: Value| {
+            toml::write(&value).unwrap_or_else(String::into_bytes)
+        })
+        .add("mustToToml", |value: Value| {
+            toml::write(&value).map_err(CallError::text)
+        })
         .add("fromToml", |text: Str| match toml::parse(&text) {
             Ok(map) => map,
             Err(error) => error_map(error),
@@ -94,7 +116,10 @@ fn to_yaml_pretty(value: &Value) -> Result<String, CallError> {
 }
 
 fn yaml_kind_error(found: &str, wanted: &str) -> String {
-    format!("error unmarshaling JSON: while decoding JSON: {}", json_kind_error(found, wanted))
+    format!(
+        "error unmarshaling JSON: while decoding JSON: {}",
+        json_kind_error(found, wanted)
+    )
 }
 
 fn json_kind_error(found: &str, wanted: &str) -> String {
@@ -110,14 +135,9 @@ fn object_or_error(value: &serde_json::Value, error: fn(&str, &str) -> String) -
     }
 }
 
-fn list_or_error(
-    value: &serde_json::Value,
-    error: fn(&str, &str) -> String,
-) -> List {
+fn list_or_error(value: &serde_json::Value, error: fn(&str, &str) -> String) -> List {
     match value {
-        serde_json::Value::Array(items) => {
-            List::new(items.iter().map(to_template).collect())
-        }
+        serde_json::Value::Array(items) => List::new(items.iter().map(to_template).collect()),
         serde_json::Value::Null => List::nil(&Type::LIST),
         other => error_list(error(crate::decode::kind(other), "[]interface {}")),
     }

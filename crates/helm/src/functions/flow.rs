@@ -15,15 +15,25 @@ pub(crate) const WARN_END: &str = "HELM_ERR_END";
 pub(super) fn add(functions: &mut Functions) {
     functions
         .add("default", |default: Value, Rest(given): Rest<Value>| {
-            given.into_iter().next().filter(|given| !empty(given)).unwrap_or(default)
+            given
+                .into_iter()
+                .next()
+                .filter(|given| !empty(given))
+                .unwrap_or(default)
         })
         .add("empty", |value: Value| empty(&value))
         .add("coalesce", |Rest(values): Rest<Value>| {
-            values.into_iter().find(|value| !empty(value)).unwrap_or_default()
+            values
+                .into_iter()
+                .find(|value| !empty(value))
+                .unwrap_or_default()
         })
         .add("all", |Rest(values): Rest<Value>| !values.iter().any(empty))
         .add("any", |Rest(values): Rest<Value>| !values.iter().all(empty))
-        .add("ternary", |yes: Value, no: Value, choice: bool| if choice { yes } else { no })
+        .add(
+            "ternary",
+            |yes: Value, no: Value, choice: bool| if choice { yes } else { no },
+        )
         .add("fail", |text: Str| failed::<Str>(lossy(&text).into_owned()))
         .add("hello", || "Hello!");
 }

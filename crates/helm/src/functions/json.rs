@@ -52,7 +52,10 @@ fn unexpected(byte: u8, place: impl Into<String>) -> JsonError {
             format!("'{}'", &quoted[1..quoted.len() - 1])
         }
     };
-    JsonError::Character { character, place: place.into() }
+    JsonError::Character {
+        character,
+        place: place.into(),
+    }
 }
 
 struct Reader<'a> {
@@ -164,7 +167,10 @@ impl Reader<'_> {
                         for _ in 0..4 {
                             let byte = self.next_or_blank();
                             if !byte.is_ascii_hexdigit() {
-                                return Err(unexpected(byte, "in \\u hexadecimal character escape"));
+                                return Err(unexpected(
+                                    byte,
+                                    "in \\u hexadecimal character escape",
+                                ));
                             }
                         }
                     }
@@ -174,7 +180,9 @@ impl Reader<'_> {
                 _ => {}
             }
         }
-        Ok(unescape(&String::from_utf8_lossy(&self.text[start..self.at - 1])))
+        Ok(unescape(&String::from_utf8_lossy(
+            &self.text[start..self.at - 1],
+        )))
     }
 
     fn array(&mut self, depth: usize) -> Result<Json, JsonError> {
@@ -208,7 +216,10 @@ impl Reader<'_> {
             match self.next()? {
                 b'"' => {}
                 other => {
-                    return Err(unexpected(other, "looking for beginning of object key string"));
+                    return Err(unexpected(
+                        other,
+                        "looking for beginning of object key string",
+                    ));
                 }
             }
             let key = self.string()?;
@@ -259,7 +270,8 @@ fn unescape(text: &str) -> String {
 /// The character of four hexadecimal digits, or of two surrogates; and the bytes used.
 fn unicode_escape(text: &str) -> (char, usize) {
     let unit = |from: usize| {
-        text.get(from..from + 4).and_then(|digits| u32::from_str_radix(digits, 16).ok())
+        text.get(from..from + 4)
+            .and_then(|digits| u32::from_str_radix(digits, 16).ok())
     };
     let first = unit(0).unwrap_or(0xFFFD);
     if let Some(c) = char::from_u32(first) {
@@ -276,18 +288,18 @@ fn unicode_escape(text: &str) -> (char, usize) {
 }
 
 pub(crate) fn write(value: &Value) -> Result<Vec<u8>, CallError> {
-    goyaml::json::to_vec(&to_value(value)?).map_err(written)
+    goyaml::json::to_vec(&to_value(value)?).map_err(|e| written(&e))
 }
 
 pub(super) fn write_raw(value: &Value) -> Result<Vec<u8>, CallError> {
-    goyaml::json::to_vec_raw(&to_value(value)?).map_err(written)
+    goyaml::json::to_vec_raw(&to_value(value)?).map_err(|e| written(&e))
 }
 
 pub(super) fn write_pretty(value: &Value) -> Result<String, CallError> {
-    goyaml::json::to_string_indent(&to_value(value)?, "", "  ").map_err(written)
+    goyaml::json::to_string_indent(&to_value(value)?, "", "  ").map_err(|e| written(&e))
 }
 
-fn written(error: serde_json::Error) -> CallError {
+fn written(error: &serde_json::Error) -> CallError {
     CallError::text(error.to_string())
 }
 
@@ -305,20 +317,22 @@ fn convert(value: &Value, depth: usize) -> Result<Json, CallError> {
         Value::Bool(b) => Json::Bool(*b),
         Value::Int(kind, int) if kind.is_signed() => Json::from(*int),
         Value::Int(_, bits) => Json::from(bits.cast_unsigned()),
-        Value::Float(float) => match Number::from_f64(*float) {
-            Some(number) => Json::Number(number),
-            None => {
-                let shown = crate::gotext::format("%v", std::slice::from_ref(value));
-                return fail(format!("json: unsupported value: {shown}"));
-            }
-        },
+        Value::Float(float) => Json::Number(Number::from_f64(*float).ok_or_else(|| {
+            let shown = crate::gotext::format("%v", std::slice::from_ref(value));
+            CallError::text(format!("json: unsupported value: {shown}"))
+        })?),
         Value::Str(text) => Json::String(text.to_str_lossy().into_owned()),
         Value::Bytes(bytes) => Json::String(super::base::encode64(bytes)),
         Value::List(list) if list.is_nil() => Json::Null,
         Value::Map(map) if map.is_nil() => Json::Null,
         Value::List(list) => {
             let items = list.borrow();
-            Json::Array(items.iter().map(|v| convert(v, depth + 1)).collect::<Result<_, _>>()?)
+            Json::Array(
+                items
+                    .iter()
+                    .map(|v| convert(v, depth + 1))
+                    .collect::<Result<_, _>>()?,
+            )
         }
         Value::Map(map) => {
             let entries = map.borrow();
@@ -354,7 +368,10 @@ mod tests {
     #[test]
     fn json_is_read_as_go_reads_it() {
         for (text, want) in [
-            (" {\"a\": [1, -2.5e1, \"x\\u00e9\\ud83d\\ude00\\n\", true, null]} ", json!({"a": [1.0, -25.0, "x\u{e9}\u{1f600}\n", true, null]})),
+            (
+                " {\"a\": [1, -2.5e1, \"x\\u00e9\\ud83d\\ude00\\n\", true, null]} ",
+                json!({"a": [1.0, -25.0, "x\u{e9}\u{1f600}\n", true, null]}),
+            ),
             ("\"\\ud800x\"", json!("\u{fffd}x")),
             ("[]", json!([])),
         ] {
@@ -368,23 +385,48 @@ mod tests {
             ("", "unexpected end of JSON input"),
             ("{", "unexpected end of JSON input"),
             ("x", "invalid character 'x' looking for beginning of value"),
-            ("{a", "invalid character 'a' looking for beginning of object key string"),
+            (
+                "{a",
+                "invalid character 'a' looking for beginning of object key string",
+            ),
             ("{\"a\" 1}", "invalid character '1' after object key"),
             ("[1 2]", "invalid character '2' after array element"),
-            ("{\"a\":1 2}", "invalid character '2' after object key:value pair"),
+            (
+                "{\"a\":1 2}",
+                "invalid character '2' after object key:value pair",
+            ),
             ("1 2", "invalid character '2' after top-level value"),
-            ("tru", "invalid character ' ' in literal true (expecting 'e')"),
+            (
+                "tru",
+                "invalid character ' ' in literal true (expecting 'e')",
+            ),
             ("-", "invalid character ' ' in numeric literal"),
-            ("trux", "invalid character 'x' in literal true (expecting 'e')"),
+            (
+                "trux",
+                "invalid character 'x' in literal true (expecting 'e')",
+            ),
             ("\"\\q\"", "invalid character 'q' in string escape code"),
             ("\"\n\"", "invalid character '\\n' in string literal"),
             ("-x", "invalid character 'x' in numeric literal"),
-            ("1.x", "invalid character 'x' after decimal point in numeric literal"),
-            ("1ex", "invalid character 'x' in exponent of numeric literal"),
+            (
+                "1.x",
+                "invalid character 'x' after decimal point in numeric literal",
+            ),
+            (
+                "1ex",
+                "invalid character 'x' in exponent of numeric literal",
+            ),
             ("01", "invalid character '1' after top-level value"),
-            ("'", "invalid character '\\'' looking for beginning of value"),
+            (
+                "'",
+                "invalid character '\\'' looking for beginning of value",
+            ),
         ] {
-            assert_eq!(parse(text.as_bytes()).map_err(|e| e.to_string()), Err(want.to_owned()), "{text}");
+            assert_eq!(
+                parse(text.as_bytes()).map_err(|e| e.to_string()),
+                Err(want.to_owned()),
+                "{text}"
+            );
         }
         assert_eq!(parse("[".repeat(5_000).as_bytes()), Err(JsonError::Depth));
     }

@@ -35,12 +35,21 @@ pub(super) fn add(functions: &mut Functions) {
 fn add_parts(functions: &mut Functions) {
     for name in ["first", "mustFirst"] {
         functions.add(name, |list: Value| {
-            Ok::<_, CallError>(items(&list, "Cannot find first on")?.into_iter().next().unwrap_or_default())
+            Ok::<_, CallError>(
+                items(&list, "Cannot find first on")?
+                    .into_iter()
+                    .next()
+                    .unwrap_or_default(),
+            )
         });
     }
     for name in ["last", "mustLast"] {
         functions.add(name, |list: Value| {
-            Ok::<_, CallError>(items(&list, "Cannot find last on")?.pop().unwrap_or_default())
+            Ok::<_, CallError>(
+                items(&list, "Cannot find last on")?
+                    .pop()
+                    .unwrap_or_default(),
+            )
         });
     }
     for name in ["rest", "mustRest"] {
@@ -71,7 +80,9 @@ fn add_parts(functions: &mut Functions) {
         });
     }
     for name in ["slice", "mustSlice"] {
-        functions.add(name, |list: Value, Rest(indices): Rest<Value>| slice(&list, &indices));
+        functions.add(name, |list: Value, Rest(indices): Rest<Value>| {
+            slice(&list, &indices)
+        });
     }
     for name in ["chunk", "mustChunk"] {
         functions.add(name, |Int(size): Int, list: Value| chunk(size, &list));
@@ -120,7 +131,11 @@ fn concat(Rest(lists): Rest<Value>) -> Result<Value, CallError> {
         }
         some |= !all.is_empty();
     }
-    Ok(Value::List(if some { List::new(all) } else { List::nil(&Type::LIST) }))
+    Ok(Value::List(if some {
+        List::new(all)
+    } else {
+        List::nil(&Type::LIST)
+    }))
 }
 
 fn slice(list: &Value, indices: &[Value]) -> Result<Value, CallError> {
@@ -128,7 +143,12 @@ fn slice(list: &Value, indices: &[Value]) -> Result<Value, CallError> {
         Value::List(list) => list.len(),
         Value::Bytes(bytes) => bytes.len(),
         Value::Nil => return fail(NIL_DEREFERENCE),
-        other => return fail(format!("list should be type of slice or array but {}", kind(other))),
+        other => {
+            return fail(format!(
+                "list should be type of slice or array but {}",
+                kind(other)
+            ));
+        }
     };
     if length == 0 {
         return Ok(Value::Nil);
@@ -140,7 +160,9 @@ fn slice(list: &Value, indices: &[Value]) -> Result<Value, CallError> {
     }
     let range = start as usize..end as usize;
     Ok(match list {
-        Value::List(list) => Value::List(List::typed(list.type_of(), list.borrow()[range].to_vec())),
+        Value::List(list) => {
+            Value::List(List::typed(list.type_of(), list.borrow()[range].to_vec()))
+        }
         Value::Bytes(bytes) => Value::Bytes(Str::from(&bytes[range])),
         _ => Value::Nil,
     })
@@ -159,7 +181,9 @@ fn chunk(size: i64, list: &Value) -> Result<Value, CallError> {
     let chunks = if count == 0 {
         Vec::new()
     } else {
-        all.chunks(size as usize).map(|part| Value::list(part.to_vec())).collect()
+        all.chunks(size as usize)
+            .map(|part| Value::list(part.to_vec()))
+            .collect()
     };
     Ok(Value::List(List::typed(&CHUNKS, chunks)))
 }

@@ -18,7 +18,9 @@ pub(super) fn add(functions: &mut Functions) {
     functions
         .insert(until())
         .insert(until_step())
-        .add_with_context("seq", |ctx: &mut Context<'_>, Rest(params): Rest<Int>| seq(ctx, &params));
+        .add_with_context("seq", |ctx: &mut Context<'_>, Rest(params): Rest<Int>| {
+            seq(ctx, &params)
+        });
 }
 
 fn add_conversions(functions: &mut Functions) {
@@ -47,12 +49,21 @@ fn add_integers(functions: &mut Functions) {
         .add("add", |Rest(values): Rest<Value>| {
             values.iter().map(to_int).fold(0, i64::wrapping_add)
         })
-        .add("sub", |a: Value, b: Value| to_int(&a).wrapping_sub(to_int(&b)))
-        .add("mul", |a: Value, Rest(values): Rest<Value>| {
-            values.iter().map(to_int).fold(to_int(&a), i64::wrapping_mul)
+        .add("sub", |a: Value, b: Value| {
+            to_int(&a).wrapping_sub(to_int(&b))
         })
-        .add("div", |a: Value, b: Value| divide(to_int(&a), to_int(&b), i64::wrapping_div))
-        .add("mod", |a: Value, b: Value| divide(to_int(&a), to_int(&b), i64::wrapping_rem));
+        .add("mul", |a: Value, Rest(values): Rest<Value>| {
+            values
+                .iter()
+                .map(to_int)
+                .fold(to_int(&a), i64::wrapping_mul)
+        })
+        .add("div", |a: Value, b: Value| {
+            divide(to_int(&a), to_int(&b), i64::wrapping_div)
+        })
+        .add("mod", |a: Value, b: Value| {
+            divide(to_int(&a), to_int(&b), i64::wrapping_rem)
+        });
     for name in ["max", "biggest"] {
         functions.add(name, |a: Value, Rest(values): Rest<Value>| {
             values.iter().map(to_int).fold(to_int(&a), i64::max)
@@ -80,10 +91,15 @@ fn add_floats(functions: &mut Functions) {
         })
         .add("floor", |a: Value| to_float(&a).floor())
         .add("ceil", |a: Value| to_float(&a).ceil())
-        .add("round", |a: Value, Int(places): Int, Rest(on): Rest<f64>| {
-            round(to_float(&a), places, on.first().copied().unwrap_or(0.5))
+        .add(
+            "round",
+            |a: Value, Int(places): Int, Rest(on): Rest<f64>| {
+                round(to_float(&a), places, on.first().copied().unwrap_or(0.5))
+            },
+        )
+        .add("add1f", |a: Value| {
+            decimals(&a, &[Value::int(1)], |x, y| Ok(x.add(y)))
         })
-        .add("add1f", |a: Value| decimals(&a, &[Value::int(1)], |x, y| Ok(x.add(y))))
         .add("addf", |Rest(values): Rest<Value>| {
             decimals(&Value::Float(0.0), &values, |x, y| Ok(x.add(y)))
         })
@@ -95,17 +111,26 @@ fn add_floats(functions: &mut Functions) {
         })
         .add("divf", |a: Value, Rest(values): Rest<Value>| {
             decimals(&a, &values, |x, y| {
-                x.div(y).ok_or_else(|| CallError::text("decimal division by 0"))
+                x.div(y)
+                    .ok_or_else(|| CallError::text("decimal division by 0"))
             })
         });
 }
 
 fn go_max(a: f64, b: f64) -> f64 {
-    if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }
+    if a.is_nan() || b.is_nan() {
+        f64::NAN
+    } else {
+        a.max(b)
+    }
 }
 
 fn go_min(a: f64, b: f64) -> f64 {
-    if a.is_nan() || b.is_nan() { f64::NAN } else { a.min(b) }
+    if a.is_nan() || b.is_nan() {
+        f64::NAN
+    } else {
+        a.min(b)
+    }
 }
 
 /// sprig's rounding: the fraction of a negative number is negative, so it goes down only from
@@ -113,7 +138,11 @@ fn go_min(a: f64, b: f64) -> f64 {
 fn round(value: f64, places: i64, on: f64) -> f64 {
     let power = 10_f64.powf(places as f64);
     let digit = power * value;
-    let rounded = if digit.fract() >= on { digit.ceil() } else { digit.floor() };
+    let rounded = if digit.fract() >= on {
+        digit.ceil()
+    } else {
+        digit.floor()
+    };
     rounded / power
 }
 
@@ -134,24 +163,39 @@ fn decimals(first: &Value, rest: &[Value], operation: Operation) -> Result<f64, 
     Ok(result.to_float())
 }
 
-fn step_list(ctx: &mut Context<'_>, start: i64, stop: i64, step: i64) -> Result<Vec<i64>, CallError> {
-    let (up, down) = (stop > start && step > 0, stop < start && step < 0);
+fn step_list(
+    ctx: &mut Context<'_>,
+    start: i64,
+    end: i64,
+    step: i64,
+) -> Result<Vec<i64>, CallError> {
+    let (up, down) = (end > start && step > 0, end < start && step < 0);
     if !up && !down {
         return Ok(Vec::new());
     }
-    let count = (i128::from(stop) - i128::from(start)).unsigned_abs()
+    let count = (i128::from(end) - i128::from(start))
+        .unsigned_abs()
         .div_ceil(u128::from(step.unsigned_abs()));
     ctx.spend_steps(u64::try_from(count).unwrap_or(u64::MAX))?;
     ctx.spend_bytes(usize::try_from(count.saturating_mul(8)).unwrap_or(usize::MAX))?;
-    Ok((0..count as i64).map(|i| start.wrapping_add(i.wrapping_mul(step))).collect())
+    Ok((0..count as i64)
+        .map(|i| start.wrapping_add(i.wrapping_mul(step)))
+        .collect())
 }
 
 fn ints(list: Vec<i64>) -> Value {
-    Value::List(List::typed(&INTS, list.into_iter().map(Value::int).collect()))
+    Value::List(List::typed(
+        &INTS,
+        list.into_iter().map(Value::int).collect(),
+    ))
 }
 
 fn until() -> gotemplate::Function {
-    let signature = gotemplate::Signature { params: &[Type::INT], variadic: None, result: INTS };
+    let signature = gotemplate::Signature {
+        params: &[Type::INT],
+        variadic: None,
+        result: INTS,
+    };
     gotemplate::Function::new(
         "until",
         signature,
@@ -164,13 +208,17 @@ fn until() -> gotemplate::Function {
 
 fn until_step() -> gotemplate::Function {
     let params = &[Type::INT, Type::INT, Type::INT];
-    let signature = gotemplate::Signature { params, variadic: None, result: INTS };
+    let signature = gotemplate::Signature {
+        params,
+        variadic: None,
+        result: INTS,
+    };
     gotemplate::Function::new(
         "untilStep",
         signature,
         Box::new(|ctx, args| {
-            let (Int(start), Int(stop), Int(step)) = (args.take(), args.take(), args.take());
-            step_list(ctx, start, stop, step).map(ints)
+            let (Int(start), Int(end), Int(step)) = (args.take(), args.take(), args.take());
+            step_list(ctx, start, end, step).map(ints)
         }),
     )
 }
@@ -187,8 +235,12 @@ fn seq(ctx: &mut Context<'_>, params: &[Int]) -> Result<String, CallError> {
     if step.is_some_and(|step| end < start && step > 0) {
         return Ok(String::new());
     }
-    let list =
-        step_list(ctx, start, end.saturating_add(direction), step.unwrap_or(direction))?;
+    let list = step_list(
+        ctx,
+        start,
+        end.saturating_add(direction),
+        step.unwrap_or(direction),
+    )?;
     let parts: Vec<String> = list.iter().map(ToString::to_string).collect();
     Ok(parts.join(" "))
 }
@@ -199,9 +251,13 @@ mod tests {
 
     #[test]
     fn rounding_is_that_of_sprig() {
-        for (value, places, want) in
-            [(-2.5, 0, -3.0), (1.005, 2, 1.0), (123.5555, 3, 123.556), (-1.2, 0, -2.0), (2.5, 0, 3.0)]
-        {
+        for (value, places, want) in [
+            (-2.5, 0, -3.0),
+            (1.005, 2, 1.0),
+            (123.5555, 3, 123.556),
+            (-1.2, 0, -2.0),
+            (2.5, 0, 3.0),
+        ] {
             let got = round(value, places, 0.5);
             assert!((got - want).abs() < 1e-9, "{value} to {places}: {got}");
         }

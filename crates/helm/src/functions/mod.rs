@@ -74,7 +74,13 @@ pub struct Host {
 impl Host {
     /// A host without a cluster.
     pub fn new(now: Timestamp, random: Box<dyn RandomSource>) -> Self {
-        Self { now, random, lookup: None, regexes: HashMap::new(), included: BTreeMap::new() }
+        Self {
+            now,
+            random,
+            lookup: None,
+            regexes: HashMap::new(),
+            included: BTreeMap::new(),
+        }
     }
 
     /// With a cluster to look objects up in.

@@ -12,18 +12,31 @@ use crate::goregex;
 
 pub(super) fn add(functions: &mut Functions) {
     functions
-        .add_with_context("regexMatch", |ctx: &mut Context<'_>, pattern: Str, text: Str| {
-            Ok::<_, CallError>(compile(ctx, &pattern).is_ok_and(|r| r.is_match(&text)))
-        })
-        .add_with_context("mustRegexMatch", |ctx: &mut Context<'_>, pattern: Str, text: Str| {
-            Ok::<_, CallError>(compile(ctx, &pattern)?.is_match(&text))
-        })
+        .add_with_context(
+            "regexMatch",
+            |ctx: &mut Context<'_>, pattern: Str, text: Str| {
+                Ok::<_, CallError>(compile(ctx, &pattern).is_ok_and(|r| r.is_match(&text)))
+            },
+        )
+        .add_with_context(
+            "mustRegexMatch",
+            |ctx: &mut Context<'_>, pattern: Str, text: Str| {
+                Ok::<_, CallError>(compile(ctx, &pattern)?.is_match(&text))
+            },
+        )
         .add("regexQuoteMeta", |text: Str| goregex::quote_meta(&text));
     for (name, prefix) in [("regexFind", PANIC), ("mustRegexFind", "")] {
-        functions.add_with_context(name, move |ctx: &mut Context<'_>, pattern: Str, text: Str| {
-            let regex = compile_or(ctx, &pattern, prefix)?;
-            Ok::<_, CallError>(regex.find(&text).map_or(Str::EMPTY, |m| Str::from(m.as_bytes())))
-        });
+        functions.add_with_context(
+            name,
+            move |ctx: &mut Context<'_>, pattern: Str, text: Str| {
+                let regex = compile_or(ctx, &pattern, prefix)?;
+                Ok::<_, CallError>(
+                    regex
+                        .find(&text)
+                        .map_or(Str::EMPTY, |m| Str::from(m.as_bytes())),
+                )
+            },
+        );
     }
     for (name, prefix) in [("regexFindAll", PANIC), ("mustRegexFindAll", "")] {
         functions.add_with_context(
@@ -64,7 +77,10 @@ fn add_replacing(functions: &mut Functions) {
             },
         );
     }
-    for (name, prefix) in [("regexReplaceAllLiteral", PANIC), ("mustRegexReplaceAllLiteral", "")] {
+    for (name, prefix) in [
+        ("regexReplaceAllLiteral", PANIC),
+        ("mustRegexReplaceAllLiteral", ""),
+    ] {
         functions.add_with_context(
             name,
             move |ctx: &mut Context<'_>, pattern: Str, text: Str, replacement: Str| {
@@ -82,7 +98,11 @@ fn add_replacing(functions: &mut Functions) {
 fn compile(ctx: &mut Context<'_>, pattern: &Str) -> Result<Regex, CallError> {
     ctx.spend_steps(pattern.len() as u64)?;
     let compiled = match ctx.host::<Host>() {
-        Some(host) => host.regexes.entry(pattern.clone()).or_insert_with(|| goregex::compile(pattern)).clone(),
+        Some(host) => host
+            .regexes
+            .entry(pattern.clone())
+            .or_insert_with(|| goregex::compile(pattern))
+            .clone(),
         None => goregex::compile(pattern),
     };
     compiled.map_err(|error| CallError::text(error.to_string()))
@@ -99,7 +119,10 @@ fn compile_or(ctx: &mut Context<'_>, pattern: &Str, prefix: &str) -> Result<Rege
 
 /// As Go shows a pattern: between backquotes where it can be.
 fn quoted(pattern: &str) -> String {
-    if pattern.chars().any(|c| c == '`' || c.is_control() && c != '\t') {
+    if pattern
+        .chars()
+        .any(|c| c == '`' || c.is_control() && c != '\t')
+    {
         crate::gotext::quote(pattern.as_bytes())
     } else {
         format!("`{pattern}`")
@@ -114,7 +137,11 @@ fn find_all(regex: &Regex, text: &Str, n: i64) -> List {
         .take(limit)
         .map(|range| Value::Str(Str::from(&text[range])))
         .collect();
-    if found.is_empty() { List::nil(&Type::STRINGS) } else { List::typed(&Type::STRINGS, found) }
+    if found.is_empty() {
+        List::nil(&Type::STRINGS)
+    } else {
+        List::typed(&Type::STRINGS, found)
+    }
 }
 
 /// Source: Go `Regexp.Split`.
@@ -123,7 +150,13 @@ fn split(regex: &Regex, pattern: &Str, text: &Str, n: i64) -> List {
         return List::nil(&Type::STRINGS);
     }
     let parts = |parts: Vec<&[u8]>| {
-        List::typed(&Type::STRINGS, parts.into_iter().map(|p| Value::Str(Str::from(p))).collect())
+        List::typed(
+            &Type::STRINGS,
+            parts
+                .into_iter()
+                .map(|p| Value::Str(Str::from(p)))
+                .collect(),
+        )
     };
     if !pattern.is_empty() && text.is_empty() {
         return parts(vec![b""]);

@@ -15,7 +15,9 @@ use crate::semver::{Constraint, Version};
 
 pub(super) fn add(functions: &mut Functions) {
     functions
-        .add("semverCompare", |constraint: Str, version: Str| compare(&lossy(&constraint), &lossy(&version)))
+        .add("semverCompare", |constraint: Str, version: Str| {
+            compare(&lossy(&constraint), &lossy(&version))
+        })
         .insert(gotemplate::Function::new(
             "semver",
             Signature {
@@ -25,19 +27,19 @@ pub(super) fn add(functions: &mut Functions) {
             },
             Box::new(|_, args| {
                 let text: Str = args.take();
-                let version = Version::parse(&lossy(&text)).map_err(as_call)?;
+                let version = Version::parse(&lossy(&text)).map_err(|e| as_call(&e))?;
                 Ok(object(version, true))
             }),
         ));
 }
 
-fn as_call(error: crate::semver::Error) -> CallError {
+fn as_call(error: &crate::semver::Error) -> CallError {
     CallError::text(error.to_string())
 }
 
 fn compare(constraint: &str, version: &str) -> Result<bool, CallError> {
-    let constraint = Constraint::parse(constraint).map_err(as_call)?;
-    let version = Version::parse(version).map_err(as_call)?;
+    let constraint = Constraint::parse(constraint).map_err(|e| as_call(&e))?;
+    let version = Version::parse(version).map_err(|e| as_call(&e))?;
     Ok(constraint.check(&version))
 }
 
@@ -48,7 +50,10 @@ pub(crate) struct SemverObject {
 }
 
 fn object(version: Version, is_pointer: bool) -> Value {
-    Value::Native(std::rc::Rc::new(SemverObject { version, is_pointer }))
+    Value::Native(std::rc::Rc::new(SemverObject {
+        version,
+        is_pointer,
+    }))
 }
 
 /// The parameter of a comparison.
@@ -59,22 +64,37 @@ static UINT64: Type = Type::Int(IntKind::Uint64);
 /// Methods of the plain type; a pointer has more.
 const fn by_value() -> [Method; 9] {
     [
-    getter("Major", UINT64, |_, this, _| number(this, |v| v.major)),
-    getter("Minor", UINT64, |_, this, _| number(this, |v| v.minor)),
-    getter("Patch", UINT64, |_, this, _| number(this, |v| v.patch)),
-    getter("Prerelease", Type::String, |_, this, _| text(this, |v| v.pre.clone())),
-    getter("Metadata", Type::String, |_, this, _| text(this, |v| v.metadata.clone())),
-    getter("String", Type::String, |_, this, _| text(this, ToString::to_string)),
-    getter("IncPatch", Type::Named(&PLAIN), |_, this, _| next(this, Version::next_patch)),
-    getter("IncMinor", Type::Named(&PLAIN), |_, this, _| next(this, Version::next_minor)),
-    getter("IncMajor", Type::Named(&PLAIN), |_, this, _| next(this, Version::next_major)),
+        getter("Major", UINT64, |_, this, _| number(this, |v| v.major)),
+        getter("Minor", UINT64, |_, this, _| number(this, |v| v.minor)),
+        getter("Patch", UINT64, |_, this, _| number(this, |v| v.patch)),
+        getter("Prerelease", Type::String, |_, this, _| {
+            text(this, |v| v.pre.clone())
+        }),
+        getter("Metadata", Type::String, |_, this, _| {
+            text(this, |v| v.metadata.clone())
+        }),
+        getter("String", Type::String, |_, this, _| {
+            text(this, ToString::to_string)
+        }),
+        getter("IncPatch", Type::Named(&PLAIN), |_, this, _| {
+            next(this, Version::next_patch)
+        }),
+        getter("IncMinor", Type::Named(&PLAIN), |_, this, _| {
+            next(this, Version::next_minor)
+        }),
+        getter("IncMajor", Type::Named(&PLAIN), |_, this, _| {
+            next(this, Version::next_major)
+        }),
     ]
 }
 
 static PLAIN_METHODS: [Method; 9] = by_value();
 
-static PLAIN: NamedType =
-    NamedType { name: "semver.Version", underlying: Type::Struct, methods: &PLAIN_METHODS };
+static PLAIN: NamedType = NamedType {
+    name: "semver.Version",
+    underlying: Type::Struct,
+    methods: &PLAIN_METHODS,
+};
 
 static POINTER_METHODS: [Method; 16] = {
     let [a, b, c, d, e, f, g, h, i] = by_value();
@@ -88,15 +108,31 @@ static POINTER_METHODS: [Method; 16] = {
         g,
         h,
         i,
-        getter("Original", Type::String, |_, this, _| text(this, |v| v.original.clone())),
-        relation("LessThan", |_, this, args| order(this, args, std::cmp::Ordering::is_lt)),
-        relation("LessThanEqual", |_, this, args| order(this, args, std::cmp::Ordering::is_le)),
-        relation("GreaterThan", |_, this, args| order(this, args, std::cmp::Ordering::is_gt)),
-        relation("GreaterThanEqual", |_, this, args| order(this, args, std::cmp::Ordering::is_ge)),
-        relation("Equal", |_, this, args| order(this, args, std::cmp::Ordering::is_eq)),
+        getter("Original", Type::String, |_, this, _| {
+            text(this, |v| v.original.clone())
+        }),
+        relation("LessThan", |_, this, args| {
+            order(this, args, std::cmp::Ordering::is_lt)
+        }),
+        relation("LessThanEqual", |_, this, args| {
+            order(this, args, std::cmp::Ordering::is_le)
+        }),
+        relation("GreaterThan", |_, this, args| {
+            order(this, args, std::cmp::Ordering::is_gt)
+        }),
+        relation("GreaterThanEqual", |_, this, args| {
+            order(this, args, std::cmp::Ordering::is_ge)
+        }),
+        relation("Equal", |_, this, args| {
+            order(this, args, std::cmp::Ordering::is_eq)
+        }),
         Method {
             name: "Compare",
-            signature: Signature { params: &OTHER, variadic: None, result: Type::INT },
+            signature: Signature {
+                params: &OTHER,
+                variadic: None,
+                result: Type::INT,
+            },
             call: |_, this, args| {
                 let (a, b) = both(this, args)?;
                 Ok(Value::int(a.compare(&b) as i64))
@@ -105,18 +141,37 @@ static POINTER_METHODS: [Method; 16] = {
     ]
 };
 
-static VERSION: NamedType =
-    NamedType { name: "semver.Version", underlying: Type::Struct, methods: &POINTER_METHODS };
+static VERSION: NamedType = NamedType {
+    name: "semver.Version",
+    underlying: Type::Struct,
+    methods: &POINTER_METHODS,
+};
 
 type Call = fn(&mut Context<'_>, &Value, &mut Args) -> Result<Value, CallError>;
 
 const fn getter(name: &'static str, result: Type, call: Call) -> Method {
-    Method { name, signature: Signature { params: &[], variadic: None, result }, call }
+    Method {
+        name,
+        signature: Signature {
+            params: &[],
+            variadic: None,
+            result,
+        },
+        call,
+    }
 }
 
 const fn relation(name: &'static str, call: Call) -> Method {
-    let signature = Signature { params: &OTHER, variadic: None, result: Type::Bool };
-    Method { name, signature, call }
+    let signature = Signature {
+        params: &OTHER,
+        variadic: None,
+        result: Type::Bool,
+    };
+    Method {
+        name,
+        signature,
+        call,
+    }
 }
 
 fn version(value: &Value) -> Result<&Version, CallError> {
@@ -127,7 +182,10 @@ fn version(value: &Value) -> Result<&Version, CallError> {
 }
 
 fn number(this: &Value, part: fn(&Version) -> u64) -> Result<Value, CallError> {
-    Ok(Value::Int(IntKind::Uint64, part(version(this)?).cast_signed()))
+    Ok(Value::Int(
+        IntKind::Uint64,
+        part(version(this)?).cast_signed(),
+    ))
 }
 
 fn text(this: &Value, part: fn(&Version) -> String) -> Result<Value, CallError> {
@@ -176,7 +234,14 @@ impl Native for SemverObject {
         let other = other.as_any().downcast_ref::<Self>();
         other.is_some_and(|o| {
             let parts = |v: &Version| {
-                (v.major, v.minor, v.patch, v.pre.clone(), v.metadata.clone(), v.original.clone())
+                (
+                    v.major,
+                    v.minor,
+                    v.patch,
+                    v.pre.clone(),
+                    v.metadata.clone(),
+                    v.original.clone(),
+                )
             };
             parts(&o.version) == parts(&self.version)
         })

@@ -19,14 +19,16 @@ pub(super) fn add(functions: &mut Functions) {
     add_searching(functions);
     add_splitting(functions);
     add_layout(functions);
-    functions.add("printf", printf);
+    functions.add("printf", |layout: Str, Rest(values): Rest<Value>| {
+        printf(&layout, values)
+    });
 }
 
 /// Go's `printf`. Months, days and durations print as the integers they are where the verb asks for
 /// one; all else is the template engine's business.
-fn printf(layout: Str, Rest(mut values): Rest<Value>) -> Result<Vec<u8>, CallError> {
+fn printf(layout: &[u8], mut values: Vec<Value>) -> Result<Vec<u8>, CallError> {
     if values.iter().any(|value| named_integer(value).is_some()) {
-        let verbs = verbs(&layout);
+        let verbs = verbs(layout);
         for (value, verb) in values.iter_mut().zip(verbs) {
             if let Some(integer) = named_integer(value)
                 && b"bcdoOU".contains(&verb)
@@ -35,7 +37,7 @@ fn printf(layout: Str, Rest(mut values): Rest<Value>) -> Result<Vec<u8>, CallErr
             }
         }
     }
-    Ok(gotemplate::gofmt::sprintf(&layout, &values)?)
+    Ok(gotemplate::gofmt::sprintf(layout, &values)?)
 }
 
 /// The verbs of a layout in order, not looking at explicit indexes.
@@ -44,7 +46,10 @@ fn verbs(layout: &[u8]) -> Vec<u8> {
     let mut rest = layout;
     while let Some(percent) = memchr::memchr(b'%', rest) {
         rest = &rest[percent + 1..];
-        let flags = rest.iter().take_while(|b| b"+-# 0123456789.".contains(b)).count();
+        let flags = rest
+            .iter()
+            .take_while(|b| b"+-# 0123456789.".contains(b))
+            .count();
         match rest.get(flags) {
             Some(b'%') | None => {}
             Some(verb) => verbs.push(*verb),
@@ -57,21 +62,34 @@ fn verbs(layout: &[u8]) -> Vec<u8> {
 fn add_trimming(functions: &mut Functions) {
     functions
         .add("trim", |text: Str| cut(&text, str::trim))
-        .add("trimall", trim_all)
-        .add("trimAll", trim_all)
-        .add("trimSuffix", |suffix: Str, text: Str| match text.strip_suffix(&*suffix) {
-            Some(rest) => Str::from(rest),
-            None => text,
+        .add("trimall", |cutset: Str, text: Str| trim_all(&cutset, &text))
+        .add("trimAll", |cutset: Str, text: Str| trim_all(&cutset, &text))
+        .add("trimSuffix", |suffix: Str, text: Str| {
+            match text.strip_suffix(&*suffix) {
+                Some(rest) => Str::from(rest),
+                None => text,
+            }
         })
-        .add("trimPrefix", |prefix: Str, text: Str| match text.strip_prefix(&*prefix) {
-            Some(rest) => Str::from(rest),
-            None => text,
+        .add("trimPrefix", |prefix: Str, text: Str| {
+            match text.strip_prefix(&*prefix) {
+                Some(rest) => Str::from(rest),
+                None => text,
+            }
         })
         .add("trunc", |Int(n): Int, text: Str| trunc(n, &text))
-        .add("abbrev", |Int(width): Int, text: Str| abbreviate(&text, 0, width))
-        .add("abbrevboth", |Int(left): Int, Int(right): Int, text: Str| {
-            if right < 4 || left > 0 && right < 7 { text } else { abbreviate(&text, left, right) }
+        .add("abbrev", |Int(width): Int, text: Str| {
+            abbreviate(&text, 0, width)
         })
+        .add(
+            "abbrevboth",
+            |Int(left): Int, Int(right): Int, text: Str| {
+                if right < 4 || left > 0 && right < 7 {
+                    text
+                } else {
+                    abbreviate(&text, left, right)
+                }
+            },
+        )
         .add("nospace", |text: Str| words::delete_white_space(&text))
         .add("substr", |Int(start): Int, Int(end): Int, text: Str| {
             substring(&text, start, end).map(Str::from)
@@ -86,28 +104,43 @@ fn add_cases(functions: &mut Functions) {
         .add("untitle", |text: Str| words::untitle(&lossy(&text)))
         .add("swapcase", |text: Str| words::swap_case(&lossy(&text)))
         .add("initials", |text: Str| words::initials(&text))
-        .add("snakecase", |text: Str| words::separated(&lossy(&text), '_'))
-        .add("kebabcase", |text: Str| words::separated(&lossy(&text), '-'))
+        .add("snakecase", |text: Str| {
+            words::separated(&lossy(&text), '_')
+        })
+        .add("kebabcase", |text: Str| {
+            words::separated(&lossy(&text), '-')
+        })
         .add("camelcase", |text: Str| words::pascal(&lossy(&text)));
 }
 
 fn add_searching(functions: &mut Functions) {
     functions
-        .add("contains", |part: Str, text: Str| memmem::find(&text, &part).is_some())
-        .add("hasPrefix", |prefix: Str, text: Str| text.starts_with(&prefix))
-        .add("hasSuffix", |suffix: Str, text: Str| text.ends_with(&suffix))
-        .add_with_context("replace", |ctx: &mut Context<'_>, old: Str, new: Str, text: Str| {
-            replace(ctx, &old, &new, &text)
-        });
+        .add("contains", |part: Str, text: Str| {
+            memmem::find(&text, &part).is_some()
+        })
+        .add("hasPrefix", |prefix: Str, text: Str| {
+            text.starts_with(&prefix)
+        })
+        .add("hasSuffix", |suffix: Str, text: Str| {
+            text.ends_with(&suffix)
+        })
+        .add_with_context(
+            "replace",
+            |ctx: &mut Context<'_>, old: Str, new: Str, text: Str| replace(ctx, &old, &new, &text),
+        );
 }
 
 fn add_splitting(functions: &mut Functions) {
     functions
-        .add("split", |separator: Str, text: Str| numbered(split(&text, &separator, None)))
+        .add("split", |separator: Str, text: Str| {
+            numbered(split(&text, &separator, None))
+        })
         .add("splitn", |separator: Str, Int(n): Int, text: Str| {
             numbered(split(&text, &separator, Some(n)))
         })
-        .add("splitList", |separator: Str, text: Str| split(&text, &separator, None))
+        .add("splitList", |separator: Str, text: Str| {
+            split(&text, &separator, None)
+        })
         .add("join", |separator: Str, value: Value| {
             let parts = strings(&value);
             let parts: Vec<&[u8]> = parts.iter().map(Str::as_bytes).collect();
@@ -130,21 +163,33 @@ fn add_layout(functions: &mut Functions) {
             spaced(&values, |value| gotext::quote(&strval(value)).into_bytes())
         })
         .add("squote", |Rest(values): Rest<Value>| {
-            spaced(&values, |value| [b"'".as_slice(), &gotext::show(value), b"'"].concat())
+            spaced(&values, |value| {
+                [b"'".as_slice(), &gotext::show(value), b"'"].concat()
+            })
         })
-        .add("cat", |Rest(values): Rest<Value>| spaced(&values, gotext::show))
+        .add("cat", |Rest(values): Rest<Value>| {
+            spaced(&values, gotext::show)
+        })
         .add("toString", |value: Value| strval(&value))
-        .add("plural", |one: Str, many: Str, Int(count): Int| if count == 1 { one } else { many })
-        .add_with_context("repeat", |ctx: &mut Context<'_>, Int(count): Int, text: Str| {
-            repeat(ctx, &text, count)
+        .add(
+            "plural",
+            |one: Str, many: Str, Int(count): Int| if count == 1 { one } else { many },
+        )
+        .add_with_context(
+            "repeat",
+            |ctx: &mut Context<'_>, Int(count): Int, text: Str| repeat(ctx, &text, count),
+        )
+        .add_with_context(
+            "indent",
+            |ctx: &mut Context<'_>, Int(spaces): Int, text: Str| indent(ctx, b"", spaces, &text),
+        )
+        .add_with_context(
+            "nindent",
+            |ctx: &mut Context<'_>, Int(spaces): Int, text: Str| indent(ctx, b"\n", spaces, &text),
+        )
+        .add("wrap", |Int(width): Int, text: Str| {
+            words::wrap(&text, width, b"", false)
         })
-        .add_with_context("indent", |ctx: &mut Context<'_>, Int(spaces): Int, text: Str| {
-            indent(ctx, b"", spaces, &text)
-        })
-        .add_with_context("nindent", |ctx: &mut Context<'_>, Int(spaces): Int, text: Str| {
-            indent(ctx, b"\n", spaces, &text)
-        })
-        .add("wrap", |Int(width): Int, text: Str| words::wrap(&text, width, b"", false))
         .add("wrapWith", |Int(width): Int, separator: Str, text: Str| {
             words::wrap(&text, width, &separator, true)
         });
@@ -158,9 +203,9 @@ fn cut(text: &Str, cut: impl Fn(&str) -> &str) -> Str {
     }
 }
 
-fn trim_all(cutset: Str, text: Str) -> Str {
-    let cutset: Vec<char> = lossy(&cutset).chars().collect();
-    cut(&text, |t| t.trim_matches(cutset.as_slice()))
+fn trim_all(cutset: &Str, text: &Str) -> Str {
+    let cutset: Vec<char> = lossy(cutset).chars().collect();
+    cut(text, |t| t.trim_matches(cutset.as_slice()))
 }
 
 fn trunc(n: i64, text: &Str) -> Str {
@@ -214,7 +259,12 @@ fn map_characters(text: &Str, map: impl Fn(char) -> char) -> Str {
     lossy(text).chars().map(map).collect::<String>().into()
 }
 
-fn replace(ctx: &mut Context<'_>, old: &[u8], new: &[u8], text: &[u8]) -> Result<Vec<u8>, CallError> {
+fn replace(
+    ctx: &mut Context<'_>,
+    old: &[u8],
+    new: &[u8],
+    text: &[u8],
+) -> Result<Vec<u8>, CallError> {
     if old.is_empty() {
         let mut out = Vec::with_capacity(text.len() * 2);
         for part in characters(text) {
@@ -242,7 +292,9 @@ fn characters(text: &[u8]) -> Vec<&[u8]> {
     let mut parts = Vec::new();
     for chunk in text.utf8_chunks() {
         let valid = chunk.valid();
-        let ends = valid.char_indices().map(|(i, c)| &valid.as_bytes()[i..i + c.len_utf8()]);
+        let ends = valid
+            .char_indices()
+            .map(|(i, c)| &valid.as_bytes()[i..i + c.len_utf8()]);
         parts.extend(ends);
         parts.extend(chunk.invalid().chunks(1));
     }
@@ -294,8 +346,11 @@ fn numbered(parts: Vec<Str>) -> Value {
 
 /// The values that are not nil, separated by blanks.
 fn spaced(values: &[Value], text: impl Fn(&Value) -> Vec<u8>) -> Vec<u8> {
-    let parts: Vec<Vec<u8>> =
-        values.iter().filter(|v| !matches!(v, Value::Nil)).map(text).collect();
+    let parts: Vec<Vec<u8>> = values
+        .iter()
+        .filter(|v| !matches!(v, Value::Nil))
+        .map(text)
+        .collect();
     parts.join(&b' ')
 }
 

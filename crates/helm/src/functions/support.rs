@@ -60,9 +60,12 @@ pub(super) fn empty(value: &Value) -> bool {
 pub(super) fn strings(value: &Value) -> Vec<Str> {
     match value {
         Value::Nil => Vec::new(),
-        Value::List(list) => {
-            list.borrow().iter().filter(|v| !matches!(v, Value::Nil)).map(strval).collect()
-        }
+        Value::List(list) => list
+            .borrow()
+            .iter()
+            .filter(|v| !matches!(v, Value::Nil))
+            .map(strval)
+            .collect(),
         Value::Bytes(bytes) => bytes.iter().map(|b| Str::from(b.to_string())).collect(),
         other => vec![strval(other)],
     }
@@ -94,7 +97,7 @@ pub(super) fn to_int(value: &Value) -> i64 {
 
 /// Go's conversion on amd64: out of range gives the smallest integer.
 pub(super) fn float_to_int(float: f64) -> i64 {
-    if float >= -9_223_372_036_854_775_808.0 && float < 9_223_372_036_854_775_808.0 {
+    if (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&float) {
         float as i64
     } else {
         i64::MIN
@@ -134,7 +137,11 @@ pub(super) fn as_time(value: &Value) -> Option<&Time> {
 }
 
 /// `bytes[start..end]` with the text of Go's panic where that is out of range.
-pub(super) fn slice_bytes(bytes: &[u8], start: Option<i64>, end: Option<i64>) -> Result<&[u8], CallError> {
+pub(super) fn slice_bytes(
+    bytes: &[u8],
+    start: Option<i64>,
+    end: Option<i64>,
+) -> Result<&[u8], CallError> {
     let n = bytes.len();
     let bounds = "runtime error: slice bounds out of range";
     let last = match end {
@@ -180,10 +187,26 @@ mod tests {
     fn slices_out_of_bounds_are_errors_in_the_words_of_go() {
         for (start, end, want) in [
             (Some(1), Some(2), Ok(b"b".as_slice())),
-            (None, Some(9), Err("runtime error: slice bounds out of range [:9] with length 3")),
-            (None, Some(-1), Err("runtime error: slice bounds out of range [:-1]")),
-            (Some(4), None, Err("runtime error: slice bounds out of range [4:3]")),
-            (Some(-1), None, Err("runtime error: slice bounds out of range [-1:]")),
+            (
+                None,
+                Some(9),
+                Err("runtime error: slice bounds out of range [:9] with length 3"),
+            ),
+            (
+                None,
+                Some(-1),
+                Err("runtime error: slice bounds out of range [:-1]"),
+            ),
+            (
+                Some(4),
+                None,
+                Err("runtime error: slice bounds out of range [4:3]"),
+            ),
+            (
+                Some(-1),
+                None,
+                Err("runtime error: slice bounds out of range [-1:]"),
+            ),
         ] {
             let got = slice_bytes(b"abc", start, end).map_err(|e| e.to_string());
             assert_eq!(got, want.map_err(str::to_owned));

@@ -20,9 +20,10 @@ pub(crate) const ROOT: &str = "gotpl";
 
 pub(super) fn add_helm(functions: &mut Functions) {
     functions
-        .add_with_context("include", |ctx: &mut Context<'_>, name: Str, data: Value| {
-            include(ctx, &name, &data)
-        })
+        .add_with_context(
+            "include",
+            |ctx: &mut Context<'_>, name: Str, data: Value| include(ctx, &name, &data),
+        )
         .add_with_context("tpl", |ctx: &mut Context<'_>, text: Str, data: Value| {
             tpl(ctx, &text, &data)
         })
@@ -69,10 +70,14 @@ fn tpl(ctx: &mut Context<'_>, text: &Str, data: &Value) -> Result<Vec<u8>, CallE
     let template = set.parse(ROOT, text).map_err(|error| {
         CallError::Parse(error).context(format!("cannot parse template {}", quote(text)))
     })?;
-    let rendered = ctx.execute_in(&Arc::new(set), &template, data).map_err(|error| {
-        CallError::from(error)
-            .context(format!("error during tpl function execution for {}", quote(text)))
-    })?;
+    let rendered = ctx
+        .execute_in(&Arc::new(set), &template, data)
+        .map_err(|error| {
+            CallError::from(error).context(format!(
+                "error during tpl function execution for {}",
+                quote(text)
+            ))
+        })?;
     Ok(without_no_value(&rendered))
 }
 
@@ -92,9 +97,15 @@ pub(crate) fn without_no_value(text: &[u8]) -> Vec<u8> {
 /// An empty map for what is not there, as without a cluster.
 fn lookup(ctx: &mut Context<'_>, arguments: [Str; 4]) -> Result<Map, CallError> {
     let [version, kind, namespace, name] = arguments.map(|part| lossy(&part).into_owned());
-    let Some(host) = ctx.host::<Host>() else { return Ok(Map::new()) };
-    let Some(cluster) = &host.lookup else { return Ok(Map::new()) };
-    let found = cluster.lookup(&version, &kind, &namespace, &name).map_err(CallError::text)?;
+    let Some(host) = ctx.host::<Host>() else {
+        return Ok(Map::new());
+    };
+    let Some(cluster) = &host.lookup else {
+        return Ok(Map::new());
+    };
+    let found = cluster
+        .lookup(&version, &kind, &namespace, &name)
+        .map_err(CallError::text)?;
     Ok(match found.map(|object| to_template(&object)) {
         Some(Value::Map(map)) => map.retyped(&Type::MAP),
         _ => Map::new(),

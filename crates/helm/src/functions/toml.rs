@@ -5,6 +5,7 @@
 
 use gotemplate::{Map, Str, Value, strconv};
 use serde_json::Value as Json;
+use std::fmt::Write as _;
 
 use super::json::to_value;
 
@@ -55,7 +56,7 @@ impl Writer {
         for (key, value) in map.iter().filter(|(_, v)| !is_table(v) && !v.is_null()) {
             self.indent(path.len());
             let text = inline(value, &child(key))?;
-            self.out.push_str(&format!("{} = {text}\n", quoted_key(key)));
+            let _ = writeln!(self.out, "{} = {text}", quoted_key(key));
         }
         for (key, value) in map.iter().filter(|(_, v)| is_table(v)) {
             path.push(quoted_key(key));
@@ -87,7 +88,7 @@ impl Writer {
             self.out.push('\n');
         }
         self.indent(path.len() - 1);
-        self.out.push_str(&format!("{open}{}{close}\n", path.join(".")));
+        let _ = writeln!(self.out, "{open}{}{close}", path.join("."));
     }
 
     /// Keys of a table are indented one level more than its header, except at the top.
@@ -110,8 +111,11 @@ fn inline(value: &Json, source: &Value) -> Result<String, String> {
                 Value::List(list) => list.get(i).unwrap_or_default(),
                 _ => Value::Nil,
             };
-            let parts: Result<Vec<String>, String> =
-                items.iter().enumerate().map(|(i, item)| inline(item, &child(i))).collect();
+            let parts: Result<Vec<String>, String> = items
+                .iter()
+                .enumerate()
+                .map(|(i, item)| inline(item, &child(i)))
+                .collect();
             format!("[{}]", parts?.join(", "))
         }
         Json::Object(map) => {
@@ -135,12 +139,20 @@ fn float_text(float: f64) -> String {
     let mut text = Vec::new();
     strconv::append_float(&mut text, float, b'g', None);
     let text = String::from_utf8_lossy(&text).into_owned();
-    if text.contains(['.', 'e']) { text } else { format!("{text}.0") }
+    if text.contains(['.', 'e']) {
+        text
+    } else {
+        format!("{text}.0")
+    }
 }
 
 fn quoted_key(key: &str) -> String {
     let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    if !key.is_empty() && key.chars().all(bare) { key.to_owned() } else { quoted(key) }
+    if !key.is_empty() && key.chars().all(bare) {
+        key.to_owned()
+    } else {
+        quoted(key)
+    }
 }
 
 fn quoted(text: &str) -> String {
@@ -154,7 +166,9 @@ fn quoted(text: &str) -> String {
             '\\' => out.push_str("\\\\"),
             '\u{8}' => out.push_str("\\b"),
             '\u{c}' => out.push_str("\\f"),
-            '\0'..='\u{1f}' | '\u{7f}' => out.push_str(&format!("\\u{:04x}", c as u32)),
+            '\0'..='\u{1f}' | '\u{7f}' => {
+                let _ = write!(out, "\\u{:04x}", c as u32);
+            }
             c => out.push(c),
         }
     }
@@ -166,13 +180,16 @@ fn quoted(text: &str) -> String {
 /// BurntSushi's library.
 pub(super) fn parse(text: &[u8]) -> Result<Map, String> {
     let text = std::str::from_utf8(text).map_err(|_| "toml: invalid UTF-8".to_owned())?;
-    let table: toml::Table =
-        text.parse().map_err(|error: toml::de::Error| format!("toml: {}", error.message()))?;
+    let table: toml::Table = text
+        .parse()
+        .map_err(|error: toml::de::Error| format!("toml: {}", error.message()))?;
     Ok(map(&table))
 }
 
 fn map(table: &toml::Table) -> Map {
-    let entries = table.iter().map(|(key, value)| (Str::from(key), read(value)));
+    let entries = table
+        .iter()
+        .map(|(key, value)| (Str::from(key), read(value)));
     Map::from_entries(entries.collect())
 }
 

@@ -3,6 +3,7 @@
 //! In: texts, dictionaries with the parts. Out: the other. Source: sprig `url.go`, Go `net/url`.
 
 use gotemplate::{CallError, Functions, Map, Str, Value};
+use std::fmt::Write as _;
 
 use super::support::{fail, kind, lossy};
 
@@ -41,7 +42,10 @@ impl Url {
             return Err("net/url: invalid control character in URL".to_owned());
         }
         let (text, fragment) = text.split_once('#').unwrap_or((text, ""));
-        let mut url = Self { fragment: unescape(fragment, false)?, ..Self::default() };
+        let mut url = Self {
+            fragment: unescape(fragment, false)?,
+            ..Self::default()
+        };
         if text == "*" {
             "*".clone_into(&mut url.path);
             return Ok(url);
@@ -58,7 +62,11 @@ impl Url {
                 rest.clone_into(&mut url.opaque);
                 return Ok(url);
             }
-            if rest.split('/').next().is_some_and(|first| first.contains(':')) {
+            if rest
+                .split('/')
+                .next()
+                .is_some_and(|first| first.contains(':'))
+            {
                 return Err("first path segment in URL cannot contain colon".to_owned());
             }
         }
@@ -106,7 +114,9 @@ impl Url {
             Some(colon) if host[colon + 1..].bytes().all(|b| b.is_ascii_digit()) => &host[..colon],
             _ => host,
         };
-        name.strip_prefix('[').and_then(|n| n.strip_suffix(']')).unwrap_or(name)
+        name.strip_prefix('[')
+            .and_then(|n| n.strip_suffix(']'))
+            .unwrap_or(name)
     }
 
     fn into_map(self) -> Map {
@@ -149,7 +159,12 @@ impl Url {
             if !path.is_empty() && !path.starts_with('/') && !self.host.is_empty() {
                 out.push('/');
             }
-            if out.is_empty() && path.split('/').next().is_some_and(|first| first.contains(':')) {
+            if out.is_empty()
+                && path
+                    .split('/')
+                    .next()
+                    .is_some_and(|first| first.contains(':'))
+            {
                 out.push_str("./");
             }
             out.push_str(&path);
@@ -205,14 +220,14 @@ fn unescape(text: &str, host: bool) -> Result<String, String> {
         }
         let rest: Vec<u8> = bytes.by_ref().take(2).collect();
         let digits = String::from_utf8_lossy(&rest).into_owned();
-        let code = u8::from_str_radix(&digits, 16).ok().filter(|_| rest.len() == 2);
-        match code {
-            Some(code) => out.push(code),
-            None => {
-                let shown = crate::gotext::quote(format!("%{digits}").as_bytes());
-                return Err(format!("invalid URL escape {shown}"));
-            }
-        }
+        let code = u8::from_str_radix(&digits, 16)
+            .ok()
+            .filter(|_| rest.len() == 2);
+        let Some(code) = code else {
+            let shown = crate::gotext::quote(format!("%{digits}").as_bytes());
+            return Err(format!("invalid URL escape {shown}"));
+        };
+        out.push(code);
     }
     Ok(String::from_utf8_lossy(&out).into_owned())
 }
@@ -224,7 +239,7 @@ fn escape(text: &str, allowed: &[u8]) -> String {
         if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) || allowed.contains(&byte) {
             out.push(char::from(byte));
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            let _ = write!(out, "%{byte:02X}");
         }
     }
     out
@@ -255,7 +270,9 @@ fn join(parts: &Map) -> Result<String, CallError> {
             Ok(parsed) => parsed.user,
             Err(reason) => {
                 let quoted = crate::gotext::quote(format!("proto://{user}@host").as_bytes());
-                return fail(format!("unable to parse userinfo in dict: parse {quoted}: {reason}"));
+                return fail(format!(
+                    "unable to parse userinfo in dict: parse {quoted}: {reason}"
+                ));
             }
         };
     }
@@ -277,7 +294,10 @@ mod tests {
             assert_eq!(Url::parse(text).map(|url| url.text()), Ok(text.to_owned()));
         }
         let url = Url::parse("http://u:p@host.com:8080/p").expect("parses");
-        assert_eq!((url.hostname(), url.user.as_deref()), ("host.com", Some("u:p")));
+        assert_eq!(
+            (url.hostname(), url.user.as_deref()),
+            ("host.com", Some("u:p"))
+        );
     }
 
     #[test]

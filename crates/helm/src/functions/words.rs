@@ -94,7 +94,11 @@ pub(super) fn delete_white_space(text: &Str) -> Str {
 
 /// goutils' `WrapCustom`, in bytes.
 pub(super) fn wrap(text: &[u8], width: i64, separator: &[u8], long_words: bool) -> Vec<u8> {
-    let separator: &[u8] = if separator.is_empty() { b"\n" } else { separator };
+    let separator: &[u8] = if separator.is_empty() {
+        b"\n"
+    } else {
+        separator
+    };
     let width = usize::try_from(width).unwrap_or_default().max(1);
     let mut out = Vec::with_capacity(text.len());
     let mut offset = 0;
@@ -107,13 +111,12 @@ pub(super) fn wrap(text: &[u8], width: i64, separator: &[u8], long_words: bool) 
         let (line, next) = match text[offset..end].iter().rposition(|b| *b == b' ') {
             Some(space) => (offset + space, offset + space + 1),
             None if long_words => (offset + width, offset + width),
-            None => match text[offset + width..].iter().position(|b| *b == b' ') {
-                Some(space) => (offset + width + space, offset + width + space + 1),
-                None => {
-                    out.extend_from_slice(&text[offset..]);
-                    return out;
-                }
-            },
+            None => {
+                let Some(space) = text[offset + width..].iter().position(|b| *b == b' ') else {
+                    break;
+                };
+                (offset + width + space, offset + width + space + 1)
+            }
         };
         out.extend_from_slice(&text[offset..line]);
         out.extend_from_slice(separator);
@@ -277,10 +280,15 @@ fn is_punctuation(c: char) -> bool {
 }
 
 fn next_word(text: &str) -> (Word, &str, &str) {
-    let Some(first) = text.chars().next() else { return (Word::End, "", "") };
+    let Some(first) = text.chars().next() else {
+        return (Word::End, "", "");
+    };
     let second = text.chars().nth(1);
     let run = |test: &dyn Fn(char) -> bool| {
-        text.char_indices().skip(1).find(|(_, c)| !test(*c)).map_or(text.len(), |(i, _)| i)
+        text.char_indices()
+            .skip(1)
+            .find(|(_, c)| !test(*c))
+            .map_or(text.len(), |(i, _)| i)
     };
     let (kind, end) = if is_connector(first) {
         (Word::Connector, run(&is_connector))
@@ -292,7 +300,11 @@ fn next_word(text: &str) -> (Word, &str, &str) {
                 let end = run(&is_upper);
                 // In HTTPStatus the S belongs to the next word.
                 let before = text[..end].char_indices().next_back().map_or(0, |(i, _)| i);
-                if text[end..].chars().next().is_some_and(is_alphabet) { before } else { end }
+                if text[end..].chars().next().is_some_and(is_alphabet) {
+                    before
+                } else {
+                    end
+                }
             }
             Some(c) if is_alphabet(c) => run(&|c| is_alphabet(c) && !is_upper(c)),
             _ => first.len_utf8(),
@@ -303,9 +315,8 @@ fn next_word(text: &str) -> (Word, &str, &str) {
     } else if first.is_numeric() {
         (Word::Number, run(&char::is_numeric))
     } else {
-        let other = |c: char| {
-            !(is_connector(c) || is_alphabet(c) || c.is_numeric() || is_punctuation(c))
-        };
+        let other =
+            |c: char| !(is_connector(c) || is_alphabet(c) || c.is_numeric() || is_punctuation(c));
         (Word::Other, run(&other))
     };
     (kind, &text[..end], &text[end..])

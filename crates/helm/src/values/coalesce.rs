@@ -60,7 +60,11 @@ pub(crate) fn deep_copy(value: &Value) -> Value {
 }
 
 pub(crate) fn deep_copy_map(map: &Map) -> Map {
-    let entries = map.borrow().iter().map(|(k, v)| (k.clone(), deep_copy(v))).collect();
+    let entries = map
+        .borrow()
+        .iter()
+        .map(|(k, v)| (k.clone(), deep_copy(v)))
+        .collect();
     Map::typed(map.type_of(), entries)
 }
 
@@ -97,11 +101,13 @@ impl Pass<'_> {
     /// Hands the globals of `src` down into `dest`.
     fn globals(&mut self, dest: &Map, src: &Map, prefix: &str) {
         let Some(inner) = global_table(dest) else {
-            self.log.plain("warning: skipping globals because destination global is not a table.");
+            self.log
+                .plain("warning: skipping globals because destination global is not a table.");
             return;
         };
         let Some(outer) = global_table(src) else {
-            self.log.plain("warning: skipping globals because source global is not a table.");
+            self.log
+                .plain("warning: skipping globals because source global is not a table.");
             return;
         };
         for (key, value) in outer.to_vec() {
@@ -155,7 +161,10 @@ impl Pass<'_> {
                     dest.remove(&key);
                 }
                 (Value::Map(above), Value::Map(below)) => {
-                    let is_sub = chart.dependencies.iter().any(|d| d.name().as_bytes() == &*key);
+                    let is_sub = chart
+                        .dependencies
+                        .iter()
+                        .any(|d| d.name().as_bytes() == &*key);
                     let mode = if is_sub { Mode::Merge } else { self.mode };
                     if mode == Mode::Coalesce {
                         drop_nulls(&below);
@@ -239,7 +248,11 @@ fn put(map: &Map, key: impl Into<Str>, value: Value) {
 }
 
 fn join(a: &str, b: &str) -> String {
-    if a.is_empty() { b.to_owned() } else { format!("{a}.{b}") }
+    if a.is_empty() {
+        b.to_owned()
+    } else {
+        format!("{a}.{b}")
+    }
 }
 
 fn shown(value: &Value) -> String {
@@ -248,5 +261,8 @@ fn shown(value: &Value) -> String {
 
 fn mismatch(name: &str, value: &Value) -> TypeMismatch {
     let shown = crate::gotext::format("%t", std::slice::from_ref(value));
-    TypeMismatch { name: name.to_owned(), shown }
+    TypeMismatch {
+        name: name.to_owned(),
+        shown,
+    }
 }

@@ -20,14 +20,18 @@ pub(crate) fn process(root: &mut Node, values: &Map, log: &mut Log) -> Result<()
 }
 
 fn choose(node: &mut Node, values: &Map, path: &str, log: &mut Log) -> Result<(), TypeMismatch> {
-    let Some(mut wanted) = node.metadata.dependencies.take() else { return Ok(()) };
+    let Some(mut wanted) = node.metadata.dependencies.take() else {
+        return Ok(());
+    };
     let available = std::mem::take(&mut node.dependencies);
     let fits = |chart: &Node, wanted: &Dependency| {
         chart.name() == wanted.name
             && semver::is_compatible_range(&wanted.version, &chart.metadata.version)
     };
     // What Chart.yaml does not name takes part as it is.
-    let unnamed = available.iter().filter(|chart| !wanted.iter().any(|w| fits(chart, w)));
+    let unnamed = available
+        .iter()
+        .filter(|chart| !wanted.iter().any(|w| fits(chart, w)));
     let mut chosen: Vec<Node> = unnamed.cloned().collect();
     for dependency in &mut wanted {
         if let Some(found) = available.iter().find(|chart| fits(chart, dependency)) {
@@ -48,10 +52,14 @@ fn choose(node: &mut Node, values: &Map, path: &str, log: &mut Log) -> Result<()
     let mut wanted = node.metadata.dependencies.take().unwrap_or_default();
     apply_tags(&mut wanted, &all, log);
     apply_conditions(&mut wanted, &all, path, log);
-    let off: Vec<String> =
-        wanted.iter().filter(|d| !d.enabled).map(|d| d.name.clone()).collect();
+    let off: Vec<String> = wanted
+        .iter()
+        .filter(|d| !d.enabled)
+        .map(|d| d.name.clone())
+        .collect();
     wanted.retain(|d| !off.contains(&d.name));
-    node.dependencies.retain(|n| !off.iter().any(|name| name == n.name()));
+    node.dependencies
+        .retain(|n| !off.iter().any(|name| name == n.name()));
     for sub in &mut node.dependencies {
         let path = format!("{path}{}.", sub.name());
         choose(sub, &all, &path, log)?;
@@ -61,7 +69,9 @@ fn choose(node: &mut Node, values: &Map, path: &str, log: &mut Log) -> Result<()
 }
 
 fn apply_tags(wanted: &mut [Dependency], values: &Map, log: &mut Log) {
-    let Some(Value::Map(tags)) = values.get(b"tags") else { return };
+    let Some(Value::Map(tags)) = values.get(b"tags") else {
+        return;
+    };
     for dependency in wanted {
         let (mut on, mut off) = (false, false);
         for tag in &dependency.tags {
@@ -81,7 +91,12 @@ fn apply_tags(wanted: &mut [Dependency], values: &Map, log: &mut Log) {
 
 fn apply_conditions(wanted: &mut [Dependency], values: &Map, path: &str, log: &mut Log) {
     for dependency in wanted {
-        for condition in dependency.condition.trim().split(',').filter(|c| !c.is_empty()) {
+        for condition in dependency
+            .condition
+            .trim()
+            .split(',')
+            .filter(|c| !c.is_empty())
+        {
             match path_value(values, &format!("{path}{condition}")) {
                 None => {}
                 Some(Value::Bool(enabled)) => {
@@ -90,7 +105,10 @@ fn apply_conditions(wanted: &mut [Dependency], values: &Map, path: &str, log: &m
                 }
                 Some(_) => log.warn(
                     "returned non-bool value",
-                    vec![("path", condition.to_owned()), ("chart", dependency.name.clone())],
+                    vec![
+                        ("path", condition.to_owned()),
+                        ("chart", dependency.name.clone()),
+                    ],
                 ),
             }
         }
@@ -100,8 +118,14 @@ fn apply_conditions(wanted: &mut [Dependency], values: &Map, path: &str, log: &m
 /// The value at a dotted path that is not a table itself.
 pub(crate) fn path_value(values: &Map, path: &str) -> Option<Value> {
     let (tables, key) = path.rsplit_once('.').unwrap_or(("", path));
-    let table = if tables.is_empty() { values.clone() } else { table(values, tables).ok()? };
-    table.get(key.as_bytes()).filter(|value| !matches!(value, Value::Map(_)))
+    let table = if tables.is_empty() {
+        values.clone()
+    } else {
+        table(values, tables).ok()?
+    };
+    table
+        .get(key.as_bytes())
+        .filter(|value| !matches!(value, Value::Map(_)))
 }
 
 /// The table at a dotted path, or the first element of the path that is none.
@@ -124,14 +148,18 @@ fn import_all(node: &mut Node, log: &mut Log) -> Result<(), TypeMismatch> {
 }
 
 fn import(node: &mut Node, log: &mut Log) -> Result<(), TypeMismatch> {
-    let Some(mut wanted) = node.metadata.dependencies.take() else { return Ok(()) };
+    let Some(mut wanted) = node.metadata.dependencies.take() else {
+        return Ok(());
+    };
     let all = coalesce(node, &Map::new(), Mode::Merge, log)?;
     let imported = Map::new();
     for dependency in &mut wanted {
         let name = dependency.name.clone();
         let items = std::mem::take(&mut dependency.import_values);
         for item in items {
-            let Some(import) = Import::read(&item) else { continue };
+            let Some(import) = Import::read(&item) else {
+                continue;
+            };
             dependency.import_values.push(import.resolved());
             match table(&all, &format!("{name}.{}", import.child)) {
                 Ok(found) => {
@@ -165,12 +193,16 @@ impl Import {
             None => "<nil>".to_owned(),
         };
         match item {
-            Json::String(name) => {
-                Some(Self { child: format!("exports.{name}"), parent: ".".to_owned(), short: true })
-            }
-            Json::Object(map) => {
-                Some(Self { child: part(map, "child"), parent: part(map, "parent"), short: false })
-            }
+            Json::String(name) => Some(Self {
+                child: format!("exports.{name}"),
+                parent: ".".to_owned(),
+                short: true,
+            }),
+            Json::Object(map) => Some(Self {
+                child: part(map, "child"),
+                parent: part(map, "parent"),
+                short: false,
+            }),
             _ => None,
         }
     }
@@ -180,7 +212,10 @@ impl Import {
     }
 
     fn warn_missing(&self, chart: &str, missing: &str, log: &mut Log) {
-        let error = format!("{} is not a table", crate::gotext::quote(missing.as_bytes()));
+        let error = format!(
+            "{} is not a table",
+            crate::gotext::quote(missing.as_bytes())
+        );
         if self.short {
             log.warn("ImportValues missing table", vec![("error", error)]);
         } else {
@@ -197,5 +232,7 @@ fn nested(path: &str, table: Map) -> Map {
     if path == "." {
         return table;
     }
-    path.split('.').rev().fold(table, |inner, name| [(name, Value::Map(inner))].into_iter().collect())
+    path.split('.').rev().fold(table, |inner, name| {
+        [(name, Value::Map(inner))].into_iter().collect()
+    })
 }

@@ -31,8 +31,7 @@ pub enum ValuesError {
 pub fn load(data: &[u8]) -> Result<Map<String, Value>, ValuesError> {
     let mut values = Map::new();
     for document in documents(data)? {
-        let next =
-            yaml::decode_map(&document).map_err(|e| ValuesError::Document(e.to_string()))?;
+        let next = yaml::decode_map(&document).map_err(ValuesError::Document)?;
         merge(&mut values, next);
     }
     Ok(values)
@@ -54,9 +53,10 @@ pub fn merge(base: &mut Map<String, Value>, over: Map<String, Value>) {
 /// other means than this crate passes them through here before a render.
 pub fn as_decoded(value: Value) -> Value {
     match value {
-        Value::Number(number) if !number.is_f64() => {
-            number.as_f64().and_then(Number::from_f64).map_or(Value::Null, Value::Number)
-        }
+        Value::Number(number) if !number.is_f64() => number
+            .as_f64()
+            .and_then(Number::from_f64)
+            .map_or(Value::Null, Value::Number),
         Value::Array(items) => Value::Array(items.into_iter().map(as_decoded).collect()),
         Value::Object(map) => {
             Value::Object(map.into_iter().map(|(k, v)| (k, as_decoded(v))).collect())
@@ -111,7 +111,9 @@ pub(crate) fn to_template(value: &Value) -> Go {
 
 /// A JSON object as a template's map.
 pub(crate) fn map_to_template(map: &Map<String, Value>) -> gotemplate::Map {
-    let entries = map.iter().map(|(key, value)| (Str::from(key), to_template(value)));
+    let entries = map
+        .iter()
+        .map(|(key, value)| (Str::from(key), to_template(value)));
     gotemplate::Map::from_entries(entries.collect())
 }
 
@@ -124,14 +126,20 @@ mod tests {
     fn documents_of_a_values_file_are_merged() {
         let text = "# first\n---\na: {b: 1, c: 2}\n--- # more\r\na: {b: x}\nd: [1]\n---\n";
         let got = load(text.as_bytes()).expect("loads");
-        assert_eq!(Value::Object(got), json!({"a": {"b": "x", "c": 2.0}, "d": [1.0]}));
+        assert_eq!(
+            Value::Object(got),
+            json!({"a": {"b": "x", "c": 2.0}, "d": [1.0]})
+        );
         assert_eq!(load(b""), Ok(Map::new()));
     }
 
     #[test]
     fn bad_values_files_are_refused() {
         for (text, want) in [
-            ("a: 1\n---b: 2\n", "error reading yaml document: invalid Yaml document separator: b: 2"),
+            (
+                "a: 1\n---b: 2\n",
+                "error reading yaml document: invalid Yaml document separator: b: 2",
+            ),
             (
                 "- 1\n",
                 "cannot unmarshal yaml document: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal array into Go value of type map[string]interface {}",
@@ -141,13 +149,19 @@ mod tests {
                 "cannot unmarshal yaml document: error converting YAML to JSON: json: unsupported value: +Inf",
             ),
         ] {
-            assert_eq!(load(text.as_bytes()).map_err(|e| e.to_string()), Err(want.to_owned()));
+            assert_eq!(
+                load(text.as_bytes()).map_err(|e| e.to_string()),
+                Err(want.to_owned())
+            );
         }
     }
 
     #[test]
     fn numbers_that_were_decoded_are_floating() {
-        assert_eq!(as_decoded(json!({"a": [1, 2.5, null]})), json!({"a": [1.0, 2.5, null]}));
+        assert_eq!(
+            as_decoded(json!({"a": [1, 2.5, null]})),
+            json!({"a": [1.0, 2.5, null]})
+        );
         assert!(matches!(to_template(&json!(1)), Go::Int(..)));
         assert!(matches!(to_template(&json!(1.0)), Go::Float(_)));
     }

@@ -80,9 +80,8 @@ impl ValueOptions {
             strvals::set_string(line, &mut values).map_err(in_flag("--set-string"))?;
         }
         for line in &self.set_file {
-            let mut text = |name: &str| {
-                reader(name).map(|data| String::from_utf8_lossy(&data).into_owned())
-            };
+            let mut text =
+                |name: &str| reader(name).map(|data| String::from_utf8_lossy(&data).into_owned());
             strvals::set_file(line, &mut values, &mut text).map_err(in_flag("--set-file"))?;
         }
         for line in &self.set_literal {
@@ -144,9 +143,18 @@ mod tests {
 
     #[test]
     fn bad_flags_are_named() {
-        let files = |f: &str| ValueOptions { files: vec![f.into()], ..Default::default() };
-        let json = |j: &str| ValueOptions { set_json: vec![j.into()], ..Default::default() };
-        let set = |s: &str| ValueOptions { set: vec![s.into()], ..Default::default() };
+        let files = |f: &str| ValueOptions {
+            files: vec![f.into()],
+            ..Default::default()
+        };
+        let json = |j: &str| ValueOptions {
+            set_json: vec![j.into()],
+            ..Default::default()
+        };
+        let set = |s: &str| ValueOptions {
+            set: vec![s.into()],
+            ..Default::default()
+        };
         for (options, want) in [
             (files("gone"), "open gone: no such file or directory"),
             (
@@ -155,7 +163,10 @@ mod tests {
             ),
             (json("{x"), "failed parsing --set-json data JSON: {x"),
             (json("a={"), "failed parsing --set-json data a={"),
-            (set("a"), "failed parsing --set data: key \"a\" has no value"),
+            (
+                set("a"),
+                "failed parsing --set data: key \"a\" has no value",
+            ),
         ] {
             let got = options.merge(&mut read).expect_err(want);
             assert_eq!(got.to_string(), want);

@@ -7,7 +7,9 @@ use super::*;
 const CHART: &str = "apiVersion: v2\nname: web\nversion: 1.2.3\n";
 
 fn files(list: &[(&str, &str)]) -> Vec<(String, Vec<u8>)> {
-    list.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec())).collect()
+    list.iter()
+        .map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec()))
+        .collect()
 }
 
 fn archive_of(list: &[(&str, &str)]) -> Vec<u8> {
@@ -55,8 +57,14 @@ fn files_are_sorted_by_their_place() {
     .expect("loads");
     let names = |files: &[File]| files.iter().map(|f| f.name.clone()).collect::<Vec<_>>();
     assert_eq!(names(&chart.templates), ["templates/a.yaml"]);
-    assert_eq!(names(&chart.files), ["crds/c.yaml", "README.md", "charts/sub.tgz.prov"]);
-    assert_eq!(serde_json::Value::Object(chart.values), serde_json::json!({"a": 1.0, "b": "x"}));
+    assert_eq!(
+        names(&chart.files),
+        ["crds/c.yaml", "README.md", "charts/sub.tgz.prov"]
+    );
+    assert_eq!(
+        serde_json::Value::Object(chart.values),
+        serde_json::json!({"a": 1.0, "b": "x"})
+    );
     assert!(chart.schema.is_some());
     assert_eq!(chart.dependencies.len(), 1);
     assert_eq!(chart.dependencies[0].metadata.api_version, "v1");
@@ -67,7 +75,10 @@ fn requirements_of_old_charts_are_read() {
     let chart = Chart::from_files(
         files(&[
             ("Chart.yaml", "apiVersion: v1\nname: web\nversion: 1.0.0\n"),
-            ("requirements.yaml", "dependencies:\n- name: db\n  version: '>1'\n  alias: store\n"),
+            (
+                "requirements.yaml",
+                "dependencies:\n- name: db\n  version: '>1'\n  alias: store\n",
+            ),
         ]),
         &Limits::default(),
     )
@@ -97,7 +108,10 @@ fn a_directory_leaves_out_what_helmignore_names() {
 
 #[test]
 fn archives_of_charts_hold_archives_of_sub_charts() {
-    let inner = archive_of(&[("sub/Chart.yaml", "apiVersion: v2\nname: sub\nversion: 2.0.0\n")]);
+    let inner = archive_of(&[(
+        "sub/Chart.yaml",
+        "apiVersion: v2\nname: sub\nversion: 2.0.0\n",
+    )]);
     let list = vec![
         ("Chart.yaml".to_owned(), CHART.as_bytes().to_vec()),
         ("charts/sub-2.0.0.tgz".to_owned(), inner),
@@ -113,7 +127,10 @@ fn archives_of_charts_hold_archives_of_sub_charts() {
 fn bad_charts_are_refused_in_the_words_of_helm() {
     for (list, want) in [
         (vec![], "Chart.yaml file is missing"),
-        (vec![("Chart.yaml", "name: web\n")], "validation: chart.metadata.version is required"),
+        (
+            vec![("Chart.yaml", "name: web\n")],
+            "validation: chart.metadata.version is required",
+        ),
         (
             vec![("Chart.yaml", "apiVersion: v9\nname: web\nversion: 1.0.0\n")],
             "unsupported chart version",
@@ -135,7 +152,10 @@ fn bad_charts_are_refused_in_the_words_of_helm() {
             "error unpacking subchart tar in web: expected a.tgz, got a.tgz/x",
         ),
     ] {
-        assert_eq!(refused(Chart::from_files(files(&list), &Limits::default())), want);
+        assert_eq!(
+            refused(Chart::from_files(files(&list), &Limits::default())),
+            want
+        );
     }
 }
 
@@ -146,12 +166,22 @@ fn hostile_archives_are_refused() {
         ("web/../../x", "chart illegally references parent directory"),
         ("web/c:/x", "chart contains illegally named files"),
         ("Chart.yaml", "chart yaml not in base directory"),
-        ("loose", "chart illegally contains content outside the base directory: \"loose\""),
+        (
+            "loose",
+            "chart illegally contains content outside the base directory: \"loose\"",
+        ),
     ] {
         let archive = archive_of(&[(name, "x")]);
-        assert_eq!(refused(Chart::from_archive(&archive, &Limits::default())), want, "{name:?}");
+        assert_eq!(
+            refused(Chart::from_archive(&archive, &Limits::default())),
+            want,
+            "{name:?}"
+        );
     }
-    assert_eq!(refused(Chart::from_archive(b"no gzip", &Limits::default())), "chart archive cannot be read");
+    assert_eq!(
+        refused(Chart::from_archive(b"no gzip", &Limits::default())),
+        "chart archive cannot be read"
+    );
     assert_eq!(
         refused(Chart::from_archive(&archive_of(&[]), &Limits::default())),
         "no files in chart archive"
@@ -164,7 +194,8 @@ fn links_in_archives_are_refused() {
     let mut header = tar::Header::new_gnu();
     header.set_entry_type(tar::EntryType::Symlink);
     header.set_size(0);
-    tar.append_link(&mut header, "web/values.yaml", "/etc/passwd").expect("appends");
+    tar.append_link(&mut header, "web/values.yaml", "/etc/passwd")
+        .expect("appends");
     let archive = gzip(&tar.into_inner().expect("finishes"));
     assert_eq!(
         refused(Chart::from_archive(&archive, &Limits::default())),
@@ -175,14 +206,26 @@ fn links_in_archives_are_refused() {
 #[test]
 fn limits_hold_for_sizes_numbers_and_depth() {
     let archive = archive_of(&[("web/Chart.yaml", CHART), ("web/big", &"x".repeat(1000))]);
-    let small = Limits { total_bytes: 500, ..Limits::default() };
+    let small = Limits {
+        total_bytes: 500,
+        ..Limits::default()
+    };
     assert_eq!(
         refused(Chart::from_archive(&archive, &small)),
         "decompressed chart is larger than the maximum size 500"
     );
-    let few = Limits { files: 1, ..Limits::default() };
-    assert_eq!(refused(Chart::from_archive(&archive, &few)), "chart has more than 1 files");
-    let flat = Limits { depth: 0, ..Limits::default() };
+    let few = Limits {
+        files: 1,
+        ..Limits::default()
+    };
+    assert_eq!(
+        refused(Chart::from_archive(&archive, &few)),
+        "chart has more than 1 files"
+    );
+    let flat = Limits {
+        depth: 0,
+        ..Limits::default()
+    };
     let list = files(&[("Chart.yaml", CHART), ("charts/a/Chart.yaml", CHART)]);
     assert_eq!(
         refused(Chart::from_files(list, &flat)),
