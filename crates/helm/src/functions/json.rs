@@ -5,7 +5,7 @@
 use gotemplate::{CallError, Value};
 use serde_json::{Map, Number, Value as Json};
 
-use super::dates::{Duration, Time};
+use super::moments::{Duration, Time};
 use super::semver::SemverObject;
 use super::support::fail;
 

@@ -7,7 +7,7 @@
 mod base;
 mod certs;
 mod crypto;
-pub(crate) mod dates;
+mod dates;
 mod decimal;
 mod dicts;
 pub(crate) mod encoding;
@@ -15,6 +15,7 @@ pub(crate) mod flow;
 pub(crate) mod json;
 mod lists;
 mod math;
+pub(crate) mod moments;
 mod network;
 mod paths;
 mod reflection;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use gotemplate::{CallError, Context, Functions, Int, Map, Rest, Str, Type, Value};
 use memchr::memmem;
 
-use super::dates::named_integer;
+use super::moments::named_integer;
 use super::support::{fail, lossy, slice_bytes, strings, strval};
 use super::words;
 use crate::gotext;

@@ -5,7 +5,7 @@
 
 use gotemplate::{CallError, Str, Value, strconv};
 
-use super::dates::{Duration, Time, named_integer};
+use super::moments::{Duration, Time, named_integer};
 use crate::gotext;
 
 /// What Go says when it follows a nil pointer.

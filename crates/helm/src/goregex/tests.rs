@@ -1,0 +1,75 @@
+//! Patterns against what Go makes of them.
+
+use super::*;
+
+fn first(pattern: &str, text: &str) -> Option<String> {
+    let regex = compile(&Str::from(pattern)).expect(pattern);
+    let found = regex.find(text.as_bytes())?;
+    Some(String::from_utf8_lossy(found.as_bytes()).into_owned())
+}
+
+#[test]
+fn patterns_mean_what_they_mean_in_go() {
+    for (pattern, text, want) in [
+        (r"\d+", "\u{661}12", Some("12")),
+        (r"\w+", "h\u{e9}llo", Some("h")),
+        (r"[a&&b]", "&", Some("&")),
+        (r"[+--]+", "b,-", Some(",-")),
+        (r"\Qa.b\E+", "a.bb", Some("a.bb")),
+        (r"a{,2}", "a{,2}", Some("a{,2}")),
+        (r"x{2,}", "xxx", Some("xxx")),
+        (r"[]a]+", "a]b", Some("a]")),
+        (r"[^]a]", "]b", Some("b")),
+        (r"\x41\x{42}\103", "ABC", Some("ABC")),
+        (r"(?i)straSSE", "STRASSE", Some("STRASSE")),
+        (r"[[:alpha:]\d]+", "ab1-", Some("ab1")),
+        (r"\<b", "<b", Some("<b")),
+        (r"(?P<1a>x)", "x", Some("x")),
+        (r"\p{Greek}\P{^Lu}", "\u{3b1}A", Some("\u{3b1}A")),
+        ("", "abc", Some("")),
+    ] {
+        assert_eq!(
+            first(pattern, text).as_deref(),
+            want,
+            "{pattern:?} on {text:?}"
+        );
+    }
+}
+
+#[test]
+fn bad_patterns_are_refused_in_the_words_of_go() {
+    for (pattern, want) in [
+        ("a(", "missing closing ): `a(`"),
+        ("a)", "unexpected ): `a)`"),
+        ("[a", "missing closing ]: `[a`"),
+        ("*", "missing argument to repetition operator: `*`"),
+        ("(|*)", "missing argument to repetition operator: `*`"),
+        ("a**", "invalid nested repetition operator: `**`"),
+        ("a+??", "invalid nested repetition operator: `+??`"),
+        ("a{1001}", "invalid repeat count: `{1001}`"),
+        ("a{2,1}", "invalid repeat count: `{2,1}`"),
+        ("[z-a]", "invalid character class range: `z-a`"),
+        ("[[:nope:]]", "invalid character class range: `[:nope:]`"),
+        (r"\p{Nope}", r"invalid character class range: `\p{Nope}`"),
+        (r"\8", r"invalid escape sequence: `\8`"),
+        (r"\Z", r"invalid escape sequence: `\Z`"),
+        (r"a\", "trailing backslash at end of expression: ``"),
+        ("(?=a)", "invalid or unsupported Perl syntax: `(?=`"),
+        ("(?P<n!>a)", "invalid named capture: `(?P<n!>`"),
+        ("(?P<n", "invalid named capture: `(?P<n`"),
+    ] {
+        let got = compile(&Str::from(pattern)).err().map(|e| e.to_string());
+        assert_eq!(
+            got,
+            Some(format!("error parsing regexp: {want}")),
+            "{pattern:?}"
+        );
+    }
+}
+
+#[test]
+fn empty_matches_do_not_cut_characters() {
+    let regex = compile(&Str::from("x*")).expect("compiles");
+    let out = replace_all(&regex, "h\u{e9}x".as_bytes(), |_, out| out.push(b'-'));
+    assert_eq!(String::from_utf8(out).expect("text"), "-h-\u{e9}-");
+}
