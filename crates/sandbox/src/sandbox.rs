@@ -327,6 +327,11 @@ impl Cluster {
         &self.state.name
     }
 
+    #[cfg(test)]
+    pub(crate) fn state(&self) -> &Arc<ClusterState> {
+        &self.state
+    }
+
     /// The bearer token of its administrator.
     pub fn admin_token(&self) -> &str {
         self.state.admin_token()

@@ -55,13 +55,9 @@ impl Status {
         Self::about(StatusCode::NOT_FOUND, "NotFound", resource, name, message)
     }
 
-    /// The path names nothing this server knows.
+    /// The path names nothing this server knows. Such answers are plain text on a real server.
     pub(crate) fn no_such_path() -> Self {
-        let message = "the server could not find the requested resource";
-        Self {
-            details: json!({}),
-            ..Self::new(StatusCode::NOT_FOUND, "NotFound", message)
-        }
+        Self::new(StatusCode::NOT_FOUND, "", "404 page not found")
     }
 
     /// `configmaps "a" already exists`.

@@ -135,11 +135,20 @@ async fn every_kind_of_patch_changes_an_object() {
         .await
         .unwrap();
     assert_eq!(merged.data.unwrap().len(), 2);
-    let patch: json_patch_lite::Patch = json!([{"op": "remove", "path": "/data/key"}]);
-    let patched: ConfigMap = json_patch_lite::send(&api, "a", patch).await;
+    let remove = json!([{"op": "remove", "path": "/data/key"}]);
+    let patched = json_patch(&api, "a", remove.clone()).await.unwrap();
     assert_eq!(
         patched.data.unwrap().into_keys().collect::<Vec<_>>(),
         ["other"]
+    );
+    assert_eq!(
+        refused(json_patch(&api, "a", remove).await).0,
+        422,
+        "the field is gone"
+    );
+    assert_eq!(
+        refused(json_patch(&api, "a", json!({"op": "remove"})).await).0,
+        400
     );
     let wrong = Patch::Merge(json!({"metadata": {"resourceVersion": "1"}}));
     assert_eq!(refused(api.patch("a", &params, &wrong).await).0, 409);
@@ -147,20 +156,13 @@ async fn every_kind_of_patch_changes_an_object() {
     assert_eq!(refused(api.patch("b", &params, &missing).await).0, 404);
 }
 
-/// JSON patches as plain values.
-mod json_patch_lite {
-    use super::{Api, ConfigMap, Value};
-
-    pub(super) type Patch = Value;
-
-    pub(super) async fn send(api: &Api<ConfigMap>, name: &str, patch: Patch) -> ConfigMap {
-        let path = format!("{}/{name}", api.resource_url());
-        let request = http::Request::patch(path)
-            .header("content-type", "application/json-patch+json")
-            .body(patch.to_string().into_bytes())
-            .unwrap();
-        api.clone().into_client().request(request).await.unwrap()
-    }
+/// Sends a JSON patch as it is, malformed ones too.
+async fn json_patch(api: &Api<ConfigMap>, name: &str, patch: Value) -> kube::Result<ConfigMap> {
+    let request = http::Request::patch(format!("{}/{name}", api.resource_url()))
+        .header("content-type", "application/json-patch+json")
+        .body(patch.to_string().into_bytes())
+        .unwrap();
+    api.clone().into_client().request(request).await
 }
 
 #[tokio::test]

@@ -161,6 +161,9 @@ pub(super) fn text(code: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
 
 /// A failure.
 pub(super) fn status(status: &Status) -> Response<Body> {
+    if status.code == StatusCode::NOT_FOUND && status.reason.is_empty() {
+        return text(status.code, format!("{}\n", status.message));
+    }
     let mut response = value(status.code, &status.to_value());
     if let Some(seconds) = status
         .details

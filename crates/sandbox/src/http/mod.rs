@@ -445,7 +445,7 @@ fn health(path: &str, query: &Query) -> Response<Body> {
         .split('/')
         .next()
         .unwrap_or_default();
-    if query.get("verbose").is_empty() && !path.contains("/verbose") {
+    if !query.has("verbose") {
         return body::text(StatusCode::OK, "ok");
     }
     body::text(

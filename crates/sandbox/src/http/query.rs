@@ -29,6 +29,11 @@ impl Query {
             .map_or("", |(_, value)| value)
     }
 
+    /// Whether a parameter is there, with or without a value.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(key, _)| key == name)
+    }
+
     pub(super) fn is_set(&self, name: &str) -> bool {
         matches!(self.get(name), "true" | "1")
     }

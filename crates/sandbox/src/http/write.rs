@@ -292,6 +292,9 @@ pub(super) fn patch(
         }
     };
     let Some(kind) = kind else {
+        if call.subresource == "scale" {
+            return Err(Status::not_implemented("server-side apply to scale"));
+        }
         let config = decode_apply(call, query, bytes)?;
         let written = update::update(call, update::Edit::Apply(config))?;
         return done(call, &written, form);

@@ -61,9 +61,9 @@ impl Controller for Crds {
         let taken = taken(local, &resource, &names.group, &key.name);
         let now = local.now();
         let done = local.modify_own_status(&resource, &key.name, &mut |crd| {
-            let mut named = crd.clone();
-            object::member_mut(&mut named, "spec").insert("names".to_owned(), names.names.clone());
-            let status = crd::next_status(&named, &taken, &now);
+            let mut whole = crd.clone();
+            object::member_mut(&mut whole, "spec").insert("names".to_owned(), names.names.clone());
+            let status = crd::next_status(&whole, &taken, &now);
             if crd.get("status") == Some(&status) {
                 return false;
             }

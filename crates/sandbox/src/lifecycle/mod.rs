@@ -9,6 +9,7 @@ mod aggregation;
 pub(crate) mod bootstrap;
 mod crds;
 pub(crate) mod eviction;
+mod expiry;
 mod garbage;
 mod namespaces;
 pub(crate) mod service_accounts;
@@ -50,6 +51,7 @@ pub(crate) fn start(store: &Arc<Store>, clusters: &Arc<Clusters>, revision: u64)
     tasks.spawn(run(service_accounts::ServiceAccounts, feed(), clusters()));
     tasks.spawn(run(crds::Crds, feed(), clusters()));
     tasks.spawn(run(aggregation::Aggregation, feed(), clusters()));
+    tasks.spawn(expiry::run(clusters()));
     tasks.spawn(run(garbage::Garbage::default(), feed(), clusters()));
     tasks
 }

@@ -86,13 +86,13 @@ struct Crd {
 struct Spec {
     group: String,
     scope: String,
-    names: Names,
+    names: Naming,
     versions: Vec<Version>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Names {
+struct Naming {
     plural: String,
     #[serde(default)]
     singular: String,
@@ -169,7 +169,7 @@ pub(super) fn resources(entry: &Entry) -> Result<Arc<[Arc<Resource>]>, Error> {
 fn resource(
     group: &str,
     scope: &str,
-    names: &Names,
+    names: &Naming,
     version: Version,
     stored_version: &str,
 ) -> Resource {

@@ -262,10 +262,15 @@ fn complete(
     if !errors.is_empty() {
         return Err(call.invalid(&call.name, &errors));
     }
-    if call.subresource != "status" {
+    if !writes_status(&call.subresource) {
         generation::advance(&call.resource, new, old);
     }
     Ok(())
+}
+
+/// Paths that write status and nothing else; approvals of certificates are conditions.
+fn writes_status(subresource: &str) -> bool {
+    matches!(subresource, "status" | "approval")
 }
 
 /// Keeps what this path may not write: status on the main path, all else on `status`.
@@ -273,7 +278,7 @@ fn separate_status(call: &Call, new: &mut Value, old: &Value) {
     if !call.resource.has_status() {
         return;
     }
-    if call.subresource == "status" {
+    if writes_status(&call.subresource) {
         restore(new, old);
         if call.resource.custom.is_some() {
             // Built-in strategies let a status write change metadata, those of CRDs do not.

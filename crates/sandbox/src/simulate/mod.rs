@@ -86,7 +86,7 @@ pub(crate) async fn run(settings: Settings, mut feed: Feed, clusters: Weak<Clust
                     simulation.note(&known, &event, now);
                 }
             }
-            Err(FeedError::Lagged) => simulation.listed.clear(),
+            Err(FeedError::Lagged) => simulation.forget(),
             Err(FeedError::Closed) => return,
         }
     }
@@ -109,6 +109,12 @@ impl Simulation {
             listed: BTreeSet::new(),
             own: HashMap::new(),
         }
+    }
+
+    /// Events were lost: all clusters are listed again, and own writes no longer waited for.
+    fn forget(&mut self) {
+        self.listed.clear();
+        self.own.clear();
     }
 
     /// Queues the objects of clusters not seen before.
