@@ -1,1 +1,40 @@
 //! Downstream: deploy, watch, report.
+//!
+//! ```text
+//!  hub: BundleDeployments ──watch──> world ──> deployment (observe, plan, act) ──> downstream cluster
+//!                                      ^                                                │
+//!  hub: status <── report (pure) <─────┴──────────────── monitor <──watches by kind─────┘
+//! ```
+//!
+//! [`run`] is one agent of one cluster. It watches the BundleDeployments of its namespace on the hub,
+//! renders and applies them on its own cluster, watches the deployed objects and writes the statuses
+//! back. The inventory of a deployment is Helm's own release record; nothing else is ever deleted
+//! (invariant I-2), and a process that is killed at any moment goes on where the record says it was
+//! (invariant I-3).
+//!
+//! Many agents may run in one process: what is equal between them (contents, parsed charts) and what
+//! is heavy (rendering, compression) goes through [`Shared`].
+//!
+//! Not here: registration, drift, impersonation, copied resources, kustomize, charts that the agent
+//! downloads itself. What asks for them is refused by name.
+
+mod agent;
+mod apply;
+mod deployment;
+mod failure;
+mod heartbeat;
+mod kinds;
+mod monitor;
+mod object;
+mod release;
+mod render;
+mod report;
+mod shared;
+mod source;
+mod world;
+
+pub use agent::{Options, run};
+pub use shared::{Capacity, Shared};
+
+/// Name under which the agent owns fields of the objects it applies.
+pub const FIELD_MANAGER: &str = "fleetagent";

@@ -1,0 +1,195 @@
+//! One agent: its options, its tasks, what they share.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use api::limits::Limits;
+use api::v1alpha1::BundleDeployment;
+use apiclient::{Budgets, Client, Event, Kind, ObjectKey, Selector, Watch};
+use tokio::sync::{Notify, oneshot};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use workqueue::{Backoff, Queue};
+
+use crate::deployment::{self, garbage};
+use crate::kinds;
+use crate::monitor::Monitors;
+use crate::shared::Shared;
+use crate::world::{Known, Track, Wake, World};
+use crate::{FIELD_MANAGER, heartbeat, report};
+
+/// Back-off of deployments that failed: from a second to five minutes. Each try renders anew.
+const DEPLOY_BACKOFF: Backoff =
+    Backoff { base: Duration::from_secs(1), max: Duration::from_mins(5) };
+
+/// How an agent runs.
+#[derive(Clone)]
+pub struct Options {
+    /// Reaches the hub with the rights of this cluster's agent.
+    pub hub: kube::Client,
+    /// Reaches the cluster that is deployed to.
+    pub downstream: kube::Client,
+    /// The Cluster on the hub.
+    pub cluster: ObjectKey,
+    /// Namespace of the cluster's BundleDeployments on the hub.
+    pub deployment_namespace: String,
+    /// Namespace of the agent on the downstream cluster; part of the identity of its releases.
+    pub agent_namespace: String,
+    /// Tells agents apart that share a cluster; usually empty.
+    pub agent_scope: String,
+    /// Time between two reports that the agent is alive.
+    pub checkin_interval: Duration,
+    /// Time between two searches for releases that no BundleDeployment wants.
+    pub garbage_interval: Duration,
+    /// Deployments worked on at the same time. One that waits for a hook occupies a place.
+    pub workers: usize,
+    /// Byte budgets.
+    pub limits: Limits,
+    /// Shared with the other agents of the process.
+    pub shared: Arc<Shared>,
+}
+
+impl Options {
+    /// Defaults of production.
+    pub fn new(
+        hub: kube::Client,
+        downstream: kube::Client,
+        cluster: ObjectKey,
+        deployment_namespace: impl Into<String>,
+        shared: Arc<Shared>,
+    ) -> Self {
+        Self {
+            hub,
+            downstream,
+            cluster,
+            deployment_namespace: deployment_namespace.into(),
+            agent_namespace: "cattle-fleet-system".to_owned(),
+            agent_scope: String::new(),
+            checkin_interval: Duration::from_mins(15),
+            garbage_interval: Duration::from_mins(15),
+            workers: 8,
+            limits: Limits::PRODUCTION,
+            shared,
+        }
+    }
+}
+
+/// What the tasks of an agent share.
+pub(crate) struct Agent {
+    pub(crate) hub: Client,
+    pub(crate) cluster: Client,
+    pub(crate) options: Options,
+    pub(crate) shared: Arc<Shared>,
+    /// BundleDeployments to work on, by name.
+    pub(crate) deploys: Queue<String>,
+    /// Statuses to write, by name.
+    pub(crate) reports: Queue<String>,
+    pub(crate) kinds: kinds::Cache,
+    pub(crate) monitors: Monitors,
+    /// A live object of some deployment has changed.
+    pub(crate) changed: Notify,
+    world: Mutex<World>,
+}
+
+impl Agent {
+    fn new(options: Options) -> Arc<Self> {
+        let fleet = api::v1alpha1::GROUP;
+        let limits = &options.limits;
+        let hub = Budgets::new(limits.object_bytes_max)
+            .with(fleet, "BundleDeployment", limits.deployment_bytes_max);
+        Arc::new(Self {
+            hub: Client::new(options.hub.clone(), FIELD_MANAGER, hub),
+            cluster: Client::new(options.downstream.clone(), FIELD_MANAGER, Budgets::default()),
+            shared: Arc::clone(&options.shared),
+            options,
+            deploys: Queue::new(DEPLOY_BACKOFF),
+            reports: Queue::default(),
+            kinds: kinds::Cache::default(),
+            monitors: Monitors::default(),
+            changed: Notify::new(),
+            world: Mutex::default(),
+        })
+    }
+
+    /// Reads or changes what is known. Short: everything waits for it.
+    pub(crate) fn world<T>(&self, work: impl FnOnce(&mut World) -> T) -> T {
+        work(&mut self.world.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads or changes what is remembered of one deployment.
+    pub(crate) fn track<T>(&self, name: &str, work: impl FnOnce(&mut Track) -> T) -> T {
+        self.world(|world| work(world.tracks.entry(name.to_owned()).or_default()))
+    }
+}
+
+/// Runs an agent until `stop` is cancelled. What fails is tried again; nothing ends it.
+///
+/// Work that is under way is dropped where it stands, which is what a killed process does too: the next
+/// start goes on from the release records.
+pub async fn run(options: Options, stop: CancellationToken) {
+    let agent = Agent::new(options);
+    let mut tasks = JoinSet::new();
+    tasks.spawn(heartbeat::run(
+        agent.hub.clone(),
+        agent.options.cluster.clone(),
+        agent.options.agent_namespace.clone(),
+        agent.options.checkin_interval,
+    ));
+    let (synced, all_known) = oneshot::channel();
+    tasks.spawn(follow(Arc::clone(&agent), synced));
+    let starting = Arc::clone(&agent);
+    tasks.spawn(async move {
+        // Before everything is known, what is not known yet would look as if it did not exist.
+        if all_known.await.is_ok() {
+            work(starting).await;
+        }
+    });
+    stop.cancelled().await;
+    tasks.shutdown().await;
+    agent.deploys.close();
+    agent.reports.close();
+}
+
+async fn work(agent: Arc<Agent>) {
+    let deploys = {
+        let shared = Arc::clone(&agent);
+        let work = move |name| Box::pin(deployment::reconcile(Arc::clone(&shared), name));
+        workqueue::run("deployment", agent.deploys.clone(), agent.options.workers, work)
+    };
+    let reports = {
+        let shared = Arc::clone(&agent);
+        let work = move |name| Box::pin(report::run(Arc::clone(&shared), name));
+        workqueue::run("report", agent.reports.clone(), 1, work)
+    };
+    let interval = agent.options.garbage_interval;
+    tokio::join!(deploys, reports, garbage::run(agent, interval));
+}
+
+/// From the hub's watch to the world.
+async fn follow(agent: Arc<Agent>, synced: oneshot::Sender<()>) {
+    let selector = Selector::namespace(agent.options.deployment_namespace.clone());
+    let mut watch: Watch<Known> = agent.hub.watch(&Kind::of::<BundleDeployment>(), selector);
+    let mut synced = Some(synced);
+    while let Some(event) = watch.next().await {
+        match event {
+            Event::Applied(known) => {
+                let name = known.name().to_owned();
+                let Wake { deployments, report } = agent.world(|world| world.applied(known));
+                deployments.into_iter().for_each(|name| agent.deploys.add(name));
+                if report {
+                    agent.reports.add(name);
+                }
+            }
+            Event::Deleted(key) => {
+                let Wake { deployments, .. } = agent.world(|world| world.deleted(&key.name));
+                deployments.into_iter().for_each(|name| agent.deploys.add(name));
+            }
+            Event::Synced => {
+                if let Some(synced) = synced.take() {
+                    // The receiver goes only with the agent.
+                    let _ = synced.send(());
+                }
+            }
+        }
+    }
+}

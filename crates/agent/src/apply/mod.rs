@@ -1,0 +1,268 @@
+//! Brings rendered objects onto the cluster, and takes others away.
+//!
+//! Objects go in Helm's install order, one kind at a time and several objects of a kind at once, by
+//! server-side apply. What is deleted is named in a recorded inventory (invariant I-2), and still
+//! carries the mark of the deployment or none at all: an object that another deployment has taken
+//! over is not ours to delete.
+
+pub(crate) mod definitions;
+pub(crate) mod hooks;
+pub(crate) mod namespace;
+mod wait;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use api::labels::OBJECT_SET_HASH;
+use apiclient::{Client, DeleteOptions, ObjectKey, ObjectMeta, Patch, Propagation, WriteOptions};
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
+use helm::{UNINSTALL_ORDER, kind_rank};
+use serde::Deserialize;
+
+use crate::object::{Desired, Entry, Id, RESOURCE_POLICY};
+use crate::render::{RELEASE_NAME, RELEASE_NAMESPACE};
+
+/// Requests of one deployment at a time.
+const CONCURRENCY: usize = 8;
+/// How long a definition may take until its kind is served.
+const ESTABLISH_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// A step failed. Texts name the object; the server's reason is part of them, because the request's
+/// own text would name the object a second time.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// An object was not applied.
+    #[error("apply {id}: {reason}")]
+    Apply { id: Id, reason: String, class: apiclient::Class },
+    /// Another manager owns fields of an object.
+    #[error("apply {id}: {reason}; set helm.force to take the fields over")]
+    Conflict { id: Id, reason: String },
+    /// An object was not read.
+    #[error("read {id}: {reason}")]
+    Read { id: Id, reason: String, class: apiclient::Class },
+    /// An object was not deleted.
+    #[error("delete {id}: {reason}")]
+    Delete { id: Id, reason: String, class: apiclient::Class },
+    /// An object exists and belongs to somebody else. Helm's text.
+    #[error(
+        "Unable to continue with install: {id} exists and cannot be imported into the current release: invalid ownership metadata; annotation validation error: key \"meta.helm.sh/release-name\" must equal \"{release}\": current value is {found:?}"
+    )]
+    Foreign { id: Id, release: String, found: String },
+    /// A definition was not created.
+    #[error("create {id}: {reason}")]
+    Definition { id: Id, reason: String, class: apiclient::Class },
+    /// A definition did not become a kind.
+    #[error("{id} is not established after {seconds} s")]
+    NotEstablished { id: Id, seconds: u64 },
+    /// The release namespace was not made ready.
+    #[error("namespace {namespace}: {reason}")]
+    Namespace { namespace: String, reason: String, class: apiclient::Class },
+    /// A hook failed.
+    #[error("failed {event}: hook {id}: {reason}")]
+    Hook { event: &'static str, id: Id, reason: String },
+    /// A hook did not end in time.
+    #[error("failed {event}: hook {id}: timed out waiting for the condition after {seconds} s")]
+    HookTimeout { event: &'static str, id: Id, seconds: u64 },
+}
+
+impl Error {
+    /// What a failed request was refused for, where the server decides; `None` for the rest.
+    pub(crate) fn class(&self) -> Option<apiclient::Class> {
+        match self {
+            Self::Apply { class, .. }
+            | Self::Read { class, .. }
+            | Self::Delete { class, .. }
+            | Self::Definition { class, .. }
+            | Self::Namespace { class, .. } => Some(*class),
+            Self::Conflict { .. } => Some(apiclient::Class::Conflict),
+            Self::Foreign { .. }
+            | Self::NotEstablished { .. }
+            | Self::Hook { .. }
+            | Self::HookTimeout { .. } => None,
+        }
+    }
+}
+
+/// Why a request failed, without what it was about.
+pub(crate) fn reason(error: &apiclient::Error) -> String {
+    match error {
+        apiclient::Error::Refused { message, .. } => message.clone(),
+        apiclient::Error::NotFound { at } if !at.key.namespace.is_empty() => {
+            format!("not found (is there a namespace {:?}?)", at.key.namespace)
+        }
+        apiclient::Error::NotFound { .. } => "not found".to_owned(),
+        apiclient::Error::Transport { source, .. } => {
+            format!("no answer from the API server: {source}")
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Applies one object.
+pub(crate) async fn apply(cluster: &Client, desired: &Desired, force: bool) -> Result<(), Error> {
+    let Desired { id, body, .. } = desired;
+    let options = WriteOptions { force, ..WriteOptions::default() };
+    let applied: Result<ObjectMeta, apiclient::Error> =
+        cluster.patch(&id.kind, &id.key, None, Patch::Apply(body), 0, options).await;
+    match applied {
+        Ok(_) => Ok(()),
+        Err(error) if error.is_conflict() => {
+            Err(Error::Conflict { id: id.clone(), reason: reason(&error) })
+        }
+        Err(error) => {
+            Err(Error::Apply { id: id.clone(), reason: reason(&error), class: error.class() })
+        }
+    }
+}
+
+/// Runs requests, a few at a time; the first failure ends it.
+async fn together(requests: Vec<BoxFuture<'_, Result<(), Error>>>) -> Result<(), Error> {
+    stream::iter(requests).buffer_unordered(CONCURRENCY).try_collect().await
+}
+
+/// Applies objects in their order: kind after kind, and the objects of one kind together. Kinds that
+/// are brought along are waited for before anything else is applied.
+pub(crate) async fn apply_all(
+    cluster: &Client,
+    objects: &[Desired],
+    force: bool,
+) -> Result<(), Error> {
+    for group in objects.chunk_by(|a, b| a.id.kind == b.id.kind) {
+        together(group.iter().map(|desired| apply(cluster, desired, force).boxed()).collect()).await?;
+        if definitions::is_kind(&group[0].id.kind) {
+            let waits = group.iter().map(|desired| definitions::established(cluster, &desired.id).boxed());
+            together(waits.collect()).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What tells whose an object is.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Owned {
+    metadata: OwnedMeta,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct OwnedMeta {
+    uid: String,
+    labels: std::collections::BTreeMap<String, String>,
+    annotations: std::collections::BTreeMap<String, String>,
+}
+
+async fn read(cluster: &Client, id: &Id) -> Result<Option<Owned>, Error> {
+    let found = cluster.get::<Owned>(&id.kind, &id.key).await;
+    found.map_err(|error| Error::Read { id: id.clone(), reason: reason(&error), class: error.class() })
+}
+
+/// Refuses a first install over objects that are not of this release, as Helm does.
+pub(crate) async fn check_foreign(
+    cluster: &Client,
+    objects: &[Desired],
+    release: &ObjectKey,
+) -> Result<(), Error> {
+    together(objects.iter().map(|desired| check_one(cluster, desired, release).boxed()).collect())
+        .await
+}
+
+async fn check_one(cluster: &Client, desired: &Desired, release: &ObjectKey) -> Result<(), Error> {
+    let Some(owned) = read(cluster, &desired.id).await? else { return Ok(()) };
+    let annotation = |key: &str| owned.metadata.annotations.get(key).map_or("", String::as_str);
+    let (name, namespace) = (annotation(RELEASE_NAME), annotation(RELEASE_NAMESPACE));
+    if name == release.name && namespace == release.namespace {
+        return Ok(());
+    }
+    let found = if name.is_empty() { String::new() } else { format!("{namespace}/{name}") };
+    Err(Error::Foreign { id: desired.id.clone(), release: release.to_string(), found })
+}
+
+/// What is recorded and no longer wanted, in the order in which it goes. Pure.
+pub(crate) fn stale(recorded: &BTreeSet<Entry>, wanted: &[Desired]) -> Vec<Id> {
+    let wanted: BTreeSet<&Id> = wanted.iter().map(|desired| &desired.id).collect();
+    // The same object in another version is the same object.
+    let identity = |id: &Id| (id.kind.group.clone(), id.kind.kind.clone(), id.key.clone());
+    let still: BTreeSet<_> = wanted.into_iter().map(identity).collect();
+    let mut gone: Vec<Id> = recorded
+        .iter()
+        .filter(|entry| !entry.keep && !still.contains(&identity(&entry.id)))
+        .map(|entry| entry.id.clone())
+        .collect();
+    gone.sort_by(|a, b| {
+        let rank = |id: &Id| kind_rank(&UNINSTALL_ORDER, &id.kind.kind).0;
+        rank(a).cmp(&rank(b)).then_with(|| a.cmp(b))
+    });
+    gone.dedup();
+    gone
+}
+
+/// Deletes an object that is still ours; what is gone or has been taken over is left alone.
+pub(crate) async fn delete(cluster: &Client, id: &Id, hash: &str) -> Result<(), Error> {
+    let Some(owned) = read(cluster, id).await? else { return Ok(()) };
+    let OwnedMeta { uid, labels, annotations } = owned.metadata;
+    let is_foreign = labels.get(OBJECT_SET_HASH).is_some_and(|owner| owner != hash);
+    let is_kept = annotations.get(RESOURCE_POLICY).is_some_and(|policy| policy == "keep");
+    if is_foreign || is_kept {
+        tracing::info!(object = %id, is_foreign, is_kept, "an object stays");
+        return Ok(());
+    }
+    let options = DeleteOptions { propagation: Propagation::Background, uid };
+    match cluster.delete(&id.kind, &id.key, &options).await {
+        Ok(_) => Ok(()),
+        // Deleted and created again meanwhile: not the object that was ours.
+        Err(error) if error.is_conflict() => Ok(()),
+        Err(error) => {
+            Err(Error::Delete { id: id.clone(), reason: reason(&error), class: error.class() })
+        }
+    }
+}
+
+/// Deletes objects in order, kind after kind.
+pub(crate) async fn delete_all(cluster: &Client, ids: &[Id], hash: &str) -> Result<(), Error> {
+    for group in ids.chunk_by(|a, b| a.kind == b.kind) {
+        together(group.iter().map(|id| delete(cluster, id, hash).boxed()).collect()).await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use apiclient::Kind;
+
+    use super::*;
+
+    fn id(kind: &'static str, version: &'static str, name: &str) -> Id {
+        Id {
+            kind: Arc::new(Kind::new("g", version, kind, "x", true)),
+            key: ObjectKey::new("n", name),
+        }
+    }
+
+    fn desired(id: Id) -> Desired {
+        Desired { id, keep: false, body: serde_json::value::to_raw_value(&1).unwrap() }
+    }
+
+    #[test]
+    fn only_recorded_objects_that_left_and_are_not_kept_go() {
+        let entry = |id: Id, keep: bool| Entry { id, keep };
+        let recorded = BTreeSet::from([
+            entry(id("ConfigMap", "v1", "stays"), false),
+            entry(id("ConfigMap", "v1", "goes"), false),
+            entry(id("ConfigMap", "v1", "kept"), true),
+            entry(id("Deployment", "v1", "goes"), false),
+            entry(id("CronJob", "v1beta1", "newer"), false),
+        ]);
+        let wanted = [
+            desired(id("ConfigMap", "v1", "stays")),
+            desired(id("CronJob", "v1", "newer")),
+            desired(id("ConfigMap", "v1", "new")),
+        ];
+        let names = |gone: Vec<Id>| gone.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(names(stale(&recorded, &wanted)), ["Deployment n/goes", "ConfigMap n/goes"]);
+        assert!(stale(&BTreeSet::new(), &wanted).is_empty());
+    }
+}

@@ -1,0 +1,169 @@
+//! What is to be done about a BundleDeployment. Pure.
+
+use std::sync::Arc;
+
+use api::v1alpha1::BundleDeploymentSpec;
+use apiclient::ObjectKey;
+
+use super::dependencies::{self, Unmet};
+use super::Outcome;
+use crate::release::parse_release_id;
+use crate::world::{Known, Track};
+
+/// The next step.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Step {
+    /// Paused, off schedule or without values: neither deployed nor reported.
+    Pause,
+    /// It was given up; nothing changes that but another deployment id.
+    Nothing,
+    /// It asks for something that is not implemented.
+    Refuse { message: String },
+    /// Other deployments are not there yet.
+    Wait { message: String },
+    /// It is on the cluster.
+    Monitor,
+    /// Its status says that it is on the cluster: look.
+    Restore { release: ObjectKey, revision: u32 },
+    /// It is not on the cluster.
+    Deploy,
+}
+
+/// Decides. `all` are the deployments of the agent, for dependencies.
+pub(super) fn plan<'a>(
+    known: &Known,
+    track: Option<&Track>,
+    all: impl Iterator<Item = &'a Arc<Known>>,
+) -> Step {
+    let (spec, status) = (&known.object.spec, &known.object.status);
+    let id = &spec.deployment_id;
+    if spec.paused || spec.off_schedule || spec.waiting_for_values || id.is_empty() {
+        return Step::Pause;
+    }
+    if let Some(message) = refusal(spec) {
+        return Step::Refuse { message };
+    }
+    let applied = track.and_then(|track| track.applied.as_ref());
+    if applied.is_some_and(|applied| applied.deployment_id == *id) {
+        return Step::Monitor;
+    }
+    match track.and_then(|track| track.outcome.as_ref()) {
+        Some(Outcome::GivenUp { deployment_id, .. }) if deployment_id == id => return Step::Nothing,
+        None if status.applied_deployment_id == *id => {
+            if status.release.is_empty() {
+                return Step::Nothing;
+            }
+            if let Some((release, revision)) = parse_release_id(&status.release) {
+                return Step::Restore { release, revision };
+            }
+        }
+        _ => {}
+    }
+    match dependencies::check(&known.object, all.map(|known| &known.object)) {
+        Ok(()) => Step::Deploy,
+        Err(unmet @ (Unmet::NotReady { .. } | Unmet::NoMatch { .. } | Unmet::Selector { .. })) => {
+            Step::Wait { message: unmet.to_string() }
+        }
+    }
+}
+
+/// Names what is asked for and not implemented. Doing the rest would be worse than doing nothing: with
+/// the wrong rights, or without objects that others rely on.
+fn refusal(spec: &BundleDeploymentSpec) -> Option<String> {
+    let options = &spec.options;
+    let helm = options.helm.as_ref();
+    let asked = [
+        (spec.helm_chart_options.is_some(), "charts of a HelmOp, which the agent downloads"),
+        (spec.oci_contents, "contents in an OCI registry"),
+        (!options.service_account.is_empty(), "serviceAccount"),
+        (!options.downstream_resources.is_empty(), "downstreamResources"),
+        (helm.is_some_and(|helm| helm.atomic), "helm.atomic"),
+    ];
+    let names: Vec<&str> = asked.iter().filter(|(is_asked, _)| *is_asked).map(|(_, name)| *name).collect();
+    (!names.is_empty()).then(|| format!("not supported yet: {}", names.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::world::Applied;
+
+    fn known(spec: Value, status: Value) -> Known {
+        let object = json!({"metadata": {"name": "a", "namespace": "c"}, "spec": spec, "status": status});
+        serde_json::from_value(object).unwrap()
+    }
+
+    fn step(spec: Value, status: Value, track: Option<&Track>) -> Step {
+        let known = Arc::new(known(spec, status));
+        let all = [Arc::clone(&known)];
+        plan(&known, track, all.iter())
+    }
+
+    fn track(applied: Option<&str>, outcome: Option<Outcome>) -> Track {
+        let applied = applied.map(|id| {
+            Arc::new(Applied {
+                deployment_id: id.to_owned(),
+                release: "n/a:1".to_owned(),
+                inventory: Vec::new(),
+                hash: "h".to_owned(),
+                at: Instant::now(),
+            })
+        });
+        Track { applied, outcome, ..Track::default() }
+    }
+
+    #[test]
+    fn gates_come_first() {
+        for gate in ["paused", "offSchedule", "waitingForValues"] {
+            let spec = json!({"deploymentID": "s:o", gate: true, "ociContents": true});
+            assert_eq!(step(spec, json!({}), None), Step::Pause, "{gate}");
+        }
+        assert_eq!(step(json!({}), json!({}), None), Step::Pause);
+    }
+
+    #[test]
+    fn what_is_not_implemented_is_refused_by_name() {
+        for (part, name) in [
+            (json!({"ociContents": true}), "contents in an OCI registry"),
+            (json!({"helmChartOptions": {}}), "charts of a HelmOp, which the agent downloads"),
+            (json!({"options": {"serviceAccount": "x"}}), "serviceAccount"),
+            (json!({"options": {"downstreamResources": [{"kind": "Secret", "name": "s"}]}}), "downstreamResources"),
+            (json!({"options": {"helm": {"atomic": true}}}), "helm.atomic"),
+        ] {
+            let mut spec = part;
+            spec["deploymentID"] = "s:o".into();
+            let message = format!("not supported yet: {name}");
+            assert_eq!(step(spec, json!({}), None), Step::Refuse { message });
+        }
+    }
+
+    #[test]
+    fn an_applied_deployment_is_not_deployed_again() {
+        let spec = json!({"deploymentID": "s:o"});
+        let applied = json!({"appliedDeploymentID": "s:o", "release": "n/a:3"});
+        let restore = Step::Restore { release: ObjectKey::new("n", "a"), revision: 3 };
+        assert_eq!(step(spec.clone(), applied.clone(), None), restore);
+        let memory = track(Some("s:o"), Some(Outcome::Deployed));
+        assert_eq!(step(spec.clone(), applied.clone(), Some(&memory)), Step::Monitor);
+        assert_eq!(step(spec.clone(), json!({}), Some(&memory)), Step::Monitor);
+        let old = track(Some("t:o"), Some(Outcome::Deployed));
+        assert_eq!(step(spec.clone(), json!({"appliedDeploymentID": "t:o"}), Some(&old)), Step::Deploy);
+        let failed = track(None, Some(Outcome::Failed { message: String::new() }));
+        assert_eq!(step(spec.clone(), applied, Some(&failed)), Step::Deploy);
+        let nonsense = json!({"appliedDeploymentID": "s:o", "release": "what"});
+        assert_eq!(step(spec, nonsense, None), Step::Deploy);
+    }
+
+    #[test]
+    fn what_was_given_up_waits_for_another_id() {
+        let outcome = || Some(Outcome::GivenUp { deployment_id: "s:o".to_owned(), message: String::new() });
+        let spec = |id: &str| json!({"deploymentID": id});
+        let memory = track(None, outcome());
+        assert_eq!(step(spec("s:o"), json!({}), Some(&memory)), Step::Nothing);
+        assert_eq!(step(spec("t:o"), json!({}), Some(&memory)), Step::Deploy);
+        assert_eq!(step(spec("s:o"), json!({"appliedDeploymentID": "s:o"}), None), Step::Nothing);
+    }
+}

@@ -1,0 +1,63 @@
+//! Tells the hub that the agent is alive: `status.agent` of its Cluster.
+//!
+//! The first report is sent at once, unlike upstream's, which waits for 15 seconds: a new cluster
+//! should not look dead. A failed report is tried again soon.
+
+use std::time::Duration;
+
+use api::v1alpha1::Cluster;
+use apiclient::{Client, Error, Kind, ObjectKey, ObjectMeta, Patch, WriteOptions};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+/// How soon a failed report is tried again, at most.
+const RETRY: Duration = Duration::from_secs(15);
+
+/// Reports for ever.
+pub(crate) async fn run(hub: Client, cluster: ObjectKey, namespace: String, interval: Duration) {
+    loop {
+        let pause = match beat(&hub, &cluster, &namespace, Timestamp::now()).await {
+            Ok(()) => interval,
+            Err(error) => {
+                let error = crate::failure::chain(&error);
+                tracing::warn!(%cluster, error, "cannot report to the hub");
+                interval.min(RETRY)
+            }
+        };
+        tokio::time::sleep(pause).await;
+    }
+}
+
+async fn beat(
+    hub: &Client,
+    cluster: &ObjectKey,
+    namespace: &str,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let body = report(namespace, now);
+    let options = WriteOptions::default();
+    let kind = Kind::of::<Cluster>();
+    let _: ObjectMeta =
+        hub.patch(&kind, cluster, Some("status"), Patch::Json(&body), 0, options).await?;
+    Ok(())
+}
+
+/// The JSON patch of a report; all of `status.agent` is replaced.
+fn report(namespace: &str, now: Timestamp) -> Value {
+    json!([{ "op": "add", "path": "/status/agent", "value": {
+        "lastSeen": api::conditions::rfc3339(now), "namespace": namespace,
+    } }])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_replaces_the_whole_agent_status() {
+        assert_eq!(
+            report("cattle-fleet-system", Timestamp::UNIX_EPOCH).to_string(),
+            r#"[{"op":"add","path":"/status/agent","value":{"lastSeen":"1970-01-01T00:00:00Z","namespace":"cattle-fleet-system"}}]"#
+        );
+    }
+}

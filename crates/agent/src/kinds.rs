@@ -1,0 +1,146 @@
+//! Which kinds there are: those the cluster serves and those a bundle brings along.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use apiclient::{Client, Discovery, Error, Kind};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::object::text;
+
+/// How long an answer of the server is good enough for the next deployment.
+const FRESH: Duration = Duration::from_secs(5);
+
+/// The kinds of a cluster as of one moment, and its version.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Served {
+    pub(crate) discovery: Discovery,
+    /// `gitVersion` of the server.
+    pub(crate) version: String,
+}
+
+/// Kinds by `apiVersion` and `kind`: of the cluster, and of CustomResourceDefinitions that are about
+/// to be applied.
+#[derive(Clone, Debug)]
+pub(crate) struct Kinds {
+    served: Arc<Served>,
+    brought: BTreeMap<(String, String), Arc<Kind>>,
+}
+
+impl Kinds {
+    pub(crate) fn new(served: Arc<Served>) -> Self {
+        Self { served, brought: BTreeMap::new() }
+    }
+
+    /// Adds the kinds that a CustomResourceDefinition defines; anything else adds nothing.
+    pub(crate) fn add_definition(&mut self, object: &Value) {
+        for kind in defined_by(object) {
+            self.brought.insert((kind.api_version(), kind.kind.to_string()), Arc::new(kind));
+        }
+    }
+
+    pub(crate) fn find(&self, api_version: &str, kind: &str) -> Option<Arc<Kind>> {
+        if let Ok(found) = self.served.discovery.find(api_version, kind) {
+            return Some(Arc::new(found.clone()));
+        }
+        self.brought.get(&(api_version.to_owned(), kind.to_owned())).cloned()
+    }
+}
+
+/// Whether an object defines kinds.
+pub(crate) fn is_definition(api_version: &str, kind: &str) -> bool {
+    kind == "CustomResourceDefinition" && api_version.starts_with("apiextensions.k8s.io/")
+}
+
+/// The kinds a CustomResourceDefinition defines, one for each version.
+fn defined_by(object: &Value) -> Vec<Kind> {
+    if !is_definition(text(object, "/apiVersion"), text(object, "/kind")) {
+        return Vec::new();
+    }
+    let owned = |pointer: &str| text(object, pointer).to_owned();
+    let versions = object.pointer("/spec/versions").and_then(Value::as_array);
+    let of_version = |version: &Value| Kind {
+        group: owned("/spec/group").into(),
+        version: text(version, "/name").to_owned().into(),
+        kind: owned("/spec/names/kind").into(),
+        plural: owned("/spec/names/plural").into(),
+        namespaced: text(object, "/spec/scope") == "Namespaced",
+    };
+    let served = |version: &&Value| version.get("served") != Some(&Value::Bool(false));
+    versions.into_iter().flatten().filter(served).map(of_version).collect()
+}
+
+/// What the server was last heard to serve.
+#[derive(Debug, Default)]
+pub(crate) struct Cache {
+    read: Mutex<Option<(Instant, Arc<Served>)>>,
+    /// One reader at a time; the others take what it found.
+    reading: tokio::sync::Mutex<()>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Version {
+    #[serde(default)]
+    git_version: String,
+}
+
+impl Cache {
+    /// The kinds served now or a moment ago.
+    pub(crate) async fn fresh(&self, client: &Client) -> Result<Arc<Served>, Error> {
+        let _reading = self.reading.lock().await;
+        if let Some((at, served)) = &*self.read.lock().unwrap_or_else(PoisonError::into_inner)
+            && at.elapsed() < FRESH
+        {
+            return Ok(Arc::clone(served));
+        }
+        let discovery = Discovery::read(client).await?;
+        let version: Version = client.get_path("/version", "application/json").await?;
+        let served = Arc::new(Served { discovery, version: version.git_version });
+        *self.read.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some((Instant::now(), Arc::clone(&served)));
+        Ok(served)
+    }
+
+    /// Forgets what was read: kinds have been added.
+    pub(crate) fn expire(&self) {
+        *self.read.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_definition_brings_its_served_versions() {
+        let mut kinds = Kinds::new(Arc::default());
+        kinds.add_definition(&json!({
+            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "spec": {"group": "a.b", "scope": "Namespaced", "names": {"kind": "Cat", "plural": "cats"},
+                "versions": [{"name": "v1", "served": true}, {"name": "v0", "served": false}]},
+        }));
+        let cat = kinds.find("a.b/v1", "Cat").unwrap();
+        assert_eq!((cat.plural.as_ref(), cat.namespaced), ("cats", true));
+        assert!(kinds.find("a.b/v0", "Cat").is_none());
+        assert!(kinds.find("a.b/v1", "Dog").is_none());
+    }
+
+    #[test]
+    fn what_is_no_definition_brings_nothing() {
+        let mut kinds = Kinds::new(Arc::default());
+        for object in [
+            json!(null),
+            json!({"kind": "CustomResourceDefinition", "spec": {"versions": [{"name": "v1"}]}}),
+            json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "spec": 3}),
+            json!({"apiVersion": "v1", "kind": "ConfigMap"}),
+        ] {
+            kinds.add_definition(&object);
+        }
+        assert!(kinds.brought.is_empty());
+    }
+}

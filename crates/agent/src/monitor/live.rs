@@ -1,0 +1,199 @@
+//! A live object, reduced to what a status needs of it.
+
+use std::collections::BTreeMap;
+
+use api::labels::OBJECT_SET_HASH;
+use api::v1alpha1::Summary;
+use apiclient::{Kind, ObjectKey};
+use diff::readiness::{ignore_conditions, is_ready, readiness};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use crate::object::text;
+
+/// By now every rule that depends on an object's age has come to its end.
+const AGED: SignedDuration = SignedDuration::from_mins(1);
+
+/// The live objects of one kind.
+#[derive(Debug, Default)]
+pub(crate) struct Live {
+    /// Everything that exists has been seen.
+    pub(crate) synced: bool,
+    pub(crate) objects: BTreeMap<ObjectKey, LiveObject>,
+}
+
+/// A live object. Ready ones, which most are, take the least memory.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct LiveObject {
+    pub(crate) uid: Box<str>,
+    pub(crate) created_at: Option<Timestamp>,
+    /// Value of the ownership label.
+    pub(crate) hash: Box<str>,
+    /// A Job that is neither complete nor failed.
+    pub(crate) runs: bool,
+    /// Why it is not ready; `None` when it is.
+    pub(crate) trouble: Option<Box<Trouble>>,
+}
+
+/// Why an object is not ready.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Trouble {
+    pub(crate) summary: Summary,
+    /// What will be said of the unchanged object from `aged_at` on, if that differs.
+    pub(crate) aged: Option<Summary>,
+    pub(crate) aged_at: Timestamp,
+}
+
+impl LiveObject {
+    /// Why the object is not ready at `now`.
+    pub(crate) fn trouble(&self, now: Timestamp) -> Option<&Summary> {
+        let trouble = self.trouble.as_ref()?;
+        match &trouble.aged {
+            Some(aged) if now >= trouble.aged_at => (!is_ready(aged)).then_some(aged),
+            _ => Some(&trouble.summary),
+        }
+    }
+}
+
+/// An object as a watch brings it.
+#[derive(Debug)]
+pub(crate) struct Seen(Value);
+
+impl<'de> Deserialize<'de> for Seen {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let mut object = Value::deserialize(from)?;
+        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.remove("managedFields");
+        }
+        Ok(Self(object))
+    }
+}
+
+impl apiclient::Object for Seen {
+    fn key(&self) -> ObjectKey {
+        ObjectKey::new(text(&self.0, "/metadata/namespace"), text(&self.0, "/metadata/name"))
+    }
+
+    fn resource_version(&self) -> &str {
+        text(&self.0, "/metadata/resourceVersion")
+    }
+}
+
+impl Seen {
+    pub(crate) fn hash(&self) -> &str {
+        let labels = self.0.get("metadata").and_then(|metadata| metadata.get("labels"));
+        labels.and_then(|labels| labels.get(OBJECT_SET_HASH)?.as_str()).unwrap_or_default()
+    }
+}
+
+/// Whether the metadata of a kind's objects tells all about their readiness.
+pub(super) fn is_metadata_enough(kind: &Kind) -> bool {
+    matches!(
+        (kind.group.as_ref(), kind.kind.as_ref()),
+        ("", "ConfigMap" | "Secret" | "ServiceAccount" | "LimitRange")
+            | ("rbac.authorization.k8s.io", _)
+            | (
+                "admissionregistration.k8s.io",
+                "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration"
+            )
+            | ("scheduling.k8s.io", "PriorityClass")
+            | ("storage.k8s.io", "StorageClass")
+            | ("networking.k8s.io", "NetworkPolicy" | "IngressClass")
+    )
+}
+
+/// Reduces an object. `ignored` are conditions that do not count.
+pub(crate) fn reduce(
+    kind: &Kind,
+    seen: Seen,
+    ignored: &[BTreeMap<String, String>],
+    now: Timestamp,
+) -> LiveObject {
+    let hash = seen.hash().into();
+    let Seen(mut object) = seen;
+    if let Some(fields) = object.as_object_mut() {
+        // Metadata alone comes as a kind of its own.
+        fields.insert("apiVersion".to_owned(), kind.api_version().into());
+        fields.insert("kind".to_owned(), kind.kind.as_ref().into());
+    }
+    ignore_conditions(&mut object, ignored);
+    let summary = readiness(&object, now);
+    let trouble = (!is_ready(&summary)).then(|| {
+        let aged_at = now.checked_add(AGED).unwrap_or(now);
+        let aged = readiness(&object, aged_at);
+        let aged = (aged != summary).then_some(aged);
+        Box::new(Trouble { summary, aged, aged_at })
+    });
+    LiveObject {
+        uid: text(&object, "/metadata/uid").into(),
+        created_at: text(&object, "/metadata/creationTimestamp").parse().ok(),
+        hash,
+        runs: kind.group == "batch" && kind.kind == "Job" && !is_finished(&object),
+        trouble,
+    }
+}
+
+fn is_finished(job: &Value) -> bool {
+    let conditions = job.pointer("/status/conditions").and_then(Value::as_array);
+    conditions.into_iter().flatten().any(|condition| {
+        matches!(text(condition, "/type"), "Complete" | "Failed") && text(condition, "/status") == "True"
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn seen(object: Value) -> Seen {
+        serde_json::from_value(object).unwrap()
+    }
+
+    fn now() -> Timestamp {
+        "2026-01-01T00:00:00Z".parse().unwrap()
+    }
+
+    #[test]
+    fn metadata_alone_is_summarised_as_its_kind() {
+        let kind = Kind::new("", "v1", "ConfigMap", "configmaps", true);
+        let partial = json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",
+            "metadata": {"name": "a", "uid": "u", "creationTimestamp": "2025-12-31T00:00:00Z",
+                "labels": {OBJECT_SET_HASH: "h"}, "managedFields": [{}]}});
+        let live = reduce(&kind, seen(partial), &[], now());
+        assert_eq!((live.trouble.is_none(), &*live.uid, &*live.hash), (true, "u", "h"));
+        assert!(live.created_at.is_some());
+    }
+
+    #[test]
+    fn what_is_not_ready_says_why_and_what_it_will_say_when_it_is_older() {
+        let kind = Kind::new("", "v1", "Pod", "pods", true);
+        let pending = json!({"metadata": {"name": "a", "creationTimestamp": "2026-01-01T00:00:00Z"}, "status": {
+            "phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False",
+                "reason": "Unschedulable", "lastTransitionTime": "2026-01-01T00:00:00Z"}]}});
+        let live = reduce(&kind, seen(pending), &[], now());
+        let later = now().checked_add(AGED).unwrap();
+        assert!(live.trouble(now()).is_some());
+        assert!(live.trouble(later).is_some());
+    }
+
+    #[test]
+    fn nonsense_is_reduced_to_an_object_without_owner() {
+        let kind = Kind::new("", "v1", "Secret", "secrets", true);
+        for object in [json!(null), json!([]), json!({"metadata": 3}), json!({"metadata": {"labels": []}})] {
+            let live = reduce(&kind, seen(object), &[], now());
+            assert_eq!((&*live.uid, &*live.hash, live.created_at), ("", "", None));
+        }
+    }
+
+    #[test]
+    fn jobs_run_until_they_are_complete_or_failed() {
+        let kind = Kind::new("batch", "v1", "Job", "jobs", true);
+        let runs = |status: Value| reduce(&kind, seen(json!({"metadata": {}, "status": status})), &[], now()).runs;
+        assert!(runs(json!({})));
+        assert!(runs(json!({"conditions": [{"type": "Complete", "status": "False"}]})));
+        assert!(!runs(json!({"conditions": [{"type": "Complete", "status": "True"}]})));
+        assert!(!runs(json!({"conditions": [{"type": "Failed", "status": "True"}]})));
+    }
+}

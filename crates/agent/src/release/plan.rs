@@ -1,0 +1,155 @@
+//! Which revision comes next, and which ones go. Pure.
+
+use helm::release::Status;
+
+use super::Record;
+
+/// What to do about a release, given its history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// The revision is what is wanted, completely: a process ended before it could say so.
+    Adopt(u32),
+    /// The revision is what is wanted and was begun: go on with it.
+    Resume(u32),
+    /// Begin this revision.
+    Create(u32),
+    /// An uninstall was begun: finish it first.
+    Uninstall,
+}
+
+/// Decides by the newest revision. `history` is in no particular order.
+pub(crate) fn next(history: &[Record], deployment_id: &str) -> Next {
+    let Some(newest) = newest(history) else {
+        return Next::Create(1);
+    };
+    let is_wanted = newest.deployment_id == deployment_id;
+    match newest.status {
+        Status::Uninstalling => Next::Uninstall,
+        Status::Deployed if is_wanted => Next::Adopt(newest.revision),
+        Status::PendingInstall | Status::PendingUpgrade | Status::Failed if is_wanted => {
+            Next::Resume(newest.revision)
+        }
+        Status::Unknown
+        | Status::Deployed
+        | Status::Uninstalled
+        | Status::Superseded
+        | Status::Failed
+        | Status::PendingInstall
+        | Status::PendingUpgrade
+        | Status::PendingRollback => Next::Create(newest.revision.saturating_add(1)),
+    }
+}
+
+/// The newest revision.
+pub(crate) fn newest(history: &[Record]) -> Option<&Record> {
+    history.iter().max_by_key(|record| record.revision)
+}
+
+/// Revisions before `revision` whose objects may be on the cluster: from the last that was deployed
+/// on. Newest first.
+pub(crate) fn applied_before(history: &[Record], revision: u32) -> Vec<u32> {
+    let mut before: Vec<&Record> =
+        history.iter().filter(|record| record.revision < revision).collect();
+    before.sort_by_key(|record| std::cmp::Reverse(record.revision));
+    let last = before.iter().position(|record| record.status == Status::Deployed);
+    let n = last.map_or(before.len(), |at| at + 1);
+    before.iter().take(n).map(|record| record.revision).collect()
+}
+
+/// Revisions before `revision` that still claim to be what is deployed, or to be on their way.
+pub(crate) fn to_supersede(history: &[Record], revision: u32) -> Vec<(u32, Status)> {
+    let becomes = |record: &Record| match record.status {
+        Status::Deployed => Some((record.revision, Status::Superseded)),
+        Status::PendingInstall | Status::PendingUpgrade | Status::PendingRollback => {
+            Some((record.revision, Status::Failed))
+        }
+        _ => None,
+    };
+    history.iter().filter(|record| record.revision < revision).filter_map(becomes).collect()
+}
+
+/// Revisions to forget so that `max` are left, oldest first; `revision` stays.
+pub(crate) fn to_forget(history: &[Record], revision: u32, max: usize) -> Vec<u32> {
+    let mut others: Vec<u32> =
+        history.iter().map(|record| record.revision).filter(|known| *known != revision).collect();
+    others.sort_unstable();
+    let n = (others.len() + 1).saturating_sub(max.max(1));
+    others.truncate(n);
+    others
+}
+
+#[cfg(test)]
+mod tests {
+    use apiclient::ObjectKey;
+
+    use super::*;
+
+    fn record(revision: u32, status: Status, deployment_id: &str) -> Record {
+        Record {
+            release: ObjectKey::new("ns", "web"),
+            revision,
+            status,
+            bundle_id: "web".to_owned(),
+            agent_namespace: "sys".to_owned(),
+            deployment_id: deployment_id.to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_newest_revision_decides() {
+        use Status::{
+            Deployed, Failed, PendingInstall, PendingRollback, PendingUpgrade, Superseded, Uninstalled,
+            Uninstalling, Unknown,
+        };
+        for (history, expected) in [
+            (vec![], Next::Create(1)),
+            (vec![(1, Deployed, "a")], Next::Adopt(1)),
+            (vec![(1, Deployed, "b")], Next::Create(2)),
+            (vec![(1, PendingInstall, "a")], Next::Resume(1)),
+            (vec![(1, PendingInstall, "b")], Next::Create(2)),
+            (vec![(2, PendingUpgrade, "a"), (1, Deployed, "b")], Next::Resume(2)),
+            (vec![(1, Deployed, "a"), (2, Failed, "b")], Next::Create(3)),
+            (vec![(1, Failed, "a")], Next::Resume(1)),
+            (vec![(1, Superseded, "a"), (2, Deployed, "b")], Next::Create(3)),
+            (vec![(3, PendingRollback, "a")], Next::Create(4)),
+            (vec![(3, Unknown, "a")], Next::Create(4)),
+            (vec![(1, Uninstalled, "a")], Next::Create(2)),
+            (vec![(1, Uninstalling, "a")], Next::Uninstall),
+            (vec![(1, Uninstalling, "b")], Next::Uninstall),
+            (vec![(1, Deployed, "")], Next::Create(2)),
+        ] {
+            let records: Vec<Record> =
+                history.iter().map(|(revision, status, id)| record(*revision, *status, id)).collect();
+            assert_eq!(next(&records, "a"), expected, "{history:?}");
+        }
+    }
+
+    #[test]
+    fn everything_since_the_last_deployed_revision_may_be_on_the_cluster() {
+        let history = [
+            record(5, Status::Failed, "c"),
+            record(2, Status::Superseded, "a"),
+            record(3, Status::Deployed, "b"),
+            record(4, Status::PendingUpgrade, "c"),
+        ];
+        assert_eq!(applied_before(&history, 6), [5, 4, 3]);
+        assert_eq!(applied_before(&history, 3), [2]);
+        assert_eq!(applied_before(&history[..1], 6), [5]);
+        assert!(applied_before(&[], 1).is_empty());
+        assert_eq!(
+            to_supersede(&history, 6),
+            [(3, Status::Superseded), (4, Status::Failed)]
+        );
+    }
+
+    #[test]
+    fn the_oldest_revisions_are_forgotten() {
+        let history: Vec<Record> =
+            (1..=4).map(|revision| record(revision, Status::Superseded, "")).collect();
+        assert_eq!(to_forget(&history, 4, 2), [1, 2]);
+        assert_eq!(to_forget(&history, 4, 0), [1, 2, 3]);
+        assert_eq!(to_forget(&history, 5, 2), [1, 2, 3]);
+        assert!(to_forget(&history, 4, 10).is_empty());
+        assert!(to_forget(&[], 1, 2).is_empty());
+    }
+}

@@ -1,0 +1,97 @@
+//! Writes the status of a BundleDeployment: computed from memory, sent when something changed.
+//!
+//! * **Object**: BundleDeployment on the hub.
+//! * **Reads**: the agent's world.
+//! * **Writes**: the members of `status` that are the agent's own, only those that changed.
+//! * **Woken by**: the end of a deployment run, events of deployed objects half a second later, a
+//!   stored status that is not what was computed (invariant S-1).
+
+mod status;
+
+use std::sync::Arc;
+
+use api::v1alpha1::BundleDeployment;
+use apiclient::{Class, Kind, ObjectKey, Patch, WriteOptions};
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+use tokio::time::Instant;
+use workqueue::Next;
+
+use crate::agent::Agent;
+use crate::monitor::{SETTLE, tally};
+use crate::world::{Known, digest};
+
+/// Computes and writes the status of deployment `name`, if it differs from what is stored.
+pub(crate) async fn run(agent: Arc<Agent>, name: String) -> Next {
+    let now = Timestamp::now();
+    let (change, again) = agent.world(|world| {
+        let (Some(known), Some(track)) = (world.deployments.get(&name), world.tracks.get(&name))
+        else {
+            return (Map::new(), None);
+        };
+        let Some(outcome) = &track.outcome else { return (Map::new(), None) };
+        let applied = track.applied.as_deref();
+        let tally = applied.and_then(|applied| tally(world, applied, Instant::now(), now));
+        let again = (applied.is_some() && tally.is_none()).then_some(SETTLE);
+        let inputs = status::Inputs {
+            spec: &known.object.spec,
+            conditions: &track.conditions,
+            outcome,
+            applied,
+            tally,
+            limits: &agent.options.limits,
+            now,
+        };
+        let wanted = status::status(inputs);
+        let changed = |(member, value): (&'static str, Value)| {
+            let is_empty = is_empty(&value);
+            let value = if is_empty { Value::Null } else { value };
+            let stored = track.stored.get(member).copied();
+            let wanted = (!is_empty).then(|| digest(&value));
+            (stored != wanted).then(|| (member.to_owned(), value))
+        };
+        (wanted.into_iter().filter_map(changed).collect::<Map<_, _>>(), again)
+    });
+    let next = again.map_or(Next::Done, Next::After);
+    if change.is_empty() {
+        return next;
+    }
+    match write(&agent, &name, change).await {
+        Ok(()) => next,
+        // Gone: the watch will tell.
+        Err(error) if error.is_not_found() => Next::Done,
+        Err(error) => {
+            let text = crate::failure::chain(&error);
+            tracing::warn!(deployment = name, error = text, "cannot write the status");
+            match error.class() {
+                Class::Permanent => Next::Done,
+                _ => Next::Retry,
+            }
+        }
+    }
+}
+
+/// Members that are left out of a stored status.
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Bool(true) | Value::Number(_) | Value::Object(_) => false,
+    }
+}
+
+async fn write(agent: &Agent, name: &str, change: Map<String, Value>) -> Result<(), apiclient::Error> {
+    let key = ObjectKey::new(agent.options.deployment_namespace.clone(), name);
+    let kind = Kind::of::<BundleDeployment>();
+    let body = json!({ "status": change });
+    let options = WriteOptions::default();
+    let stored: Known =
+        agent.hub.patch(&kind, &key, Some("status"), Patch::Merge(&body), 0, options).await?;
+    agent.world(|world| {
+        if let Some(track) = world.tracks.get_mut(name) {
+            track.store(&stored);
+        }
+    });
+    Ok(())
+}

@@ -1,0 +1,171 @@
+//! The status of a BundleDeployment. Pure.
+//!
+//! Source of texts and rules: fleet `internal/cmd/agent/deployer`, agent.md 6.5 and 9.
+
+use std::collections::BTreeMap;
+
+use api::conditions::{self, DEPLOYED, Finding, INSTALLED, MONITORED, READY};
+use api::limits::{Fitted, Limits, fit, fit_text};
+use api::v1alpha1::{
+    BundleDeploymentResource, BundleDeploymentSpec, BundleDeploymentStatus, Condition,
+    NonReadyStatus,
+};
+use diff::report::{ObjectKey, fit_modified, fit_non_ready, ready_message, resource_counts};
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::deployment::Outcome;
+use crate::monitor::Tally;
+use crate::world::{Applied, members};
+
+/// What a status is computed from.
+pub(super) struct Inputs<'a> {
+    pub(super) spec: &'a BundleDeploymentSpec,
+    /// As stored: their times move only when something changed.
+    pub(super) conditions: &'a [Condition],
+    pub(super) outcome: &'a Outcome,
+    pub(super) applied: Option<&'a Applied>,
+    /// `None` while the watches have not seen everything.
+    pub(super) tally: Option<Tally>,
+    pub(super) limits: &'a Limits,
+    pub(super) now: Timestamp,
+}
+
+/// The members that can be told now; others stay as they are stored.
+pub(super) fn status(inputs: Inputs<'_>) -> BTreeMap<&'static str, Value> {
+    let Inputs { spec, conditions, outcome, applied, tally, limits, now } = inputs;
+    let mut status =
+        BundleDeploymentStatus { conditions: conditions.to_vec(), ..Default::default() };
+    let mut told = vec!["conditions"];
+    match outcome {
+        Outcome::Failed { message } => {
+            let message = fit_text(message, limits.ready_message_bytes_max).into_owned();
+            conditions::set(&mut status.conditions, DEPLOYED, Finding::Error(message), now);
+        }
+        Outcome::GivenUp { deployment_id, message } => {
+            given_up(&mut status, deployment_id, message, limits, now);
+            told.extend(["appliedDeploymentID", "release", "ready", "nonModified"]);
+        }
+        Outcome::Deployed => {
+            let Some(applied) = applied else { return BTreeMap::new() };
+            status.applied_deployment_id.clone_from(&applied.deployment_id);
+            status.release.clone_from(&applied.release);
+            told.extend(["appliedDeploymentID", "release"]);
+            conditions::set(&mut status.conditions, INSTALLED, Finding::True, now);
+            conditions::set(&mut status.conditions, DEPLOYED, Finding::True, now);
+            if let Some(tally) = tally {
+                monitored(&mut status, tally, spec, limits, now);
+                told.extend([
+                    "ready",
+                    "nonModified",
+                    "nonReadyStatus",
+                    "modifiedStatus",
+                    "incompleteState",
+                    "syncGeneration",
+                    "resources",
+                    "resourcesOmitted",
+                    "resourceCounts",
+                ]);
+            } else if conditions::get(conditions, MONITORED).is_none() {
+                // A new deployment that is not looked at yet must not look ready or modified.
+                status.non_modified = true;
+                told.extend(["ready", "nonModified"]);
+            }
+        }
+    }
+    let mut all = members(&status);
+    all.retain(|name, _| told.contains(name));
+    all
+}
+
+/// The deployment failed for good: it counts as applied, so that it is not tried again.
+fn given_up(
+    status: &mut BundleDeploymentStatus,
+    deployment_id: &str,
+    message: &str,
+    limits: &Limits,
+    now: Timestamp,
+) {
+    let message = fit_text(message, limits.ready_message_bytes_max);
+    deployment_id.clone_into(&mut status.applied_deployment_id);
+    status.non_modified = true;
+    let conditions = &mut status.conditions;
+    conditions::set(conditions, READY, Finding::Error(format!("not ready: {message}")), now);
+    conditions::set(conditions, INSTALLED, Finding::Error(format!("not installed: {message}")), now);
+    conditions::set(conditions, DEPLOYED, Finding::True, now);
+}
+
+fn monitored(
+    status: &mut BundleDeploymentStatus,
+    tally: Tally,
+    spec: &BundleDeploymentSpec,
+    limits: &Limits,
+    now: Timestamp,
+) {
+    let key = |object: &BundleDeploymentResource| ObjectKey {
+        kind: object.kind.clone(),
+        api_version: object.api_version.clone(),
+        namespace: object.namespace.clone(),
+        name: object.name.clone(),
+    };
+    let live = tally.resources.iter().map(key);
+    status.resource_counts = resource_counts(live, &tally.missing, &tally.non_ready);
+    status.ready = tally.non_ready.is_empty();
+    status.non_modified = tally.missing.is_empty();
+    let resources = fit_resources(tally.resources, &tally.non_ready, limits);
+    status.resources = resources.kept;
+    status.resources_omitted = resources.omitted as i64;
+    let non_ready = fit_non_ready(tally.non_ready);
+    let modified = fit_modified(tally.missing);
+    let bytes_max = limits.deployment_details_bytes_max;
+    let shown = non_ready.entries.into_iter().map(|entry| cut(entry, limits));
+    let shown = fit(shown, limits.details_max, bytes_max);
+    let changed = fit(modified.entries, limits.details_max, bytes_max);
+    status.incomplete_state =
+        non_ready.omitted + modified.omitted + shown.omitted + changed.omitted > 0;
+    let finding = match ready_message(&shown.kept, &changed.kept) {
+        Some(message) => Finding::Error(fit_text(&message, limits.ready_message_bytes_max).into_owned()),
+        None if !status.ready => Finding::Error("not ready".to_owned()),
+        None if !status.non_modified => Finding::Error("out of sync".to_owned()),
+        None => Finding::True,
+    };
+    status.non_ready_status = shown.kept;
+    status.modified_status = changed.kept;
+    status.sync_generation = Some(spec.options.force_sync_generation);
+    conditions::set(&mut status.conditions, READY, finding, now);
+    conditions::set(&mut status.conditions, MONITORED, Finding::True, now);
+}
+
+/// An entry within its budget: messages are what can be long.
+fn cut(mut entry: NonReadyStatus, limits: &Limits) -> NonReadyStatus {
+    let room = limits.message_bytes_max;
+    let texts = entry.summary.message.iter().map(|text| fit_text(text, room).into_owned());
+    let fitted = fit(texts.collect::<Vec<_>>(), usize::MAX, room);
+    entry.summary.message = fitted.kept;
+    if fitted.omitted > 0 {
+        entry.summary.message.push(format!("… ({} messages omitted)", fitted.omitted));
+    }
+    entry
+}
+
+/// All resources if they fit, else those that are not ready first.
+fn fit_resources(
+    mut resources: Vec<BundleDeploymentResource>,
+    non_ready: &[NonReadyStatus],
+    limits: &Limits,
+) -> Fitted<BundleDeploymentResource> {
+    let bytes_max = limits.deployment_resources_bytes_max;
+    let all = fit(resources.iter(), usize::MAX, bytes_max);
+    if all.omitted > 0 {
+        let is_ready = |object: &BundleDeploymentResource| {
+            !non_ready.iter().any(|entry| {
+                entry.name == object.name
+                    && entry.namespace == object.namespace
+                    && entry.kind == object.kind
+                    && entry.api_version == object.api_version
+            })
+        };
+        resources.sort_by_key(is_ready);
+    }
+    fit(resources, usize::MAX, bytes_max)
+}
