@@ -52,6 +52,8 @@ pub struct TemplateFlags {
 pub struct OutputFile {
     /// Path below the directory.
     pub path: String,
+    /// Whether it is from a `crds` folder; those are not put below the name of the release.
+    pub is_crd: bool,
     /// What to append to it, or to start it with.
     pub text: String,
 }
@@ -73,12 +75,12 @@ pub struct TemplateOutput {
 #[derive(Debug, thiserror::Error)]
 pub enum TemplateError {
     /// `--kube-version` is no version.
-    #[error("invalid kube version '{version}': {source}")]
+    #[error("invalid kube version '{version}': {error}")]
     KubeVersion {
         /// The text given.
         version: String,
         /// What is wrong.
-        source: VersionError,
+        error: VersionError,
     },
     /// The chart is a library.
     #[error(transparent)]
@@ -127,9 +129,9 @@ pub fn template(
     let mut capabilities = Capabilities::default();
     if let Some(version) = &flags.kube_version {
         capabilities.kube_version =
-            KubeVersion::parse(version).map_err(|source| TemplateError::KubeVersion {
+            KubeVersion::parse(version).map_err(|error| TemplateError::KubeVersion {
                 version: version.clone(),
-                source,
+                error,
             })?;
     }
     capabilities
@@ -230,14 +232,24 @@ fn output(rendered: &Rendered, flags: &TemplateFlags) -> Result<TemplateOutput, 
 }
 
 fn files(rendered: &Rendered, hooks: &[&Hook], include_crds: bool) -> Vec<OutputFile> {
-    let file = |path: &str, text: &str| OutputFile {
+    let file = |path: &str, text: &str, is_crd: bool| OutputFile {
         path: path.to_owned(),
+        is_crd,
         text: section(path, text),
     };
     let crds = rendered.crds.iter().filter(|_| include_crds);
-    crds.map(|crd| file(&crd.name, &String::from_utf8_lossy(&crd.data)))
-        .chain(rendered.manifests.iter().map(|m| file(&m.path, &m.text)))
-        .chain(hooks.iter().map(|hook| file(&hook.path, &hook.manifest)))
+    crds.map(|crd| file(&crd.name, &String::from_utf8_lossy(&crd.data), true))
+        .chain(
+            rendered
+                .manifests
+                .iter()
+                .map(|m| file(&m.path, &m.text, false)),
+        )
+        .chain(
+            hooks
+                .iter()
+                .map(|hook| file(&hook.path, &hook.manifest, false)),
+        )
         .collect()
 }
 

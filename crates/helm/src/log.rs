@@ -13,6 +13,8 @@ pub enum Level {
     Info,
     /// Probably a mistake in the chart or its values.
     Warn,
+    /// Helm says the error that follows here too.
+    Error,
 }
 
 /// One message.
@@ -24,19 +26,15 @@ pub struct Record {
     pub message: String,
     /// Named details, in order.
     pub attributes: Vec<(&'static str, String)>,
-    /// Printed by Helm as a bare line with the time in front instead of as a structured record.
-    pub bare: bool,
 }
 
 /// As Go's `slog` text handler prints it, without the time.
 impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.bare {
-            return f.write_str(&self.message);
-        }
         let level = match self.level {
             Level::Info => "INFO",
             Level::Warn => "WARN",
+            Level::Error => "ERROR",
         };
         write!(f, "level={level} msg={}", word(&self.message))?;
         for (name, value) in &self.attributes {
@@ -63,31 +61,28 @@ pub(crate) struct Log {
 }
 
 impl Log {
+    pub(crate) fn error(&mut self, message: &str, error: String) {
+        self.push(Level::Error, message, vec![("error", error)]);
+    }
+
     pub(crate) fn warn(&mut self, message: &str, attributes: Vec<(&'static str, String)>) {
-        self.push(Level::Warn, message, attributes, false);
+        self.push(Level::Warn, message, attributes);
     }
 
     pub(crate) fn info(&mut self, message: &str, attributes: Vec<(&'static str, String)>) {
-        self.push(Level::Info, message, attributes, false);
+        self.push(Level::Info, message, attributes);
     }
 
     /// A line that Helm prints through Go's plain logger.
     pub(crate) fn plain(&mut self, message: &str) {
-        self.push(Level::Warn, message, Vec::new(), true);
+        self.push(Level::Info, message, Vec::new());
     }
 
-    fn push(
-        &mut self,
-        level: Level,
-        message: &str,
-        attributes: Vec<(&'static str, String)>,
-        bare: bool,
-    ) {
+    fn push(&mut self, level: Level, message: &str, attributes: Vec<(&'static str, String)>) {
         self.records.push(Record {
             level,
             message: message.to_owned(),
             attributes,
-            bare,
         });
     }
 }

@@ -156,7 +156,7 @@ pub enum RenderError {
     Values(&'static str),
     /// Values for a sub-chart are no table, found while sub-charts are chosen.
     #[error("chart dependencies processing failed: {0}")]
-    Dependencies(#[source] TypeMismatch),
+    Dependencies(TypeMismatch),
     /// Values for a sub-chart are no table, found while values are merged.
     #[error(transparent)]
     Coalesce(#[from] TypeMismatch),
@@ -243,15 +243,26 @@ struct Run<'a> {
 impl Run<'_> {
     fn all(&mut self, host: Host) -> Result<Rendered, RenderError> {
         let options = self.options;
-        check_release_name(&options.release_name)?;
+        if let Err(error) = check_release_name(&options.release_name) {
+            let text = error.to_string();
+            let reason = text
+                .split_once(": ")
+                .map_or(text.as_str(), |(_, reason)| reason);
+            self.log
+                .error("release name check failed", reason.to_owned());
+            return Err(error);
+        }
         let given = match &options.values {
             Value::Object(map) => map_to_template(map),
             Value::Null => Map::new(),
             other => return Err(RenderError::Values(crate::decode::kind(other))),
         };
         let mut tree = Node::new(&self.chart.chart);
-        dependencies::process(&mut tree, &given, &mut self.log)
-            .map_err(RenderError::Dependencies)?;
+        if let Err(error) = dependencies::process(&mut tree, &given, &mut self.log) {
+            self.log
+                .error("chart dependencies processing failed", error.to_string());
+            return Err(RenderError::Dependencies(error));
+        }
         let values = coalesce::coalesce(&tree, &given, Mode::Coalesce, &mut self.log)?;
         let values_json = as_json(&values);
         if !options.skip_schema_validation

@@ -136,12 +136,8 @@ fn render(args: &Args) -> Result<ExitCode> {
     print_log(&output.log)?;
     let mut stdout = std::io::stdout().lock();
     if let Some(directory) = &args.output_dir {
-        let below = if args.release_name {
-            directory.join(&name)
-        } else {
-            directory.clone()
-        };
-        for path in write_files(&below, &output.files)? {
+        let below = args.release_name.then_some(name.as_str());
+        for path in write_files(directory, below, &output.files)? {
             writeln!(stdout, "wrote {}", path.display())?;
         }
     }
@@ -212,6 +208,12 @@ fn load(path: &Path) -> Result<Chart> {
         );
     }
     let data = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    if !data.starts_with(b"\x1f\x8b") {
+        bail!(
+            "file '{}' does not appear to be a gzipped archive",
+            path.display()
+        );
+    }
     Ok(Chart::from_archive(&data, &limits)?)
 }
 
@@ -268,11 +270,17 @@ impl Tree {
 }
 
 /// Writes the files, each text after the other where a path comes again; gives the paths.
-fn write_files(directory: &Path, files: &[OutputFile]) -> Result<Vec<PathBuf>> {
+/// Files that are not from crds folders go below `release`, if there is one.
+fn write_files(
+    directory: &Path,
+    release: Option<&str>,
+    files: &[OutputFile],
+) -> Result<Vec<PathBuf>> {
     let mut begun = BTreeSet::new();
     let mut written = Vec::new();
     for file in files {
-        let path = directory.join(&file.path);
+        let below = release.filter(|_| !file.is_crd).unwrap_or_default();
+        let path = directory.join(below).join(&file.path);
         let cannot = || format!("cannot write {}", path.display());
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent).with_context(cannot)?;

@@ -52,14 +52,14 @@ pub enum LoadError {
         found: String,
     },
     /// A sub-chart cannot be loaded.
-    #[error("error unpacking subchart {entry} in {chart}: {source}")]
+    #[error("error unpacking subchart {entry} in {chart}: {error}")]
     Subchart {
         /// Name of the entry below `charts/`.
         entry: String,
         /// Name of the chart around it.
         chart: String,
         /// What is wrong with it.
-        source: Box<LoadError>,
+        error: Box<LoadError>,
     },
     /// Sub-charts in sub-charts beyond the limit.
     #[error("sub-charts are nested deeper than {0} levels")]
@@ -269,10 +269,10 @@ fn load_subchart(
             .collect();
         load(inner, budget, depth)
     };
-    result.map_err(|source| LoadError::Subchart {
+    result.map_err(|error| LoadError::Subchart {
         entry: entry.to_owned(),
         chart: chart.to_owned(),
-        source: Box::new(source),
+        error: Box::new(error),
     })
 }
 

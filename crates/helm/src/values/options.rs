@@ -46,12 +46,12 @@ pub enum OptionsError {
     #[error("failed parsing --set-json data {0}")]
     Json(String),
     /// Another flag.
-    #[error("failed parsing {flag} data: {source}")]
+    #[error("failed parsing {flag} data: {error}")]
     Set {
         /// Name of the flag.
         flag: &'static str,
         /// What is wrong.
-        source: strvals::Error,
+        error: strvals::Error,
     },
 }
 
@@ -92,7 +92,7 @@ impl ValueOptions {
 }
 
 fn in_flag(flag: &'static str) -> impl Fn(strvals::Error) -> OptionsError {
-    move |source| OptionsError::Set { flag, source }
+    move |error| OptionsError::Set { flag, error }
 }
 
 fn set_json(line: &str, values: &mut Map<String, Value>) -> Result<(), OptionsError> {
