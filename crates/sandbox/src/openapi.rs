@@ -23,16 +23,31 @@ static BUILTIN: Mutex<BTreeMap<String, Arc<[u8]>>> = Mutex::new(BTreeMap::new())
 /// Answers a path below `/openapi`.
 ///
 /// # Errors
-/// `NotFound` for groups this cluster does not serve; v2 is not implemented.
+/// `NotFound` for groups this cluster does not serve.
 pub(crate) fn answer(cluster: &ClusterState, path: &[&str]) -> Result<Vec<u8>, Status> {
     let registry = &cluster.registry;
     match path {
         ["v3"] => Ok(index(registry).to_string().into_bytes()),
         ["v3", "api", version] => document(registry, "", version),
         ["v3", "apis", group, version] => document(registry, group, version),
-        ["v2"] => Err(Status::not_implemented("OpenAPI v2; ask for /openapi/v3")),
         _ => Err(Status::no_such_path()),
     }
+}
+
+/// The OpenAPI v2 document, in JSON or in the protobuf form that kubectl insists on.
+///
+/// It describes no type at all: kinds are described in v3. kubectl asks for v2 only about kinds
+/// that v3 does not have, such as objects whose CRD comes later in the same file, and checks
+/// nothing about what the document does not describe.
+pub(crate) fn version2(protobuf: bool) -> Vec<u8> {
+    if !protobuf {
+        let info = serde_json::json!({"title": "Kubernetes", "version": "v1.36.2"});
+        return serde_json::json!({"swagger": "2.0", "info": info, "paths": {}, "definitions": {}})
+            .to_string()
+            .into_bytes();
+    }
+    // Message openapi.v2.Document: swagger = 1, info = 2, paths = 8, definitions = 9.
+    b"\x0a\x032.0\x12\x15\x0a\x0aKubernetes\x12\x07v1.36.2\x42\x00\x4a\x00".to_vec()
 }
 
 fn index(registry: &Registry) -> Value {

@@ -409,6 +409,19 @@ fn other(
             json!({"paths": ["/api", "/api/v1", "/apis", "/healthz", "/livez",
             "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]}),
         ),
+        ["openapi", "v2"] => {
+            let protobuf = head.header("accept").contains("proto-openapi.spec.v2");
+            let mut response =
+                body::json(StatusCode::OK, crate::openapi::version2(protobuf), false);
+            if protobuf {
+                let kind = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+                let kind = http::HeaderValue::from_static(kind);
+                response
+                    .headers_mut()
+                    .insert(http::header::CONTENT_TYPE, kind);
+            }
+            return Ok(response);
+        }
         ["openapi", ..] => {
             let gzip = negotiate::takes_gzip(&head.headers);
             return crate::openapi::answer(cluster, &parts[1..])
