@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch as signal};
 
-use super::{ClusterId, Error, Event, GroupResource, ObjectKey, Store, WatcherSlot};
+use super::bucket::WatcherSlot;
+use super::{ClusterId, Error, Event, GroupResource, ObjectKey, Store};
 
 /// Which objects of a bucket a watch covers.
 #[derive(Clone, Debug, Default)]
