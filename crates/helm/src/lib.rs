@@ -20,6 +20,8 @@ mod gotext;
 mod gotime;
 mod log;
 mod manifest;
+#[cfg(test)]
+mod never_panics;
 mod objects;
 pub mod release;
 mod render;

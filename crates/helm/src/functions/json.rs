@@ -9,10 +9,9 @@ use super::moments::{Duration, Time};
 use super::semver::SemverObject;
 use super::support::fail;
 
-/// Nesting beyond which Go's reader gives up.
-const DEPTH_MAX: usize = 10_000;
-/// Nesting beyond which values are not written: deeper ones contain themselves.
-const WRITE_DEPTH_MAX: usize = 1_000;
+/// Nesting beyond which values are neither read nor written: deeper ones contain themselves or want to
+/// exhaust the stack. Go reads ten times as deep.
+const DEPTH_MAX: usize = 1_000;
 
 /// Why a text is no JSON, in the words of Go.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -81,7 +80,7 @@ impl Reader<'_> {
     }
 
     fn value(&mut self, depth: usize) -> Result<Json, JsonError> {
-        if depth > DEPTH_MAX.min(WRITE_DEPTH_MAX) {
+        if depth > DEPTH_MAX {
             return Err(JsonError::Depth);
         }
         match self.next()? {
@@ -309,7 +308,7 @@ pub(crate) fn to_value(value: &Value) -> Result<Json, CallError> {
 }
 
 fn convert(value: &Value, depth: usize) -> Result<Json, CallError> {
-    if depth > WRITE_DEPTH_MAX {
+    if depth > DEPTH_MAX {
         return fail("json: unsupported value: encountered a cycle");
     }
     Ok(match value {

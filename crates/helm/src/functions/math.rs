@@ -9,6 +9,9 @@ use super::decimal::Decimal;
 use super::support::{fail, to_float, to_int};
 use crate::gotext;
 
+/// What an item of a list takes.
+const ITEM_BYTES: u128 = 32;
+
 static INTS: Type = Type::Slice(&Type::INT);
 
 pub(super) fn add(functions: &mut Functions) {
@@ -177,7 +180,7 @@ fn step_list(
         .unsigned_abs()
         .div_ceil(u128::from(step.unsigned_abs()));
     ctx.spend_steps(u64::try_from(count).unwrap_or(u64::MAX))?;
-    ctx.spend_bytes(usize::try_from(count.saturating_mul(8)).unwrap_or(usize::MAX))?;
+    ctx.spend_bytes(usize::try_from(count.saturating_mul(ITEM_BYTES)).unwrap_or(usize::MAX))?;
     Ok((0..count as i64)
         .map(|i| start.wrapping_add(i.wrapping_mul(step)))
         .collect())

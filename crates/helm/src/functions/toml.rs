@@ -1,7 +1,7 @@
-//! TOML as BurntSushi's library writes it.
+//! TOML as BurntSushi's library writes it, and reading it.
 //!
-//! In: maps. Out: text: plain keys first, then tables, each level indented by two blanks. Source:
-//! BurntSushi/toml `encode.go`.
+//! In: values. Out: text: plain keys first, then tables, each level indented by two blanks; and back.
+//! Source: BurntSushi/toml `encode.go`.
 
 use gotemplate::{Map, Str, Value, strconv};
 use serde_json::Value as Json;
