@@ -112,6 +112,11 @@ impl Clusters {
         clusters.values().find(|cluster| cluster.id == id).cloned()
     }
 
+    fn remove(&self, name: &str) {
+        let mut clusters = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
+        clusters.remove(name);
+    }
+
     fn insert(&self, cluster: Arc<ClusterState>) {
         let mut clusters = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
         clusters.insert(cluster.name.clone(), cluster);
@@ -213,13 +218,15 @@ impl Sandbox {
                 name: name.to_owned(),
             })?;
         let state = Arc::new(ClusterState::new(&self.shared, id, name, secret.to_vec()));
+        // Known before it is filled, so that the controllers see the writes that fill it.
+        self.clusters.insert(Arc::clone(&state));
         bootstrap::run(&Local::new(Arc::clone(&state), "kube-apiserver")).map_err(|source| {
+            self.clusters.remove(name);
             Error::Bootstrap {
                 name: name.to_owned(),
                 source,
             }
         })?;
-        self.clusters.insert(Arc::clone(&state));
         Ok(Cluster {
             state,
             ca_pem: self.shared.ca_pem.clone(),

@@ -78,6 +78,15 @@ async fn an_object_lives_from_create_to_delete() {
 }
 
 #[tokio::test]
+async fn a_new_cluster_gets_its_service_accounts_without_further_writes() {
+    let (_sandbox, _, client) = cluster().await;
+    let api: Api<ServiceAccount> = Api::all(client.clone());
+    wait(|| async { api.list(&ListParams::default()).await.unwrap().items.len() == 4 }).await;
+    let api: Api<ConfigMap> = Api::default_namespaced(client);
+    wait(|| async { api.get_opt("kube-root-ca.crt").await.unwrap().is_some() }).await;
+}
+
+#[tokio::test]
 async fn bad_objects_are_refused_with_their_fields() {
     let (_sandbox, _, client) = cluster().await;
     let api: Api<ConfigMap> = Api::default_namespaced(client.clone());
@@ -114,6 +123,15 @@ async fn bad_objects_are_refused_with_their_fields() {
         assert_eq!(got, code, "{body}: {message}");
         assert!(message.contains(text), "{body}: {message}");
     }
+    let pods: Api<Pod> = Api::default_namespaced(client.clone());
+    let pod: Pod = object(json!({"metadata": {"name": "a"}, "spec": {"containers": [
+        {"name": "c", "image": "i", "resources": {"limits": {"cpu": "much"}}}]}}));
+    let (code, _, message) = refused(pods.create(&PostParams::default(), &pod).await);
+    assert_eq!(code, 400);
+    assert!(
+        message.starts_with("Pod in version \"v1\" cannot be handled as a Pod: "),
+        "{message}"
+    );
     let api: Api<ConfigMap> = Api::namespaced(client, "nowhere");
     let (code, _, message) = refused(api.create(&PostParams::default(), &config("a", "1")).await);
     assert_eq!(

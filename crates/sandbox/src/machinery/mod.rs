@@ -176,6 +176,12 @@ fn admit_builtin(call: &mut Call, new: &mut Value, old: Option<&Value>) -> Resul
     let resource = Arc::clone(&call.resource);
     let (group, kind) = (resource.group.as_str(), resource.kind.as_str());
     with_type(&resource, |of| typed::decode(call, new, of)).transpose()?;
+    if let Some(error) = builtin::bad_quantity(new) {
+        let version = &resource.version;
+        return Err(Status::bad_request(format!(
+            "{kind} in version \"{version}\" cannot be handled as a {kind}: {error}"
+        )));
+    }
     builtin::apply_defaults(group, kind, new);
     if old.is_none() {
         builtin::prepare_create(group, kind, new);
