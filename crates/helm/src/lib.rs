@@ -28,6 +28,7 @@ mod render;
 mod report;
 mod schema;
 pub mod semver;
+mod stack;
 pub mod strvals;
 mod tree;
 pub mod values;

@@ -22,6 +22,14 @@ pub(crate) fn parse_error(file: &str, error: &ParseError) -> String {
 
 /// The error of executing a file, reshaped.
 pub(crate) fn exec_error(file: &str, error: &ExecError) -> String {
+    if let Some(limit) = error.limit() {
+        // The chain of what led there may be thousands of links long.
+        let place = error
+            .location
+            .as_ref()
+            .map_or_else(|| file.to_owned(), ToString::to_string);
+        return format!("execution error at ({place}): {limit}");
+    }
     let raw = error.to_string();
     let mut parts = raw.splitn(3, ": ");
     let (Some(_), Some(location), Some(rest)) = (parts.next(), parts.next(), parts.next()) else {
@@ -46,19 +54,14 @@ pub(crate) fn exec_error(file: &str, error: &ExecError) -> String {
     shown.trim().to_owned()
 }
 
-/// The texts of an error and of everything it wraps.
-fn chain(error: &ExecError) -> Vec<String> {
-    let mut texts = vec![error.to_string()];
-    let mut next = error.cause.as_ref();
-    while let Some(cause) = next {
-        texts.push(cause.to_string());
-        next = match cause {
-            CallError::Exec(inner) => inner.cause.as_ref(),
-            CallError::Wrapped { source, .. } => Some(source),
-            CallError::Text(_) | CallError::Parse(_) | CallError::Limit(_) => None,
-        };
-    }
-    texts
+/// The texts of an error and of everything it wraps, one at a time: each holds all that follow it.
+fn chain(error: &ExecError) -> impl Iterator<Item = String> {
+    let causes = std::iter::successors(error.cause.as_ref(), |cause| match cause {
+        CallError::Exec(inner) => inner.cause.as_ref(),
+        CallError::Wrapped { source, .. } => Some(source),
+        CallError::Text(_) | CallError::Parse(_) | CallError::Limit(_) => None,
+    });
+    std::iter::once(error.to_string()).chain(causes.map(ToString::to_string))
 }
 
 /// One link: where, while executing what, and why.

@@ -242,7 +242,7 @@ fn templates_that_never_end_are_ended() {
         ),
         (
             "{{ $t := \"{{ tpl .t . }}\" }}{{ tpl $t (dict \"t\" $t) }}",
-            "levels deep",
+            "maximum template depth",
         ),
     ] {
         let files = [("Chart.yaml", CHART), ("templates/t.yaml", template)];

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use gotemplate::{CallError, Context, Functions, Map, Rest, Str, Type, Value};
 
 use super::support::{empty, fail, strval};
+use crate::stack::grow;
 use crate::values::coalesce::deep_copy;
 
 /// Nesting at which merging gives up, for maps that contain themselves.
@@ -152,7 +153,7 @@ fn merge(
         match (&existing, &value) {
             (_, Value::Nil) if !overwrite => continue,
             (Some(Value::Map(inner)), Value::Map(from)) if !inner.is_nil() => {
-                merge(ctx, inner, from, overwrite, depth + 1)?;
+                grow(|| merge(ctx, inner, from, overwrite, depth + 1))?;
                 if !inner.is_empty() {
                     continue;
                 }
@@ -181,5 +182,5 @@ fn check_depth(ctx: &mut Context<'_>, value: &Value, depth: u32) -> Result<(), C
     ctx.spend_steps(inner.len() as u64)?;
     inner
         .iter()
-        .try_for_each(|value| check_depth(ctx, value, depth + 1))
+        .try_for_each(|value| grow(|| check_depth(ctx, value, depth + 1)))
 }

@@ -98,21 +98,26 @@ pub(super) fn add_helm(functions: &mut Functions) {
 
 /// YAML as `sigs.k8s.io/yaml` writes it, without the last line feed.
 pub(crate) fn to_yaml(value: &Value) -> Result<String, CallError> {
-    let value = json::to_value(value)?;
-    let mut text = yaml::encode(&value).map_err(CallError::text)?;
-    if text.ends_with('\n') {
-        text.pop();
-    }
-    Ok(text)
+    json::with_json(value, |json| {
+        yaml::encode(json)
+            .map(without_line_feed)
+            .map_err(CallError::text)
+    })
 }
 
 fn to_yaml_pretty(value: &Value) -> Result<String, CallError> {
-    let value = json::to_value(value)?;
-    let mut text = yaml::encode_pretty(&value).map_err(CallError::text)?;
+    json::with_json(value, |json| {
+        yaml::encode_pretty(json)
+            .map(without_line_feed)
+            .map_err(CallError::text)
+    })
+}
+
+fn without_line_feed(mut text: String) -> String {
     if text.ends_with('\n') {
         text.pop();
     }
-    Ok(text)
+    text
 }
 
 fn yaml_kind_error(found: &str, wanted: &str) -> String {

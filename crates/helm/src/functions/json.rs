@@ -8,6 +8,7 @@ use serde_json::{Map, Number, Value as Json};
 use super::moments::{Duration, Time};
 use super::semver::SemverObject;
 use super::support::fail;
+use crate::stack::{for_depth, grow};
 
 /// Nesting beyond which values are neither read nor written: deeper ones contain themselves or want to
 /// exhaust the stack. Go reads ten times as deep.
@@ -84,8 +85,8 @@ impl Reader<'_> {
             return Err(JsonError::Depth);
         }
         match self.next()? {
-            b'{' => self.object(depth),
-            b'[' => self.array(depth),
+            b'{' => grow(|| self.object(depth)),
+            b'[' => grow(|| self.array(depth)),
             b'"' => self.string().map(Json::String),
             b't' => self.word("true", Json::Bool(true)),
             b'f' => self.word("false", Json::Bool(false)),
@@ -287,27 +288,44 @@ fn unicode_escape(text: &str) -> (char, usize) {
 }
 
 pub(crate) fn write(value: &Value) -> Result<Vec<u8>, CallError> {
-    goyaml::json::to_vec(&to_value(value)?).map_err(|e| written(&e))
+    encoded(value, goyaml::json::to_vec)
 }
 
 pub(super) fn write_raw(value: &Value) -> Result<Vec<u8>, CallError> {
-    goyaml::json::to_vec_raw(&to_value(value)?).map_err(|e| written(&e))
+    encoded(value, goyaml::json::to_vec_raw)
 }
 
 pub(super) fn write_pretty(value: &Value) -> Result<String, CallError> {
-    goyaml::json::to_string_indent(&to_value(value)?, "", "  ").map_err(|e| written(&e))
+    encoded(value, |json| goyaml::json::to_string_indent(json, "", "  "))
 }
 
-fn written(error: &serde_json::Error) -> CallError {
-    CallError::text(error.to_string())
+fn encoded<T>(
+    value: &Value,
+    write: impl FnOnce(&Json) -> serde_json::Result<T>,
+) -> Result<T, CallError> {
+    with_json(value, |json| {
+        write(json).map_err(|e| CallError::text(e.to_string()))
+    })
+}
+
+/// Hands a value as `json.Marshal` sees it to a library, on a stack that is deep enough for it.
+pub(super) fn with_json<T>(
+    value: &Value,
+    use_it: impl FnOnce(&Json) -> Result<T, CallError>,
+) -> Result<T, CallError> {
+    let mut depth_seen = 0;
+    let json = convert(value, 0, &mut depth_seen)?;
+    // Dropping recurses too.
+    for_depth(depth_seen, move || use_it(&json))
 }
 
 /// A value as `json.Marshal` sees it.
 pub(crate) fn to_value(value: &Value) -> Result<Json, CallError> {
-    convert(value, 0)
+    convert(value, 0, &mut 0)
 }
 
-fn convert(value: &Value, depth: usize) -> Result<Json, CallError> {
+fn convert(value: &Value, depth: usize, seen: &mut usize) -> Result<Json, CallError> {
+    *seen = depth.max(*seen);
     if depth > DEPTH_MAX {
         return fail("json: unsupported value: encountered a cycle");
     }
@@ -326,19 +344,19 @@ fn convert(value: &Value, depth: usize) -> Result<Json, CallError> {
         Value::Map(map) if map.is_nil() => Json::Null,
         Value::List(list) => {
             let items = list.borrow();
-            Json::Array(
+            let items = items.iter();
+            Json::Array(grow(|| {
                 items
-                    .iter()
-                    .map(|v| convert(v, depth + 1))
-                    .collect::<Result<_, _>>()?,
-            )
+                    .map(|v| convert(v, depth + 1, seen))
+                    .collect::<Result<_, _>>()
+            })?)
         }
         Value::Map(map) => {
             let entries = map.borrow();
             let entries = entries
                 .iter()
-                .map(|(k, v)| Ok((k.to_str_lossy().into_owned(), convert(v, depth + 1)?)));
-            Json::Object(entries.collect::<Result<_, CallError>>()?)
+                .map(|(k, v)| Ok((k.to_str_lossy().into_owned(), convert(v, depth + 1, seen)?)));
+            Json::Object(grow(|| entries.collect::<Result<_, CallError>>())?)
         }
         Value::Complex(_) => return fail("json: unsupported type: complex128"),
         Value::Func(_) => return fail(format!("json: unsupported type: {}", value.type_name())),
@@ -353,7 +371,8 @@ fn convert(value: &Value, depth: usize) -> Result<Json, CallError> {
                 return Ok(Json::String(object.version.to_string()));
             }
             let fields = native.fields().into_iter();
-            let fields = fields.map(|(name, v)| Ok((name.to_owned(), convert(&v, depth + 1)?)));
+            let fields =
+                fields.map(|(name, v)| Ok((name.to_owned(), convert(&v, depth + 1, seen)?)));
             Json::Object(fields.collect::<Result<_, CallError>>()?)
         }
     })

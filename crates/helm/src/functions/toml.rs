@@ -3,11 +3,11 @@
 //! In: values. Out: text: plain keys first, then tables, each level indented by two blanks; and back.
 //! Source: BurntSushi/toml `encode.go`.
 
-use gotemplate::{Map, Str, Value, strconv};
+use gotemplate::{CallError, Map, Str, Value, strconv};
 use serde_json::Value as Json;
 use std::fmt::Write as _;
 
-use super::json::to_value;
+use super::json::with_json;
 
 /// Nesting at which writing gives up.
 const DEPTH_MAX: usize = 200;
@@ -17,13 +17,17 @@ pub(super) fn write(value: &Value) -> Result<Vec<u8>, String> {
     if matches!(value, Value::Nil) {
         return Err("toml: cannot encode nil".to_owned());
     }
-    let json = to_value(value).map_err(|e| e.to_string())?;
-    let mut writer = Writer { out: String::new() };
-    match &json {
-        Json::Object(map) => writer.table(map, &mut Vec::new(), value)?,
-        other => writer.out = inline(other, value)?,
-    }
-    Ok(writer.out.into_bytes())
+    let written = with_json(value, |json| {
+        let mut writer = Writer { out: String::new() };
+        let result = match json {
+            Json::Object(map) => writer.table(map, &mut Vec::new(), value),
+            other => inline(other, value).map(|text| writer.out = text),
+        };
+        result
+            .map(|()| writer.out.into_bytes())
+            .map_err(CallError::text)
+    });
+    written.map_err(|e| e.to_string())
 }
 
 struct Writer {

@@ -8,6 +8,7 @@
 use gotemplate::{Map, Str, Value};
 
 use crate::log::Log;
+use crate::stack::grow;
 use crate::tree::Node;
 
 const GLOBAL: &str = "global";
@@ -50,9 +51,9 @@ pub(crate) fn tables(above: &Map, below: &Map, mode: Mode, log: &mut Log) {
 /// A copy that shares nothing.
 pub(crate) fn deep_copy(value: &Value) -> Value {
     match value {
-        Value::Map(map) => Value::Map(deep_copy_map(map)),
+        Value::Map(map) => Value::Map(grow(|| deep_copy_map(map))),
         Value::List(list) => {
-            let items = list.borrow().iter().map(deep_copy).collect();
+            let items = grow(|| list.borrow().iter().map(deep_copy).collect());
             Value::List(gotemplate::List::typed(list.type_of(), items))
         }
         other => other.clone(),
@@ -202,7 +203,7 @@ impl Pass<'_> {
                 }
                 (None, value) => put(dst, key, value),
                 (Some(Value::Map(above)), Value::Map(below)) => {
-                    self.tables(&above, &below, &path, mode);
+                    grow(|| self.tables(&above, &below, &path, mode));
                 }
                 (Some(_), Value::Map(below)) => self.log.plain(&format!(
                     "warning: cannot overwrite table with non table for {path} ({})",
@@ -235,7 +236,7 @@ fn drop_nulls(table: &Map) {
             Value::Nil => {
                 table.remove(&key);
             }
-            Value::Map(inner) => drop_nulls(&inner),
+            Value::Map(inner) => grow(|| drop_nulls(&inner)),
             _ => {}
         }
     }

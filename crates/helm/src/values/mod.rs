@@ -12,6 +12,7 @@ pub(crate) mod options;
 use gotemplate::{List, Str, Value as Go};
 use serde_json::{Map, Number, Value};
 
+use crate::stack::grow;
 use crate::yaml;
 
 pub use options::{OptionsError, Reader, ValueOptions};
@@ -104,8 +105,10 @@ pub(crate) fn to_template(value: &Value) -> Go {
             None => Go::Float(number.as_f64().unwrap_or_default()),
         },
         Value::String(text) => Go::str(text),
-        Value::Array(items) => Go::List(List::new(items.iter().map(to_template).collect())),
-        Value::Object(map) => Go::Map(map_to_template(map)),
+        Value::Array(items) => {
+            Go::List(List::new(grow(|| items.iter().map(to_template).collect())))
+        }
+        Value::Object(map) => Go::Map(grow(|| map_to_template(map))),
     }
 }
 
