@@ -109,8 +109,8 @@ mod tests {
         World { live: BTreeMap::from([(kind(), live)]), ..World::default() }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn objects_are_ready_not_ready_or_missing() {
+    #[test]
+    fn objects_are_ready_not_ready_or_missing() {
         let objects = [("a", "h", "Bound"), ("b", "h", "Pending"), ("c", "other", "Bound")];
         let applied = applied(&["a", "b", "c", "d"]);
         let world = world(true, &objects);
@@ -124,8 +124,8 @@ mod tests {
         assert_eq!(tally.resources.len(), 2);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn nothing_is_said_before_a_watch_has_seen_everything() {
+    #[test]
+    fn nothing_is_said_before_a_watch_has_seen_everything() {
         let applied = applied(&["a"]);
         let now = Timestamp::UNIX_EPOCH;
         assert_eq!(tally(&world(false, &[("a", "h", "Bound")]), &applied, applied.at + GRACE, now), None);

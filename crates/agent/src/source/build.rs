@@ -321,8 +321,8 @@ mod tests {
     fn bad_manifests_name_file_and_document() {
         for (name, content, expected) in [
             ("a.yaml", "a: [1,\n", "a.yaml: document 1, which starts on line 1: error converting YAML to JSON: yaml: line"),
-            ("a.yaml", "kind: X\n---\napiVersion: v1\nkind: Y\n", "a.yaml: document 1 has no apiVersion"),
-            ("a.yaml", "apiVersion: v1\nkind: Y\n---\napiVersion: v1\nmetadata: {name: x}\n", "a.yaml: document 2 has no kind"),
+            ("a.yaml", "kind: X\n---\napiVersion: v1\nkind: Z\n", "a.yaml: document 1 has no apiVersion"),
+            ("a.yaml", "apiVersion: v1\nkind: Z\n---\napiVersion: v1\nmetadata: {name: x}\n", "a.yaml: document 2 has no kind"),
             ("a.yaml", "- 1\n- 2\n", "a.yaml: document 1 is no object"),
             ("a.yaml", "just text", "a.yaml: document 1 is no object"),
             ("kustomization.yaml", "resources: []\n", "kustomization.yaml: kustomize is not supported yet"),

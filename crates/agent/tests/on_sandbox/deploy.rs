@@ -1,0 +1,150 @@
+//! Deployments on a cluster: install, upgrade, uninstall.
+
+use api::labels::{OBJECT_SET_HASH, OBJECT_SET_ID};
+use serde_json::{Value, json};
+
+use crate::world::{World, bundle, config_map, config_maps, deployment, eventually, namespaces};
+
+const CHART: &str = "apiVersion: v2\nname: web\nversion: 1.2.3\nkubeVersion: '>=1.20.0-0'\n";
+
+fn status_of(statuses: &[(String, String)], revision: u32) -> Option<&str> {
+    let suffix = format!(".v{revision}");
+    statuses.iter().find(|(name, _)| name.ends_with(&suffix)).map(|(_, status)| status.as_str())
+}
+
+#[tokio::test]
+async fn plain_manifests_are_applied_marked_and_reported() {
+    let world = World::start().await;
+    let id = world
+        .deploy(&bundle("raw", &[("cm.yaml", &config_map("a", "1")), ("web.yaml", &deployment("web"))]))
+        .await;
+    let found = world.ready("raw", &id).await;
+
+    let object = world.object(&config_maps(), "shop", "a").await.unwrap();
+    let meta = &object["metadata"];
+    assert_eq!(meta["annotations"][OBJECT_SET_ID], "default-raw");
+    assert_eq!(meta["annotations"]["meta.helm.sh/release-name"], "raw");
+    assert_eq!(meta["labels"]["app.kubernetes.io/managed-by"], "Helm");
+    assert!(meta["labels"][OBJECT_SET_HASH].as_str().unwrap().len() == 40);
+
+    let status = &found.status;
+    assert_eq!(status.release, "shop/raw:1");
+    assert_eq!((status.resource_counts.ready, status.resource_counts.desired_ready), (2, 2));
+    let names: Vec<&str> = status.resources.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(names, ["a", "web"]);
+    assert!(status.resources.iter().all(|it| it.created_at.is_some()));
+    assert_eq!(world.records("shop").await, [("sh.helm.release.v1.raw.v1".to_owned(), "deployed".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_chart_is_rendered_with_values_and_capabilities() {
+    let world = World::start().await;
+    let template = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}-{{ .Values.suffix }}\ndata:\n  has: {{ .Capabilities.APIVersions.Has \"apps/v1/Deployment\" | quote }}\n  namespace: {{ .Release.Namespace }}\n  first: {{ .Release.IsInstall | quote }}\n";
+    let id = world
+        .deploy(
+            &bundle("web", &[("Chart.yaml", CHART), ("values.yaml", "suffix: default\n"), ("templates/cm.yaml", template)])
+                .with_options(json!({ "defaultNamespace": "shop", "helm": { "releaseName": "front", "values": { "suffix": "given" } } })),
+        )
+        .await;
+    let found = world.ready("web", &id).await;
+    assert_eq!(found.status.release, "shop/front:1");
+    let object = world.object(&config_maps(), "shop", "front-given").await.unwrap();
+    assert_eq!(object["data"], json!({ "has": "true", "namespace": "shop", "first": "true" }));
+    let namespace = world.object(&namespaces(), "", "shop").await.unwrap();
+    assert_eq!(namespace["metadata"]["labels"]["name"], "shop");
+}
+
+#[tokio::test]
+async fn an_upgrade_prunes_what_left_and_keeps_what_says_so() {
+    let world = World::start().await;
+    let kept = config_map("kept", "1").replace("  name: kept\n", "  name: kept\n  annotations: {helm.sh/resource-policy: keep}\n");
+    let first = bundle("raw", &[("a.yaml", &config_map("a", "1")), ("b.yaml", &config_map("b", "1")), ("k.yaml", &kept)]);
+    let id = world.deploy(&first).await;
+    world.ready("raw", &id).await;
+    let foreign = json!({ "metadata": { "name": "foreign" } });
+    crate::world::create(&world.cluster, &config_maps(), &apiclient::ObjectKey::new("shop", "foreign"), &foreign).await;
+
+    let id = world.deploy(&bundle("raw", &[("a.yaml", &config_map("a", "2"))])).await;
+    let found = world.ready("raw", &id).await;
+    assert_eq!(found.status.release, "shop/raw:2");
+    let object = world.object(&config_maps(), "shop", "a").await.unwrap();
+    assert_eq!(object["data"]["key"], "2");
+    let mut names = world.names(&config_maps(), "shop").await;
+    names.retain(|name| name != "kube-root-ca.crt");
+    assert_eq!(names, ["a", "foreign", "kept"]);
+    let records = world.records("shop").await;
+    assert_eq!(status_of(&records, 1), Some("superseded"));
+    assert_eq!(status_of(&records, 2), Some("deployed"));
+
+    let id = world.deploy(&bundle("raw", &[("a.yaml", &config_map("a", "3"))])).await;
+    world.ready("raw", &id).await;
+    let records = world.records("shop").await;
+    assert_eq!((records.len(), status_of(&records, 1)), (2, None));
+}
+
+#[tokio::test]
+async fn a_removed_deployment_takes_its_objects_along() {
+    let world = World::start().await;
+    let id = world.deploy(&bundle("raw", &[("a.yaml", &config_map("a", "1"))])).await;
+    world.ready("raw", &id).await;
+    let keep = json!({ "defaultNamespace": "other", "keepResources": true });
+    let kept = bundle("kept", &[("k.yaml", &config_map("k", "1"))]).with_options(keep);
+    let id = world.deploy(&kept).await;
+    world.ready("kept", &id).await;
+
+    world.remove("raw").await;
+    world.remove("kept").await;
+    eventually("the objects and records are gone", async || {
+        let gone = world.object(&config_maps(), "shop", "a").await.is_none()
+            && world.records("shop").await.is_empty()
+            && world.records("other").await.is_empty();
+        gone.then_some(())
+    })
+    .await;
+    assert!(world.object(&config_maps(), "other", "k").await.is_some());
+}
+
+#[tokio::test]
+async fn a_deployment_that_is_not_ready_says_which_object_and_why() {
+    let world = World::start().await;
+    let broken = deployment("web").replace("/web:1", "/broken:1");
+    let id = world.deploy(&bundle("raw", &[("web.yaml", &broken)])).await;
+    let found = world
+        .until("raw", "is applied and not ready", |found| {
+            found.status.applied_deployment_id == id && !found.status.non_ready_status.is_empty()
+        })
+        .await;
+    assert!(!found.status.ready);
+    let message = api::conditions::message(&found.status.conditions, "Ready");
+    assert!(message.starts_with("deployment.apps shop/web ["), "{message}");
+
+    let id = world.deploy(&bundle("raw", &[("web.yaml", &deployment("web"))])).await;
+    world.ready("raw", &id).await;
+}
+
+#[tokio::test]
+async fn a_missing_object_is_reported_as_missing() {
+    let world = World::start().await;
+    let id = world.deploy(&bundle("raw", &[("a.yaml", &config_map("a", "1")), ("b.yaml", &config_map("b", "1"))])).await;
+    world.ready("raw", &id).await;
+    let key = apiclient::ObjectKey::new("shop", "a");
+    world.cluster.delete(&config_maps(), &key, &apiclient::DeleteOptions::default()).await.unwrap();
+    let found = world.until("raw", "is modified", |found| !found.status.non_modified).await;
+    let message = api::conditions::message(&found.status.conditions, "Ready");
+    assert_eq!(message, "configmap.v1 shop/a missing");
+    assert_eq!((found.status.resource_counts.missing, found.status.resource_counts.desired_ready), (1, 2));
+}
+
+#[tokio::test]
+async fn the_agent_says_that_it_is_alive() {
+    let world = World::start().await;
+    let seen = eventually("the agent was seen", async || {
+        let kind = apiclient::Kind::of::<api::v1alpha1::Cluster>();
+        let key = apiclient::ObjectKey::new(crate::world::WORKSPACE, "north");
+        let cluster: Value = world.hub.get(&kind, &key).await.unwrap()?;
+        cluster.pointer("/status/agent").cloned()
+    })
+    .await;
+    assert_eq!(seen["namespace"], "cattle-fleet-system");
+    assert!(!seen["lastSeen"].as_str().unwrap().is_empty());
+}

@@ -1,0 +1,366 @@
+//! A hub and one downstream cluster on the sandbox, with an agent between them. The test plays the
+//! hub's controllers: it writes BundleDeployments and Contents.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use agent::{Capacity, Options, Shared};
+use api::ids::{content_id_of, deployment_id};
+use api::limits::Limits;
+use api::v1alpha1::{
+    BundleDeployment, BundleDeploymentOptions, BundleResource, Cluster, Content,
+};
+use apiclient::{
+    Budgets, Client, DeleteOptions, Event, Kind, ObjectKey, ObjectMeta, Patch, Selector, Watch,
+    WriteOptions,
+};
+use sandbox::{Outcome, Rule, Sandbox, SimulationSettings};
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// Far longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Where the Cluster is.
+pub(crate) const WORKSPACE: &str = "fleet-default";
+/// Where its BundleDeployments are.
+pub(crate) const NAMESPACE: &str = "cluster-fleet-default-north";
+
+/// Both API servers, and the agent if it runs.
+pub(crate) struct World {
+    pub(crate) hub: Client,
+    pub(crate) cluster: Client,
+    pub(crate) sandbox: Sandbox,
+    shared: Arc<Shared>,
+    agent: Option<(CancellationToken, JoinHandle<()>)>,
+}
+
+/// A deployment to be written to the hub.
+#[derive(Clone)]
+pub(crate) struct Bundle {
+    pub(crate) name: &'static str,
+    pub(crate) files: Vec<(String, String)>,
+    pub(crate) options: Value,
+    /// Further members of the spec.
+    pub(crate) spec: Value,
+}
+
+/// A bundle of these files with default options.
+pub(crate) fn bundle(name: &'static str, files: &[(&str, &str)]) -> Bundle {
+    let file = |(name, content): &(&str, &str)| ((*name).to_owned(), (*content).to_owned());
+    Bundle {
+        name,
+        files: files.iter().map(file).collect(),
+        options: json!({ "defaultNamespace": "shop" }),
+        spec: json!({}),
+    }
+}
+
+impl Bundle {
+    pub(crate) fn with_options(mut self, options: Value) -> Self {
+        self.options = options;
+        self
+    }
+
+    pub(crate) fn with_spec(mut self, spec: Value) -> Self {
+        self.spec = spec;
+        self
+    }
+}
+
+/// A ConfigMap as YAML.
+pub(crate) fn config_map(name: &str, value: &str) -> String {
+    format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\ndata:\n  key: \"{value}\"\n")
+}
+
+/// A Deployment as YAML.
+pub(crate) fn deployment(name: &str) -> String {
+    format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: {name}\nspec:\n  selector:\n    matchLabels: {{app: {name}}}\n  template:\n    metadata:\n      labels: {{app: {name}}}\n    spec:\n      containers:\n      - name: main\n        image: registry.example/{name}:1\n"
+    )
+}
+
+impl World {
+    /// API servers without an agent.
+    pub(crate) async fn new() -> Self {
+        let simulation = SimulationSettings {
+            delay_min: Duration::from_millis(20),
+            delay_max: Duration::from_millis(50),
+            rules: vec![Rule {
+                image_contains: Some("broken".to_owned()),
+                outcome: Outcome::Fail,
+                ..Rule::default()
+            }],
+            ..SimulationSettings::default()
+        };
+        let options = sandbox::Options { simulation, ..sandbox::Options::default() };
+        let sandbox = Sandbox::start(options).await.unwrap();
+        sandbox.add_cluster("hub").await.unwrap();
+        sandbox.add_cluster("north").await.unwrap();
+        let world = Self {
+            hub: client(&sandbox, "hub"),
+            cluster: client(&sandbox, "north"),
+            sandbox,
+            shared: Shared::new(Capacity::default()),
+            agent: None,
+        };
+        world.prepare_hub().await;
+        world
+    }
+
+    /// API servers with an agent.
+    pub(crate) async fn start() -> Self {
+        let mut world = Self::new().await;
+        world.start_agent();
+        world
+    }
+
+    async fn prepare_hub(&self) {
+        let definitions = Kind::new(
+            "apiextensions.k8s.io",
+            "v1",
+            "CustomResourceDefinition",
+            "customresourcedefinitions",
+            false,
+        );
+        for object in api::crds::crds() {
+            let name = object["metadata"]["name"].as_str().unwrap();
+            create(&self.hub, &definitions, &ObjectKey::new("", name), &object).await;
+        }
+        let namespaces = Kind::new("", "v1", "Namespace", "namespaces", false);
+        for name in [WORKSPACE, NAMESPACE] {
+            let object = json!({ "metadata": { "name": name } });
+            create(&self.hub, &namespaces, &ObjectKey::new("", name), &object).await;
+        }
+        let kind = Kind::of::<Cluster>();
+        eventually("the CRDs are served", async || {
+            self.hub.list::<Value, _>(&kind, &Selector::default(), drop).await.ok()
+        })
+        .await;
+        let object = json!({ "apiVersion": "fleet.cattle.io/v1alpha1", "kind": "Cluster",
+            "metadata": { "name": "north", "namespace": WORKSPACE } });
+        let key = ObjectKey::new(WORKSPACE, "north");
+        create(&self.hub, &kind, &key, &object).await;
+        // The hub's controllers have filled the status before there is an agent.
+        let status = json!({ "status": { "namespace": NAMESPACE } });
+        let patched: Result<ObjectMeta, _> = self
+            .hub
+            .patch(&kind, &key, Some("status"), Patch::Merge(&status), 0, WriteOptions::default())
+            .await;
+        patched.unwrap();
+    }
+
+    /// Starts an agent, with the memory of a new process.
+    pub(crate) fn start_agent(&mut self) {
+        let connect = |name: &str| {
+            let cluster = self.sandbox.cluster(name).unwrap();
+            kube::Client::new(cluster.service(cluster.admin_token()), "default")
+        };
+        let key = ObjectKey::new(WORKSPACE, "north");
+        let shared = Arc::clone(&self.shared);
+        let options = Options::new(connect("hub"), connect("north"), key, NAMESPACE, shared);
+        let stop = CancellationToken::new();
+        let agent = tokio::spawn(agent::run(options, stop.clone()));
+        self.agent = Some((stop, agent));
+    }
+
+    /// Stops the agent where it stands, as a kill does.
+    pub(crate) async fn kill_agent(&mut self) {
+        if let Some((stop, agent)) = self.agent.take() {
+            stop.cancel();
+            agent.await.unwrap();
+        }
+    }
+
+    /// Writes a deployment and its content. Returns its id.
+    pub(crate) async fn deploy(&self, bundle: &Bundle) -> String {
+        let resource = |(name, content): &(String, String)| BundleResource {
+            name: name.clone(),
+            content: content.clone(),
+            ..BundleResource::default()
+        };
+        let resources: Vec<BundleResource> = bundle.files.iter().map(resource).collect();
+        let contents = bundle::content::pack(bundle.name, &resources, &Limits::PRODUCTION).unwrap();
+        let content_id = contents.last().unwrap().metadata.name.clone().unwrap();
+        for content in contents {
+            let key = ObjectKey::new("", content.metadata.name.clone().unwrap());
+            let kind = Kind::of::<Content>();
+            match self.hub.create(&kind, &key, &content, WriteOptions::default()).await {
+                Ok(_) => {}
+                Err(error) if error.is_already_exists() => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+        let options: BundleDeploymentOptions =
+            serde_json::from_value(bundle.options.clone()).unwrap();
+        let id = deployment_id(&content_id, &options);
+        assert_eq!(content_id_of(&id), content_id);
+        let mut spec = json!({ "deploymentID": id, "stagedDeploymentID": id,
+            "options": bundle.options, "stagedOptions": bundle.options });
+        for (member, value) in bundle.spec.as_object().unwrap() {
+            spec[member] = value.clone();
+        }
+        self.write(bundle.name, spec).await;
+        id
+    }
+
+    async fn write(&self, name: &str, spec: Value) {
+        let kind = Kind::of::<BundleDeployment>();
+        let key = ObjectKey::new(NAMESPACE, name);
+        let object = json!({ "apiVersion": "fleet.cattle.io/v1alpha1", "kind": "BundleDeployment",
+            "metadata": { "name": name, "namespace": NAMESPACE, "labels": {
+                "fleet.cattle.io/bundle-name": name,
+                "fleet.cattle.io/bundle-namespace": WORKSPACE,
+            } }, "spec": spec });
+        match self.hub.create(&kind, &key, &object, WriteOptions::default()).await {
+            Ok(_) => {}
+            Err(error) if error.is_already_exists() => {
+                let found: Value = self.hub.get(&kind, &key).await.unwrap().unwrap();
+                let mut next = object;
+                next["metadata"]["resourceVersion"] = found["metadata"]["resourceVersion"].clone();
+                self.hub.replace(&kind, &key, &next, WriteOptions::default()).await.unwrap();
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Deletes a deployment.
+    pub(crate) async fn remove(&self, name: &str) {
+        let key = ObjectKey::new(NAMESPACE, name);
+        let kind = Kind::of::<BundleDeployment>();
+        assert!(self.hub.delete(&kind, &key, &DeleteOptions::default()).await.unwrap());
+    }
+
+    /// The deployment as it is now.
+    pub(crate) async fn deployment(&self, name: &str) -> BundleDeployment {
+        let kind = Kind::of::<BundleDeployment>();
+        self.hub.get(&kind, &ObjectKey::new(NAMESPACE, name)).await.unwrap().unwrap()
+    }
+
+    /// Waits until `test` holds for the deployment, and returns it. Says what it was when it does not.
+    pub(crate) async fn until(
+        &self,
+        name: &str,
+        what: &str,
+        test: impl Fn(&BundleDeployment) -> bool,
+    ) -> BundleDeployment {
+        let selector = Selector {
+            fields: Some(format!("metadata.name={name}")),
+            ..Selector::namespace(NAMESPACE)
+        };
+        let mut watch: Watch<BundleDeployment> =
+            self.hub.watch(&Kind::of::<BundleDeployment>(), selector);
+        let mut last = None;
+        let found = async {
+            loop {
+                if let Some(Event::Applied(object)) = watch.next().await {
+                    if test(&object) {
+                        return object;
+                    }
+                    last = Some(object);
+                }
+            }
+        };
+        match tokio::time::timeout(PATIENCE, found).await {
+            Ok(found) => found,
+            Err(_) => panic!("{name}: {what}; last seen: {:#?}", last.map(|last| last.status)),
+        }
+    }
+
+    /// Waits until the deployment is applied with this id, and ready.
+    pub(crate) async fn ready(&self, name: &str, id: &str) -> BundleDeployment {
+        self.until(name, "is ready", |deployment| {
+            let status = &deployment.status;
+            status.applied_deployment_id == id
+                && status.ready
+                && status.non_modified
+                && api::conditions::is_true(&status.conditions, "Ready")
+        })
+        .await
+    }
+
+    /// Waits until condition `Deployed` holds an error, and returns its message.
+    pub(crate) async fn error(&self, name: &str) -> String {
+        let found = self
+            .until(name, "has an error", |deployment| {
+                api::conditions::is_false(&deployment.status.conditions, "Deployed")
+            })
+            .await;
+        api::conditions::message(&found.status.conditions, "Deployed").to_owned()
+    }
+
+    /// An object of the cluster.
+    pub(crate) async fn object(&self, kind: &Kind, namespace: &str, name: &str) -> Option<Value> {
+        self.cluster.get(kind, &ObjectKey::new(namespace, name)).await.unwrap()
+    }
+
+    /// Names of the objects of a kind in a namespace.
+    pub(crate) async fn names(&self, kind: &Kind, namespace: &str) -> Vec<String> {
+        let mut names = Vec::new();
+        let each = |object: ObjectMeta| names.push(object.metadata.name);
+        self.cluster.list(kind, &Selector::namespace(namespace), each).await.unwrap();
+        names
+    }
+
+    /// Names and statuses of the release records in a namespace.
+    pub(crate) async fn records(&self, namespace: &str) -> Vec<(String, String)> {
+        let mut records = Vec::new();
+        let selector = Selector {
+            labels: Some("owner=helm".to_owned()),
+            ..Selector::namespace(namespace)
+        };
+        let each = |secret: Value| {
+            let text = |pointer: &str| secret.pointer(pointer).and_then(Value::as_str).unwrap().to_owned();
+            records.push((text("/metadata/name"), text("/metadata/labels/status")));
+        };
+        self.cluster.list(&secrets(), &selector, each).await.unwrap();
+        records
+    }
+}
+
+fn client(sandbox: &Sandbox, name: &str) -> Client {
+    let cluster = sandbox.cluster(name).unwrap();
+    let kube = kube::Client::new(cluster.service(cluster.admin_token()), "default");
+    Client::new(kube, "test", Budgets::default())
+}
+
+/// Creates an object.
+pub(crate) async fn create(client: &Client, kind: &Kind, key: &ObjectKey, object: &Value) {
+    client.create(kind, key, object, WriteOptions::default()).await.unwrap();
+}
+
+/// ConfigMaps.
+pub(crate) fn config_maps() -> Kind {
+    Kind::new("", "v1", "ConfigMap", "configmaps", true)
+}
+
+/// Secrets.
+pub(crate) fn secrets() -> Kind {
+    Kind::new("", "v1", "Secret", "secrets", true)
+}
+
+/// Deployments.
+pub(crate) fn deployments() -> Kind {
+    Kind::new("apps", "v1", "Deployment", "deployments", true)
+}
+
+/// Namespaces.
+pub(crate) fn namespaces() -> Kind {
+    Kind::new("", "v1", "Namespace", "namespaces", false)
+}
+
+/// Asks again and again until there is an answer.
+pub(crate) async fn eventually<T>(what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
+    let asked = async {
+        loop {
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    match tokio::time::timeout(PATIENCE, asked).await {
+        Ok(answer) => answer,
+        Err(_) => panic!("never: {what}"),
+    }
+}
