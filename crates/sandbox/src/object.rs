@@ -25,12 +25,12 @@ pub(crate) fn member_mut<'a>(object: &'a mut Value, field: &str) -> &'a mut Map<
 
 /// The value as an object, replaced by an empty one if it is something else.
 pub(crate) fn as_object_mut(value: &mut Value) -> &mut Map<String, Value> {
-    if !value.is_object() {
-        *value = Value::Object(Map::new());
-    }
     match value {
         Value::Object(fields) => fields,
-        _ => unreachable!("made an object above"),
+        other => {
+            *other = Value::Object(Map::new());
+            as_object_mut(other)
+        }
     }
 }
 
