@@ -116,7 +116,7 @@ async fn a_deployment_that_is_not_ready_says_which_object_and_why() {
         .await;
     assert!(!found.status.ready);
     let message = api::conditions::message(&found.status.conditions, "Ready");
-    assert!(message.starts_with("deployment.apps shop/web ["), "{message}");
+    assert!(message.starts_with("deployment.apps shop/web error] "), "{message}");
 
     let id = world.deploy(&bundle("raw", &[("web.yaml", &deployment("web"))])).await;
     world.ready("raw", &id).await;

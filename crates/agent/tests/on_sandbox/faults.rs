@@ -59,7 +59,7 @@ async fn bad_charts_are_named_with_template_line_and_column() {
         (
             &[("Chart.yaml", CHART), ("templates/a.yaml", "kind: {{ .Values.a.b.c }}\n")],
             options(),
-            "render chart web: template: web/templates/a.yaml:1:",
+            "render chart web: web/templates/a.yaml:1:16\n  executing ",
         ),
         (
             &[("Chart.yaml", CHART), ("templates/a.yaml", "a: 1\n{{ fail \"no region\" }}\n")],
