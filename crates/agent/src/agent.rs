@@ -19,8 +19,10 @@ use crate::world::{Known, Track, Wake, World};
 use crate::{FIELD_MANAGER, heartbeat, report};
 
 /// Back-off of deployments that failed: from a second to five minutes. Each try renders anew.
-const DEPLOY_BACKOFF: Backoff =
-    Backoff { base: Duration::from_secs(1), max: Duration::from_mins(5) };
+const DEPLOY_BACKOFF: Backoff = Backoff {
+    base: Duration::from_secs(1),
+    max: Duration::from_mins(5),
+};
 
 /// How an agent runs.
 #[derive(Clone)]
@@ -95,11 +97,18 @@ impl Agent {
     fn new(options: Options) -> Arc<Self> {
         let fleet = api::v1alpha1::GROUP;
         let limits = &options.limits;
-        let hub = Budgets::new(limits.object_bytes_max)
-            .with(fleet, "BundleDeployment", limits.deployment_bytes_max);
+        let hub = Budgets::new(limits.object_bytes_max).with(
+            fleet,
+            "BundleDeployment",
+            limits.deployment_bytes_max,
+        );
         Arc::new(Self {
             hub: Client::new(options.hub.clone(), FIELD_MANAGER, hub),
-            cluster: Client::new(options.downstream.clone(), FIELD_MANAGER, Budgets::default()),
+            cluster: Client::new(
+                options.downstream.clone(),
+                FIELD_MANAGER,
+                Budgets::default(),
+            ),
             shared: Arc::clone(&options.shared),
             options,
             deploys: Queue::new(DEPLOY_BACKOFF),
@@ -154,7 +163,12 @@ async fn work(agent: Arc<Agent>) {
     let deploys = {
         let shared = Arc::clone(&agent);
         let work = move |name| Box::pin(deployment::reconcile(Arc::clone(&shared), name));
-        workqueue::run("deployment", agent.deploys.clone(), agent.options.workers, work)
+        workqueue::run(
+            "deployment",
+            agent.deploys.clone(),
+            agent.options.workers,
+            work,
+        )
     };
     let reports = {
         let shared = Arc::clone(&agent);
@@ -174,15 +188,22 @@ async fn follow(agent: Arc<Agent>, synced: oneshot::Sender<()>) {
         match event {
             Event::Applied(known) => {
                 let name = known.name().to_owned();
-                let Wake { deployments, report } = agent.world(|world| world.applied(known));
-                deployments.into_iter().for_each(|name| agent.deploys.add(name));
+                let Wake {
+                    deployments,
+                    report,
+                } = agent.world(|world| world.applied(known));
+                for name in deployments {
+                    agent.deploys.add(name);
+                }
                 if report {
                     agent.reports.add(name);
                 }
             }
             Event::Deleted(key) => {
                 let Wake { deployments, .. } = agent.world(|world| world.deleted(&key.name));
-                deployments.into_iter().for_each(|name| agent.deploys.add(name));
+                for name in deployments {
+                    agent.deploys.add(name);
+                }
             }
             Event::Synced => {
                 if let Some(synced) = synced.take() {

@@ -54,9 +54,18 @@ mod tests {
     #[test]
     fn known_texts_are_permanent_and_others_are_not() {
         for (text, expected) in [
-            ("chart requires kubeVersion: >2 which is incompatible with Kubernetes v1.36.0", true),
-            ("Service \"a\" is invalid: Forbidden: spec is immutable after creation", true),
-            ("Forbidden: updates to statefulset spec for fields other than 'replicas' are forbidden", true),
+            (
+                "chart requires kubeVersion: >2 which is incompatible with Kubernetes v1.36.0",
+                true,
+            ),
+            (
+                "Service \"a\" is invalid: Forbidden: spec is immutable after creation",
+                true,
+            ),
+            (
+                "Forbidden: updates to statefulset spec for fields other than 'replicas' are forbidden",
+                true,
+            ),
             ("YAML parse error on c/templates/a.yaml: x", true),
             ("Forbidden: updates to statefulset", false),
             ("connection refused", false),

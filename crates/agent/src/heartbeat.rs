@@ -37,8 +37,16 @@ async fn beat(
     let body = report(namespace, now);
     let options = WriteOptions::default();
     let kind = Kind::of::<Cluster>();
-    let _: ObjectMeta =
-        hub.patch(&kind, cluster, Some("status"), Patch::Json(&body), 0, options).await?;
+    let _: ObjectMeta = hub
+        .patch(
+            &kind,
+            cluster,
+            Some("status"),
+            Patch::Json(&body),
+            0,
+            options,
+        )
+        .await?;
     Ok(())
 }
 

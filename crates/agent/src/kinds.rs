@@ -31,13 +31,17 @@ pub(crate) struct Kinds {
 
 impl Kinds {
     pub(crate) fn new(served: Arc<Served>) -> Self {
-        Self { served, brought: BTreeMap::new() }
+        Self {
+            served,
+            brought: BTreeMap::new(),
+        }
     }
 
     /// Adds the kinds that a CustomResourceDefinition defines; anything else adds nothing.
     pub(crate) fn add_definition(&mut self, object: &Value) {
         for kind in defined_by(object) {
-            self.brought.insert((kind.api_version(), kind.kind.to_string()), Arc::new(kind));
+            self.brought
+                .insert((kind.api_version(), kind.kind.to_string()), Arc::new(kind));
         }
     }
 
@@ -45,7 +49,9 @@ impl Kinds {
         if let Ok(found) = self.served.discovery.find(api_version, kind) {
             return Some(Arc::new(found.clone()));
         }
-        self.brought.get(&(api_version.to_owned(), kind.to_owned())).cloned()
+        self.brought
+            .get(&(api_version.to_owned(), kind.to_owned()))
+            .cloned()
     }
 }
 
@@ -69,7 +75,12 @@ fn defined_by(object: &Value) -> Vec<Kind> {
         namespaced: text(object, "/spec/scope") == "Namespaced",
     };
     let served = |version: &&Value| version.get("served") != Some(&Value::Bool(false));
-    versions.into_iter().flatten().filter(served).map(of_version).collect()
+    versions
+        .into_iter()
+        .flatten()
+        .filter(served)
+        .map(of_version)
+        .collect()
 }
 
 /// What the server was last heard to serve.
@@ -98,7 +109,10 @@ impl Cache {
         }
         let discovery = Discovery::read(client).await?;
         let version: Version = client.get_path("/version", "application/json").await?;
-        let served = Arc::new(Served { discovery, version: version.git_version });
+        let served = Arc::new(Served {
+            discovery,
+            version: version.git_version,
+        });
         *self.read.lock().unwrap_or_else(PoisonError::into_inner) =
             Some((Instant::now(), Arc::clone(&served)));
         Ok(served)

@@ -42,21 +42,32 @@ pub(crate) struct Desired {
 
 impl Desired {
     pub(crate) fn entry(&self) -> Entry {
-        Entry { id: self.id.clone(), keep: self.keep }
+        Entry {
+            id: self.id.clone(),
+            keep: self.keep,
+        }
     }
 }
 
 /// A text member of an object; empty when it is absent or no text.
 pub(crate) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
-    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    object
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }
 
 /// An annotation of an object.
 pub(crate) fn annotation<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
-    object.get("metadata")?.get("annotations")?.get(name)?.as_str()
+    object
+        .get("metadata")?
+        .get("annotations")?
+        .get(name)?
+        .as_str()
 }
 
 /// Whether an object is kept when its release no longer has it.
 pub(crate) fn is_kept(object: &Value) -> bool {
-    annotation(object, RESOURCE_POLICY).is_some_and(|policy| policy.trim().eq_ignore_ascii_case("keep"))
+    annotation(object, RESOURCE_POLICY)
+        .is_some_and(|policy| policy.trim().eq_ignore_ascii_case("keep"))
 }

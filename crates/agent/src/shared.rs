@@ -23,7 +23,11 @@ impl Default for Capacity {
     /// 64 MiB of files; a render for each core; 64 deployments.
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(2, NonZero::get);
-        Self { charts_bytes_max: 64 << 20, renders_max: cores, deployments_max: 64 }
+        Self {
+            charts_bytes_max: 64 << 20,
+            renders_max: cores,
+            deployments_max: 64,
+        }
     }
 }
 
@@ -74,7 +78,9 @@ impl Shared {
     {
         // The semaphore is never closed; without a permit the work would only be less orderly.
         let _permit = self.cpu.acquire().await.ok();
-        tokio::task::spawn_blocking(work).await.map_err(|_| Panicked)
+        tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|_| Panicked)
     }
 
     /// Waits until another deployment may hold its objects in memory.
@@ -93,19 +99,22 @@ impl Shared {
         Fut: Future<Output = Result<Built, E>>,
     {
         let cell = self.slot(key);
-        let built = cell.get_or_try_init(|| async { build().await.map(Arc::new) }).await.cloned();
+        let found = cell
+            .get_or_try_init(|| async { build().await.map(Arc::new) })
+            .await
+            .cloned();
         self.evict(key);
-        built
+        found
     }
 
     fn slot(&self, key: &str) -> Arc<OnceCell<Arc<Built>>> {
         let mut charts = self.charts.lock().unwrap_or_else(PoisonError::into_inner);
         charts.clock += 1;
         let used = charts.clock;
-        let slot = charts
-            .slots
-            .entry(key.to_owned())
-            .or_insert_with(|| Slot { cell: Arc::default(), used });
+        let slot = charts.slots.entry(key.to_owned()).or_insert_with(|| Slot {
+            cell: Arc::default(),
+            used,
+        });
         slot.used = used;
         Arc::clone(&slot.cell)
     }
@@ -114,7 +123,9 @@ impl Shared {
     /// is being built. Failures leave empty slots, which go too.
     fn evict(&self, kept: &str) {
         let mut charts = self.charts.lock().unwrap_or_else(PoisonError::into_inner);
-        charts.slots.retain(|_, slot| slot.cell.initialized() || Arc::strong_count(&slot.cell) > 1);
+        charts
+            .slots
+            .retain(|_, slot| slot.cell.initialized() || Arc::strong_count(&slot.cell) > 1);
         let bytes = |slot: &Slot| slot.cell.get().map_or(0, |built| built.bytes);
         loop {
             let total: usize = charts.slots.values().map(bytes).sum();
@@ -136,6 +147,8 @@ impl Shared {
 
 impl std::fmt::Debug for Built {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Built").field("bytes", &self.bytes).finish_non_exhaustive()
+        f.debug_struct("Built")
+            .field("bytes", &self.bytes)
+            .finish_non_exhaustive()
     }
 }

@@ -64,7 +64,11 @@ impl apiclient::Object for Known {
     }
 
     fn resource_version(&self) -> &str {
-        self.object.metadata.resource_version.as_deref().unwrap_or_default()
+        self.object
+            .metadata
+            .resource_version
+            .as_deref()
+            .unwrap_or_default()
     }
 }
 
@@ -77,7 +81,10 @@ impl Known {
 /// The members of a status that the agent owns, as JSON.
 pub(crate) fn members(status: &BundleDeploymentStatus) -> BTreeMap<&'static str, Value> {
     let mut all = serde_json::to_value(status).unwrap_or_default();
-    MEMBERS.iter().map(|name| (*name, all.get_mut(*name).map_or(Value::Null, Value::take))).collect()
+    MEMBERS
+        .iter()
+        .map(|name| (*name, all.get_mut(*name).map_or(Value::Null, Value::take)))
+        .collect()
 }
 
 pub(crate) fn digest(value: &Value) -> u64 {
@@ -87,7 +94,8 @@ pub(crate) fn digest(value: &Value) -> u64 {
 }
 
 fn digests(status: &BundleDeploymentStatus) -> Digests {
-    let present = |(name, value): (&'static str, Value)| (!value.is_null()).then(|| (name, digest(&value)));
+    let present =
+        |(name, value): (&'static str, Value)| (!value.is_null()).then(|| (name, digest(&value)));
     members(status).into_iter().filter_map(present).collect()
 }
 
@@ -174,12 +182,17 @@ impl World {
             report: before.is_some() && had != track.stored,
             ..Wake::default()
         };
-        let asks = before.as_ref().is_none_or(|before| is_asked(&before.object, &known.object));
+        let asks = before
+            .as_ref()
+            .is_none_or(|before| is_asked(&before.object, &known.object));
         let state = |known: &Known| State::of(&known.object);
-        let changed = before.as_ref().is_none_or(|before| state(before) != state(&known));
+        let changed = before
+            .as_ref()
+            .is_none_or(|before| state(before) != state(&known));
         self.deployments.insert(name.clone(), Arc::new(known));
         if changed {
-            wake.deployments.extend(self.waiting.iter().filter(|other| **other != name).cloned());
+            wake.deployments
+                .extend(self.waiting.iter().filter(|other| **other != name).cloned());
         }
         if asks {
             wake.deployments.push(name);
@@ -192,7 +205,10 @@ impl World {
         self.deployments.remove(name);
         let mut deployments: Vec<String> = self.waiting.iter().cloned().collect();
         deployments.push(name.to_owned());
-        Wake { deployments, report: false }
+        Wake {
+            deployments,
+            report: false,
+        }
     }
 }
 
@@ -201,7 +217,12 @@ impl World {
 fn is_asked(before: &BundleDeployment, after: &BundleDeployment) -> bool {
     let meta = |object: &BundleDeployment| {
         let meta = &object.metadata;
-        (meta.generation, meta.labels.clone(), meta.annotations.clone(), meta.uid.clone())
+        (
+            meta.generation,
+            meta.labels.clone(),
+            meta.annotations.clone(),
+            meta.uid.clone(),
+        )
     };
     let was_reset = |object: &BundleDeployment| object.status.applied_deployment_id.is_empty();
     meta(before) != meta(after)
@@ -215,6 +236,10 @@ mod tests {
 
     use super::*;
 
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "literals read best as arguments"
+    )]
     fn known(name: &str, version: u64, spec: Value, status: Value) -> Known {
         let object = json!({"metadata": {"name": name, "resourceVersion": version.to_string()},
             "spec": spec, "status": status});
@@ -237,15 +262,30 @@ mod tests {
     fn a_status_alone_wakes_only_those_who_wait_for_its_state() {
         let mut world = World::default();
         let spec = json!({"deploymentID": "s:o"});
-        assert_eq!(world.applied(known("a", 1, spec.clone(), json!({}))).deployments, ["a"]);
+        assert_eq!(
+            world
+                .applied(known("a", 1, spec.clone(), json!({})))
+                .deployments,
+            ["a"]
+        );
         world.waiting.insert("b".to_owned());
         let running = json!({"appliedDeploymentID": "s:o"});
-        assert_eq!(world.applied(known("a", 2, spec.clone(), running)).deployments, ["b"]);
+        assert_eq!(
+            world
+                .applied(known("a", 2, spec.clone(), running))
+                .deployments,
+            ["b"]
+        );
         let same = json!({"appliedDeploymentID": "s:o", "release": "n/a:1"});
         let wake = world.applied(known("a", 3, spec.clone(), same));
         assert!(wake.deployments.is_empty() && wake.report);
         let other = json!({"deploymentID": "t:o"});
-        assert_eq!(world.applied(known("a", 4, other.clone(), json!({}))).deployments, ["b", "a"]);
+        assert_eq!(
+            world
+                .applied(known("a", 4, other.clone(), json!({})))
+                .deployments,
+            ["b", "a"]
+        );
         assert_eq!(world.deleted("a").deployments, ["b", "a"]);
     }
 

@@ -26,7 +26,10 @@ pub(crate) fn is_kind(kind: &Kind) -> bool {
 }
 
 fn id_of(name: &str) -> Id {
-    Id { kind: Arc::new(DEFINITIONS), key: ObjectKey::new("", name) }
+    Id {
+        kind: Arc::new(DEFINITIONS),
+        key: ObjectKey::new("", name),
+    }
 }
 
 /// Creates what is missing of the definitions of `crds/` directories and waits until all are served.
@@ -36,39 +39,67 @@ pub(crate) async fn ensure(cluster: &Client, definitions: &[Definition]) -> Resu
         return Ok(false);
     }
     let mut existing = BTreeSet::new();
-    let selector = Selector { metadata_only: true, ..Selector::default() };
+    let selector = Selector {
+        metadata_only: true,
+        ..Selector::default()
+    };
     let each = |meta: AnyMeta| {
         existing.insert(apiclient::Object::key(&meta).name);
     };
-    cluster.list(&DEFINITIONS, &selector, each).await.map_err(|error| Error::Read {
-        id: id_of("(all)"),
-        reason: reason(&error),
-        class: error.class(),
-    })?;
-    let missing: Vec<&Definition> =
-        definitions.iter().filter(|definition| !existing.contains(&definition.name)).collect();
-    together(missing.iter().map(|definition| create(cluster, definition).boxed()).collect()).await?;
-    let ids: Vec<Id> = missing.iter().map(|definition| id_of(&definition.name)).collect();
-    together(ids.iter().map(|id| established(cluster, id).boxed()).collect()).await?;
+    cluster
+        .list(&DEFINITIONS, &selector, each)
+        .await
+        .map_err(|error| Error::Read {
+            id: id_of("(all)"),
+            reason: reason(&error),
+            class: error.class(),
+        })?;
+    let missing: Vec<&Definition> = definitions
+        .iter()
+        .filter(|definition| !existing.contains(&definition.name))
+        .collect();
+    together(
+        missing
+            .iter()
+            .map(|definition| create(cluster, definition).boxed())
+            .collect(),
+    )
+    .await?;
+    let ids: Vec<Id> = missing
+        .iter()
+        .map(|definition| id_of(&definition.name))
+        .collect();
+    together(
+        ids.iter()
+            .map(|id| established(cluster, id).boxed())
+            .collect(),
+    )
+    .await?;
     Ok(!missing.is_empty())
 }
 
 async fn create(cluster: &Client, definition: &Definition) -> Result<(), Error> {
     let id = id_of(&definition.name);
-    let created = cluster.create(&id.kind, &id.key, &definition.body, WriteOptions::default()).await;
+    let created = cluster
+        .create(&id.kind, &id.key, &definition.body, WriteOptions::default())
+        .await;
     match created {
         Ok(_) => Ok(()),
         Err(error) if error.is_already_exists() => Ok(()),
-        Err(error) => {
-            Err(Error::Definition { id, reason: reason(&error), class: error.class() })
-        }
+        Err(error) => Err(Error::Definition {
+            id,
+            reason: reason(&error),
+            class: error.class(),
+        }),
     }
 }
 
 /// Waits until the kind of a definition is served.
 pub(crate) async fn established(cluster: &Client, id: &Id) -> Result<(), Error> {
     let is_established = |object: &Value| {
-        let conditions = object.pointer("/status/conditions").and_then(Value::as_array);
+        let conditions = object
+            .pointer("/status/conditions")
+            .and_then(Value::as_array);
         let found = conditions.into_iter().flatten().any(|condition| {
             text(condition, "/type") == "Established" && text(condition, "/status") == "True"
         });

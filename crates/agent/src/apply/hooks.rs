@@ -17,7 +17,10 @@ const TIMEOUT: Duration = Duration::from_mins(5);
 
 /// The time a hook has, from `helm.timeoutSeconds`.
 pub(crate) fn timeout(seconds: i64) -> Duration {
-    u64::try_from(seconds).ok().filter(|seconds| *seconds > 0).map_or(TIMEOUT, Duration::from_secs)
+    u64::try_from(seconds)
+        .ok()
+        .filter(|seconds| *seconds > 0)
+        .map_or(TIMEOUT, Duration::from_secs)
 }
 
 /// How a hook ended.
@@ -71,7 +74,11 @@ async fn run_one(
     timeout: Duration,
 ) -> Result<(), Error> {
     let id = &hook.desired.id;
-    let failed = |reason: String| Error::Hook { event: name_of(event), id: id.clone(), reason };
+    let failed = |reason: String| Error::Hook {
+        event: name_of(event),
+        id: id.clone(),
+        reason,
+    };
     apply(cluster, &hook.desired, true).await?;
     if !is_waited_for(id) {
         return Ok(());
@@ -90,7 +97,10 @@ async fn run_one(
 
 /// Hooks of other kinds are done when they exist.
 fn is_waited_for(id: &Id) -> bool {
-    matches!((id.kind.group.as_ref(), id.kind.kind.as_ref()), ("batch", "Job") | ("", "Pod"))
+    matches!(
+        (id.kind.group.as_ref(), id.kind.kind.as_ref()),
+        ("batch", "Job") | ("", "Pod")
+    )
 }
 
 /// How a Job or Pod ended; `None` while it runs.
@@ -98,13 +108,21 @@ fn end(kind: &str, object: &Value) -> Option<End> {
     if kind == "Pod" {
         return match text(object, "/status/phase") {
             "Succeeded" => Some(End::Succeeded),
-            "Failed" => Some(End::Failed(with_reason("pod failed", text(object, "/status/message")))),
+            "Failed" => Some(End::Failed(with_reason(
+                "pod failed",
+                text(object, "/status/message"),
+            ))),
             _ => None,
         };
     }
-    let conditions = object.pointer("/status/conditions").and_then(Value::as_array);
-    conditions.into_iter().flatten().filter(|condition| text(condition, "/status") == "True").find_map(
-        |condition| match text(condition, "/type") {
+    let conditions = object
+        .pointer("/status/conditions")
+        .and_then(Value::as_array);
+    conditions
+        .into_iter()
+        .flatten()
+        .filter(|condition| text(condition, "/status") == "True")
+        .find_map(|condition| match text(condition, "/type") {
             "Complete" => Some(End::Succeeded),
             "Failed" => {
                 let words = [text(condition, "/reason"), text(condition, "/message")];
@@ -112,12 +130,15 @@ fn end(kind: &str, object: &Value) -> Option<End> {
                 Some(End::Failed(with_reason("job failed", &words.join(": "))))
             }
             _ => None,
-        },
-    )
+        })
 }
 
 fn with_reason(what: &str, reason: &str) -> String {
-    if reason.is_empty() { what.to_owned() } else { format!("{what}: {reason}") }
+    if reason.is_empty() {
+        what.to_owned()
+    } else {
+        format!("{what}: {reason}")
+    }
 }
 
 /// Deletes a hook's object and waits until it is gone, so that it can be created again.
@@ -132,7 +153,10 @@ async fn remove(
     if super::definitions::is_kind(&id.kind) {
         return Ok(());
     }
-    let options = DeleteOptions { propagation: Propagation::Background, ..DeleteOptions::default() };
+    let options = DeleteOptions {
+        propagation: Propagation::Background,
+        ..DeleteOptions::default()
+    };
     let deleted = cluster.delete(&id.kind, &id.key, &options).await;
     let existed = deleted.map_err(|error| Error::Delete {
         id: id.clone(),
@@ -141,7 +165,11 @@ async fn remove(
     })?;
     if existed && !wait::gone(cluster, id, timeout).await {
         let (event, seconds) = (name_of(event), timeout.as_secs());
-        return Err(Error::HookTimeout { event, id: id.clone(), seconds });
+        return Err(Error::HookTimeout {
+            event,
+            id: id.clone(),
+            seconds,
+        });
     }
     Ok(())
 }
@@ -169,19 +197,37 @@ mod tests {
     #[test]
     fn jobs_and_pods_end_by_condition_and_phase() {
         let failed = |reason: &str| Some(End::Failed(reason.to_owned()));
-        let condition = |type_: &str, status: &str| json!({"status": {"conditions": [
-            {"type": type_, "status": status, "reason": "BackoffLimitExceeded", "message": "too often"}]}});
+        let condition = |type_: &str, status: &str| {
+            json!({"status": {"conditions": [
+            {"type": type_, "status": status, "reason": "BackoffLimitExceeded", "message": "too often"}]}})
+        };
         for (kind, object, expected) in [
             ("Job", json!({}), None),
             ("Job", condition("Complete", "True"), Some(End::Succeeded)),
             ("Job", condition("Complete", "False"), None),
             ("Job", condition("Suspended", "True"), None),
-            ("Job", condition("Failed", "True"), failed("job failed: BackoffLimitExceeded: too often")),
+            (
+                "Job",
+                condition("Failed", "True"),
+                failed("job failed: BackoffLimitExceeded: too often"),
+            ),
             ("Job", json!({"status": {"conditions": "none"}}), None),
             ("Pod", json!({"status": {"phase": "Running"}}), None),
-            ("Pod", json!({"status": {"phase": "Succeeded"}}), Some(End::Succeeded)),
-            ("Pod", json!({"status": {"phase": "Failed"}}), failed("pod failed")),
-            ("Pod", json!({"status": {"phase": "Failed", "message": "oom"}}), failed("pod failed: oom")),
+            (
+                "Pod",
+                json!({"status": {"phase": "Succeeded"}}),
+                Some(End::Succeeded),
+            ),
+            (
+                "Pod",
+                json!({"status": {"phase": "Failed"}}),
+                failed("pod failed"),
+            ),
+            (
+                "Pod",
+                json!({"status": {"phase": "Failed", "message": "oom"}}),
+                failed("pod failed: oom"),
+            ),
         ] {
             assert_eq!(end(kind, &object), expected, "{kind} {object}");
         }

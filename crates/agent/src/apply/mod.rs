@@ -34,36 +34,68 @@ const ESTABLISH_TIMEOUT: Duration = Duration::from_mins(1);
 pub(crate) enum Error {
     /// An object was not applied.
     #[error("apply {id}: {reason}")]
-    Apply { id: Id, reason: String, class: apiclient::Class },
+    Apply {
+        id: Id,
+        reason: String,
+        class: apiclient::Class,
+    },
     /// Another manager owns fields of an object.
     #[error("apply {id}: {reason}; set helm.force to take the fields over")]
     Conflict { id: Id, reason: String },
     /// An object was not read.
     #[error("read {id}: {reason}")]
-    Read { id: Id, reason: String, class: apiclient::Class },
+    Read {
+        id: Id,
+        reason: String,
+        class: apiclient::Class,
+    },
     /// An object was not deleted.
     #[error("delete {id}: {reason}")]
-    Delete { id: Id, reason: String, class: apiclient::Class },
+    Delete {
+        id: Id,
+        reason: String,
+        class: apiclient::Class,
+    },
     /// An object exists and belongs to somebody else. Helm's text.
     #[error(
         "Unable to continue with install: {id} exists and cannot be imported into the current release: invalid ownership metadata; annotation validation error: key \"meta.helm.sh/release-name\" must equal \"{release}\": current value is {found:?}"
     )]
-    Foreign { id: Id, release: String, found: String },
+    Foreign {
+        id: Id,
+        release: String,
+        found: String,
+    },
     /// A definition was not created.
     #[error("create {id}: {reason}")]
-    Definition { id: Id, reason: String, class: apiclient::Class },
+    Definition {
+        id: Id,
+        reason: String,
+        class: apiclient::Class,
+    },
     /// A definition did not become a kind.
     #[error("{id} is not established after {seconds} s")]
     NotEstablished { id: Id, seconds: u64 },
     /// The release namespace was not made ready.
     #[error("namespace {namespace}: {reason}")]
-    Namespace { namespace: String, reason: String, class: apiclient::Class },
+    Namespace {
+        namespace: String,
+        reason: String,
+        class: apiclient::Class,
+    },
     /// A hook failed.
     #[error("failed {event}: hook {id}: {reason}")]
-    Hook { event: &'static str, id: Id, reason: String },
+    Hook {
+        event: &'static str,
+        id: Id,
+        reason: String,
+    },
     /// A hook did not end in time.
     #[error("failed {event}: hook {id}: timed out waiting for the condition after {seconds} s")]
-    HookTimeout { event: &'static str, id: Id, seconds: u64 },
+    HookTimeout {
+        event: &'static str,
+        id: Id,
+        seconds: u64,
+    },
 }
 
 impl Error {
@@ -102,23 +134,33 @@ pub(crate) fn reason(error: &apiclient::Error) -> String {
 /// Applies one object.
 pub(crate) async fn apply(cluster: &Client, desired: &Desired, force: bool) -> Result<(), Error> {
     let Desired { id, body, .. } = desired;
-    let options = WriteOptions { force, ..WriteOptions::default() };
-    let applied: Result<ObjectMeta, apiclient::Error> =
-        cluster.patch(&id.kind, &id.key, None, Patch::Apply(body), 0, options).await;
+    let options = WriteOptions {
+        force,
+        ..WriteOptions::default()
+    };
+    let applied: Result<ObjectMeta, apiclient::Error> = cluster
+        .patch(&id.kind, &id.key, None, Patch::Apply(body), 0, options)
+        .await;
     match applied {
         Ok(_) => Ok(()),
-        Err(error) if error.is_conflict() => {
-            Err(Error::Conflict { id: id.clone(), reason: reason(&error) })
-        }
-        Err(error) => {
-            Err(Error::Apply { id: id.clone(), reason: reason(&error), class: error.class() })
-        }
+        Err(error) if error.is_conflict() => Err(Error::Conflict {
+            id: id.clone(),
+            reason: reason(&error),
+        }),
+        Err(error) => Err(Error::Apply {
+            id: id.clone(),
+            reason: reason(&error),
+            class: error.class(),
+        }),
     }
 }
 
 /// Runs requests, a few at a time; the first failure ends it.
 async fn together(requests: Vec<BoxFuture<'_, Result<(), Error>>>) -> Result<(), Error> {
-    stream::iter(requests).buffer_unordered(CONCURRENCY).try_collect().await
+    stream::iter(requests)
+        .buffer_unordered(CONCURRENCY)
+        .try_collect()
+        .await
 }
 
 /// Applies objects in their order: kind after kind, and the objects of one kind together. Kinds that
@@ -129,9 +171,17 @@ pub(crate) async fn apply_all(
     force: bool,
 ) -> Result<(), Error> {
     for group in objects.chunk_by(|a, b| a.id.kind == b.id.kind) {
-        together(group.iter().map(|desired| apply(cluster, desired, force).boxed()).collect()).await?;
+        together(
+            group
+                .iter()
+                .map(|desired| apply(cluster, desired, force).boxed())
+                .collect(),
+        )
+        .await?;
         if definitions::is_kind(&group[0].id.kind) {
-            let waits = group.iter().map(|desired| definitions::established(cluster, &desired.id).boxed());
+            let waits = group
+                .iter()
+                .map(|desired| definitions::established(cluster, &desired.id).boxed());
             together(waits.collect()).await?;
         }
     }
@@ -155,7 +205,11 @@ struct OwnedMeta {
 
 async fn read(cluster: &Client, id: &Id) -> Result<Option<Owned>, Error> {
     let found = cluster.get::<Owned>(&id.kind, &id.key).await;
-    found.map_err(|error| Error::Read { id: id.clone(), reason: reason(&error), class: error.class() })
+    found.map_err(|error| Error::Read {
+        id: id.clone(),
+        reason: reason(&error),
+        class: error.class(),
+    })
 }
 
 /// Refuses a first install over objects that are not of this release, as Helm does.
@@ -164,19 +218,40 @@ pub(crate) async fn check_foreign(
     objects: &[Desired],
     release: &ObjectKey,
 ) -> Result<(), Error> {
-    together(objects.iter().map(|desired| check_one(cluster, desired, release).boxed()).collect())
-        .await
+    together(
+        objects
+            .iter()
+            .map(|desired| check_one(cluster, desired, release).boxed())
+            .collect(),
+    )
+    .await
 }
 
 async fn check_one(cluster: &Client, desired: &Desired, release: &ObjectKey) -> Result<(), Error> {
-    let Some(owned) = read(cluster, &desired.id).await? else { return Ok(()) };
-    let annotation = |key: &str| owned.metadata.annotations.get(key).map_or("", String::as_str);
+    let Some(owned) = read(cluster, &desired.id).await? else {
+        return Ok(());
+    };
+    let annotation = |key: &str| {
+        owned
+            .metadata
+            .annotations
+            .get(key)
+            .map_or("", String::as_str)
+    };
     let (name, namespace) = (annotation(RELEASE_NAME), annotation(RELEASE_NAMESPACE));
     if name == release.name && namespace == release.namespace {
         return Ok(());
     }
-    let found = if name.is_empty() { String::new() } else { format!("{namespace}/{name}") };
-    Err(Error::Foreign { id: desired.id.clone(), release: release.to_string(), found })
+    let found = if name.is_empty() {
+        String::new()
+    } else {
+        format!("{namespace}/{name}")
+    };
+    Err(Error::Foreign {
+        id: desired.id.clone(),
+        release: release.to_string(),
+        found,
+    })
 }
 
 /// What is recorded and no longer wanted, in the order in which it goes. Pure.
@@ -200,29 +275,50 @@ pub(crate) fn stale(recorded: &BTreeSet<Entry>, wanted: &[Desired]) -> Vec<Id> {
 
 /// Deletes an object that is still ours; what is gone or has been taken over is left alone.
 pub(crate) async fn delete(cluster: &Client, id: &Id, hash: &str) -> Result<(), Error> {
-    let Some(owned) = read(cluster, id).await? else { return Ok(()) };
-    let OwnedMeta { uid, labels, annotations } = owned.metadata;
-    let is_foreign = labels.get(OBJECT_SET_HASH).is_some_and(|owner| owner != hash);
-    let is_kept = annotations.get(RESOURCE_POLICY).is_some_and(|policy| policy == "keep");
+    let Some(owned) = read(cluster, id).await? else {
+        return Ok(());
+    };
+    let OwnedMeta {
+        uid,
+        labels,
+        annotations,
+    } = owned.metadata;
+    let is_foreign = labels
+        .get(OBJECT_SET_HASH)
+        .is_some_and(|owner| owner != hash);
+    let is_kept = annotations
+        .get(RESOURCE_POLICY)
+        .is_some_and(|policy| policy == "keep");
     if is_foreign || is_kept {
         tracing::info!(object = %id, is_foreign, is_kept, "an object stays");
         return Ok(());
     }
-    let options = DeleteOptions { propagation: Propagation::Background, uid };
+    let options = DeleteOptions {
+        propagation: Propagation::Background,
+        uid,
+    };
     match cluster.delete(&id.kind, &id.key, &options).await {
         Ok(_) => Ok(()),
         // Deleted and created again meanwhile: not the object that was ours.
         Err(error) if error.is_conflict() => Ok(()),
-        Err(error) => {
-            Err(Error::Delete { id: id.clone(), reason: reason(&error), class: error.class() })
-        }
+        Err(error) => Err(Error::Delete {
+            id: id.clone(),
+            reason: reason(&error),
+            class: error.class(),
+        }),
     }
 }
 
 /// Deletes objects in order, kind after kind.
 pub(crate) async fn delete_all(cluster: &Client, ids: &[Id], hash: &str) -> Result<(), Error> {
     for group in ids.chunk_by(|a, b| a.kind == b.kind) {
-        together(group.iter().map(|id| delete(cluster, id, hash).boxed()).collect()).await?;
+        together(
+            group
+                .iter()
+                .map(|id| delete(cluster, id, hash).boxed())
+                .collect(),
+        )
+        .await?;
     }
     Ok(())
 }
@@ -243,7 +339,11 @@ mod tests {
     }
 
     fn desired(id: Id) -> Desired {
-        Desired { id, keep: false, body: serde_json::value::to_raw_value(&1).unwrap() }
+        Desired {
+            id,
+            keep: false,
+            body: serde_json::value::to_raw_value(&1).unwrap(),
+        }
     }
 
     #[test]
@@ -262,7 +362,10 @@ mod tests {
             desired(id("ConfigMap", "v1", "new")),
         ];
         let names = |gone: Vec<Id>| gone.iter().map(ToString::to_string).collect::<Vec<_>>();
-        assert_eq!(names(stale(&recorded, &wanted)), ["Deployment n/goes", "ConfigMap n/goes"]);
+        assert_eq!(
+            names(stale(&recorded, &wanted)),
+            ["Deployment n/goes", "ConfigMap n/goes"]
+        );
         assert!(stale(&BTreeSet::new(), &wanted).is_empty());
     }
 }

@@ -17,12 +17,18 @@ const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 type Texts = BTreeMap<String, String>;
 
 fn failed(namespace: &str, error: &apiclient::Error) -> Error {
-    Error::Namespace { namespace: namespace.to_owned(), reason: reason(error), class: error.class() }
+    Error::Namespace {
+        namespace: namespace.to_owned(),
+        reason: reason(error),
+        class: error.class(),
+    }
 }
 
 /// The namespace, or `None`.
 pub(crate) async fn read(cluster: &Client, name: &str) -> Result<Option<Namespace>, Error> {
-    let found = cluster.get(&Kind::of::<Namespace>(), &ObjectKey::new("", name)).await;
+    let found = cluster
+        .get(&Kind::of::<Namespace>(), &ObjectKey::new("", name))
+        .await;
     found.map_err(|error| failed(name, &error))
 }
 
@@ -41,7 +47,15 @@ pub(crate) async fn ensure(cluster: &Client, name: &str, may_create: bool) -> Re
     let body = json!({ "apiVersion": "v1", "kind": "Namespace",
         "metadata": { "name": name, "labels": { "name": name } } });
     let key = ObjectKey::new("", name);
-    match cluster.create(&Kind::of::<Namespace>(), &key, &body, WriteOptions::default()).await {
+    match cluster
+        .create(
+            &Kind::of::<Namespace>(),
+            &key,
+            &body,
+            WriteOptions::default(),
+        )
+        .await
+    {
         Ok(_) => Ok(()),
         Err(error) if error.is_already_exists() => Ok(()),
         Err(error) => Err(failed(name, &error)),
@@ -57,14 +71,25 @@ pub(crate) async fn describe(
     if options.namespace_labels.is_empty() && options.namespace_annotations.is_empty() {
         return Ok(());
     }
-    let Some(found) = read(cluster, name).await? else { return Ok(()) };
+    let Some(found) = read(cluster, name).await? else {
+        return Ok(());
+    };
     let meta = found.metadata;
     let labels = meta.labels.unwrap_or_default();
     let annotations = meta.annotations.unwrap_or_default();
-    let Some(change) = change(&labels, &annotations, options) else { return Ok(()) };
+    let Some(change) = change(&labels, &annotations, options) else {
+        return Ok(());
+    };
     let key = ObjectKey::new("", name);
     let patched: Result<ObjectMeta, apiclient::Error> = cluster
-        .patch(&Kind::of::<Namespace>(), &key, None, Patch::Merge(&change), 0, WriteOptions::default())
+        .patch(
+            &Kind::of::<Namespace>(),
+            &key,
+            None,
+            Patch::Merge(&change),
+            0,
+            WriteOptions::default(),
+        )
         .await;
     patched.map(|_| ()).map_err(|error| failed(name, &error))
 }
@@ -85,7 +110,13 @@ fn change(labels: &Texts, annotations: &Texts, options: &BundleDeploymentOptions
         difference(labels, &wanted, is_ours, "labels", &mut metadata);
     }
     if !options.namespace_annotations.is_empty() {
-        difference(annotations, &options.namespace_annotations, |_| true, "annotations", &mut metadata);
+        difference(
+            annotations,
+            &options.namespace_annotations,
+            |_| true,
+            "annotations",
+            &mut metadata,
+        );
     }
     (!metadata.is_empty()).then(|| json!({ "metadata": metadata }))
 }
@@ -97,10 +128,16 @@ fn difference(
     name: &str,
     metadata: &mut Map<String, Value>,
 ) {
-    let set = wanted.iter().filter(|(key, value)| found.get(*key) != Some(value));
+    let set = wanted
+        .iter()
+        .filter(|(key, value)| found.get(*key) != Some(value));
     let set = set.map(|(key, value)| (key.clone(), value.as_str().into()));
-    let removed = found.keys().filter(|key| !wanted.contains_key(*key) && may_remove(key));
-    let changes: Map<String, Value> = set.chain(removed.map(|key| (key.clone(), Value::Null))).collect();
+    let removed = found
+        .keys()
+        .filter(|key| !wanted.contains_key(*key) && may_remove(key));
+    let changes: Map<String, Value> = set
+        .chain(removed.map(|key| (key.clone(), Value::Null)))
+        .collect();
     if !changes.is_empty() {
         metadata.insert(name.to_owned(), changes.into());
     }
@@ -111,13 +148,19 @@ mod tests {
     use super::*;
 
     fn texts(pairs: &[(&str, &str)]) -> Texts {
-        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+        pairs
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect()
     }
 
     #[test]
     fn labels_are_replaced_but_for_those_of_pod_security_and_the_server() {
         let options = BundleDeploymentOptions {
-            namespace_labels: texts(&[("team", "a"), ("pod-security.kubernetes.io/enforce", "privileged")]),
+            namespace_labels: texts(&[
+                ("team", "a"),
+                ("pod-security.kubernetes.io/enforce", "privileged"),
+            ]),
             ..BundleDeploymentOptions::default()
         };
         let found = texts(&[
@@ -146,6 +189,9 @@ mod tests {
             change(&found, &found, &options),
             Some(json!({"metadata": {"annotations": {"a": "1", "b": null}}}))
         );
-        assert_eq!(change(&found, &found, &BundleDeploymentOptions::default()), None);
+        assert_eq!(
+            change(&found, &found, &BundleDeploymentOptions::default()),
+            None
+        );
     }
 }

@@ -15,7 +15,10 @@ struct Whole(Value);
 
 impl Object for Whole {
     fn key(&self) -> ObjectKey {
-        ObjectKey::new(text(&self.0, "/metadata/namespace"), text(&self.0, "/metadata/name"))
+        ObjectKey::new(
+            text(&self.0, "/metadata/namespace"),
+            text(&self.0, "/metadata/name"),
+        )
     }
 
     fn resource_version(&self) -> &str {

@@ -16,18 +16,18 @@ use helm::release::{Info, Release, Status, StoredChart};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::error::{Error, in_store, in_values};
+use super::restore::{recorded, register, restore};
 use super::{policy, uninstall};
 use crate::agent::Agent;
-use crate::failure::{Class, is_permanent};
 use crate::kinds::{Kinds, Served};
-use crate::monitor::{self, tally};
+use crate::monitor::tally;
 use crate::object::Entry;
 use crate::release::plan::{Next, applied_before, newest, next, to_forget, to_supersede};
 use crate::release::{self, Record, release_id, store};
 use crate::render::lookup::Lookup;
 use crate::render::ownership::Ownership;
 use crate::render::{self, Input, Rendered};
-use crate::shared::Panicked;
 use crate::source::{self, Built, Recipe, values};
 use crate::world::{Applied, Known};
 use crate::{apply, kinds};
@@ -35,128 +35,6 @@ use crate::{apply, kinds};
 /// How often, and after which pause, kinds are looked up again that the cluster does not know.
 const KIND_RETRIES: u32 = 3;
 const KIND_PAUSE: Duration = Duration::from_secs(1);
-
-/// A deployment failed.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
-    /// The values are not known.
-    #[error(transparent)]
-    Values(values::Error),
-    /// There is no chart.
-    #[error(transparent)]
-    Source(source::Error),
-    /// The namespace is not allowed.
-    #[error("{0}")]
-    Policy(String),
-    /// The kinds of the cluster were not read.
-    #[error("read the kinds of the cluster")]
-    Kinds { source: apiclient::Error },
-    /// The version of the cluster is none.
-    #[error("read the version of the cluster")]
-    Version { source: helm::VersionError },
-    /// There are no objects.
-    #[error(transparent)]
-    Render(Box<render::Error>),
-    /// A defect.
-    #[error("render the chart")]
-    Panicked { source: Panicked },
-    /// A release record was not read or written.
-    #[error(transparent)]
-    Store(store::Error),
-    /// The cluster did not take something.
-    #[error(transparent)]
-    Apply(apply::Error),
-    /// Objects are not ready in time.
-    #[error("timed out waiting for the condition: {not_ready} objects are not ready after {seconds} s{first}")]
-    NotReady { not_ready: usize, seconds: u64, first: String },
-    /// An interrupted uninstall was not finished.
-    #[error(transparent)]
-    Uninstall(Box<uninstall::Error>),
-}
-
-impl Error {
-    /// How to treat this failure; `text` is its whole text.
-    pub(super) fn failure(&self, text: &str) -> Class {
-        if is_permanent(text) {
-            return Class::Permanent;
-        }
-        let of_request = |class: apiclient::Class| match class {
-            apiclient::Class::Permanent => Class::Stubborn,
-            _ => Class::Transient,
-        };
-        match self {
-            Self::Render(error) => match **error {
-                // Another bundle may bring the kind along.
-                render::Error::UnknownKinds { .. } => Class::Transient,
-                _ => Class::Stubborn,
-            },
-            Self::Source(error) if error.is_transient() => Class::Transient,
-            Self::Source(_) | Self::Version { .. } | Self::Policy(_) => Class::Stubborn,
-            Self::Apply(error) => error.class().map_or(Class::Transient, of_request),
-            Self::Store(error) => {
-                error.request().map_or(Class::Stubborn, |request| of_request(request.class()))
-            }
-            Self::Values(_)
-            | Self::Kinds { .. }
-            | Self::Panicked { .. }
-            | Self::NotReady { .. }
-            | Self::Uninstall(_) => Class::Transient,
-        }
-    }
-}
-
-/// Reads what a revision put on the cluster; `false` when the revision does not exist.
-pub(super) async fn restore(
-    agent: &Arc<Agent>,
-    known: &Known,
-    release: &ObjectKey,
-    revision: u32,
-) -> Result<bool, Error> {
-    let served = agent.kinds.fresh(&agent.cluster).await.map_err(|source| Error::Kinds { source })?;
-    let kinds = Kinds::new(served);
-    let Some(inventory) = recorded(agent, release, revision, &kinds).await? else {
-        return Ok(false);
-    };
-    register(agent, known, release_id(release, revision), inventory.into_iter().collect());
-    Ok(true)
-}
-
-/// The inventory of a recorded revision.
-async fn recorded(
-    agent: &Agent,
-    release: &ObjectKey,
-    revision: u32,
-    kinds: &Kinds,
-) -> Result<Option<BTreeSet<Entry>>, Error> {
-    let loaded = store::load(&agent.cluster, &agent.shared, release, revision).await;
-    let Some(record) = loaded.map_err(Error::Store)? else { return Ok(None) };
-    let kinds = kinds.clone();
-    let parsed = agent.shared.compute(move || {
-        render::inventory(&record.manifest, &record.namespace, &kinds)
-    });
-    let parsed = parsed.await.map_err(|source| Error::Panicked { source })?;
-    let entries = parsed.map_err(|error| Error::Render(Box::new(error)))?;
-    Ok(Some(entries.into_iter().collect()))
-}
-
-/// Remembers what is on the cluster and has it watched.
-fn register(agent: &Arc<Agent>, known: &Known, release: String, mut inventory: Vec<Entry>) {
-    inventory.sort_unstable();
-    inventory.dedup();
-    let hash = Ownership::of(known.name(), &agent.options.agent_scope).hash;
-    let applied = Arc::new(Applied {
-        deployment_id: known.object.spec.deployment_id.clone(),
-        release,
-        inventory,
-        hash: hash.clone(),
-        at: Instant::now(),
-    });
-    agent.world(|world| {
-        world.owners.insert(hash, known.name().to_owned());
-        world.tracks.entry(known.name().to_owned()).or_default().applied = Some(applied);
-    });
-    monitor::sync(agent);
-}
 
 /// One deployment on its way.
 struct Run<'a> {
@@ -177,12 +55,16 @@ pub(super) async fn deploy(
     check_policy(agent, known, &release.namespace).await?;
     let values = hub_values(agent, known).await?;
     let _room = agent.shared.deployment().await;
-    let mut history = store::history(&agent.cluster, &release).await.map_err(Error::Store)?;
+    let mut history = store::history(&agent.cluster, &release)
+        .await
+        .map_err(in_store)?;
     let mut step = next(&history, &known.object.spec.deployment_id);
     if step == Next::Uninstall {
         let uninstalled = uninstall::release(agent, &release, known.name()).await;
         uninstalled.map_err(|error| Error::Uninstall(Box::new(error)))?;
-        history = store::history(&agent.cluster, &release).await.map_err(Error::Store)?;
+        history = store::history(&agent.cluster, &release)
+            .await
+            .map_err(in_store)?;
         step = next(&history, &known.object.spec.deployment_id);
     }
     let revision = match step {
@@ -191,7 +73,15 @@ pub(super) async fn deploy(
         Next::Uninstall => 1,
     };
     note_renamed(agent, known, &release);
-    Run { agent, known, release, revision, history }.deploy(values, before).await
+    Run {
+        agent,
+        known,
+        release,
+        revision,
+        history,
+    }
+    .deploy(values, before)
+    .await
 }
 
 /// A release of another name or namespace goes once the new one is there.
@@ -199,7 +89,11 @@ fn note_renamed(agent: &Agent, known: &Known, release: &ObjectKey) {
     let old = release::parse_release_id(&known.object.status.release);
     if let Some((old, _)) = old.filter(|(old, _)| old != release) {
         agent.world(|world| {
-            world.stale.entry(known.name().to_owned()).or_default().insert(old);
+            world
+                .stale
+                .entry(known.name().to_owned())
+                .or_default()
+                .insert(old);
         });
     }
 }
@@ -208,7 +102,9 @@ async fn check_policy(agent: &Agent, known: &Known, namespace: &str) -> Result<(
     let Some(selector) = &known.object.spec.options.allowed_target_namespace_selector else {
         return Ok(());
     };
-    let found = apply::namespace::read(&agent.cluster, namespace).await.map_err(Error::Apply)?;
+    let found = apply::namespace::read(&agent.cluster, namespace)
+        .await
+        .map_err(Error::Apply)?;
     let labels = found.map(|found| found.metadata.labels.unwrap_or_default());
     match policy::violation(namespace, labels.as_ref(), selector) {
         None => Ok(()),
@@ -222,7 +118,9 @@ async fn hub_values(agent: &Agent, known: &Known) -> Result<Values, Error> {
         return Ok(helm_options(known).values.unwrap_or_default());
     }
     let key = ObjectKey::new(agent.options.deployment_namespace.clone(), known.name());
-    values::from_hub(&agent.hub, &key, &spec.values_hash).await.map_err(Error::Values)
+    values::from_hub(&agent.hub, &key, &spec.values_hash)
+        .await
+        .map_err(in_values)
 }
 
 fn helm_options(known: &Known) -> HelmOptions {
@@ -234,9 +132,12 @@ impl Run<'_> {
         let (agent, options) = (self.agent, &self.known.object.spec.options);
         let helm = helm_options(self.known);
         let recipe = Recipe::of(&self.known.object);
-        let built = source::load(&agent.hub, &agent.shared, recipe).await.map_err(Error::Source)?;
-        let values = values::with_references(&agent.cluster, values, &helm, &self.release.namespace);
-        let values = values.await.map_err(Error::Values)?;
+        let built = source::load(&agent.hub, &agent.shared, recipe)
+            .await
+            .map_err(Error::Source)?;
+        let values =
+            values::with_references(&agent.cluster, values, &helm, &self.release.namespace);
+        let values = values.await.map_err(in_values)?;
         let (rendered, kinds) = self.render(&built, &values).await?;
         let recorded = self.recorded_before(before.as_deref(), &kinds).await?;
 
@@ -246,7 +147,8 @@ impl Run<'_> {
             agent.kinds.expire();
         }
         let may_create = options.create_namespace.unwrap_or(true);
-        let namespace = apply::namespace::ensure(cluster, &self.release.namespace, may_create).await;
+        let namespace =
+            apply::namespace::ensure(cluster, &self.release.namespace, may_create).await;
         namespace.map_err(Error::Apply)?;
         if self.revision == 1 && !helm.take_ownership {
             let foreign = apply::check_foreign(cluster, &rendered.objects, &self.release).await;
@@ -268,7 +170,11 @@ impl Run<'_> {
     }
 
     /// Renders; kinds that the cluster does not know yet are looked up again a few times.
-    async fn render(&self, built: &Arc<Built>, values: &Values) -> Result<(Rendered, Kinds), Error> {
+    async fn render(
+        &self,
+        built: &Arc<Built>,
+        values: &Values,
+    ) -> Result<(Rendered, Kinds), Error> {
         let mut tries = 0;
         loop {
             let served = self.agent.kinds.fresh(&self.agent.cluster).await;
@@ -312,7 +218,11 @@ impl Run<'_> {
             let host = helm::Host::new(Timestamp::now(), random).with_lookup(Box::new(lookup));
             render::render(input, host)
         };
-        self.agent.shared.compute(work).await.map_err(|source| Error::Panicked { source })
+        self.agent
+            .shared
+            .compute(work)
+            .await
+            .map_err(|source| Error::Panicked { source })
     }
 
     fn render_options(
@@ -320,8 +230,8 @@ impl Run<'_> {
         values: &Values,
         served: &kinds::Served,
     ) -> Result<helm::RenderOptions, Error> {
-        let kube_version =
-            helm::KubeVersion::parse(&served.version).map_err(|source| Error::Version { source })?;
+        let kube_version = helm::KubeVersion::parse(&served.version)
+            .map_err(|source| Error::Version { source })?;
         let values = serde_json::Value::Object(values.clone());
         Ok(helm::RenderOptions {
             release_name: self.release.name.clone(),
@@ -347,12 +257,11 @@ impl Run<'_> {
         let mut entries = BTreeSet::new();
         for revision in applied_before(&self.history, self.revision + 1) {
             let id = release_id(&self.release, revision);
-            match before.filter(|before| before.release == id) {
-                Some(before) => entries.extend(before.inventory.iter().cloned()),
-                None => {
-                    let found = recorded(self.agent, &self.release, revision, kinds).await?;
-                    entries.extend(found.unwrap_or_default());
-                }
+            if let Some(before) = before.filter(|before| before.release == id) {
+                entries.extend(before.inventory.iter().cloned());
+            } else {
+                let found = recorded(self.agent, &self.release, revision, kinds).await?;
+                entries.extend(found.unwrap_or_default());
             }
         }
         Ok(entries)
@@ -365,18 +274,28 @@ impl Run<'_> {
         let recipe = Recipe::of(&self.known.object);
         let annotations = [
             (release::BUNDLE_ID, self.known.name().to_owned()),
-            (release::AGENT_NAMESPACE, self.agent.options.agent_namespace.clone()),
+            (
+                release::AGENT_NAMESPACE,
+                self.agent.options.agent_namespace.clone(),
+            ),
             (release::SERVICE_ACCOUNT, options.service_account.clone()),
             (release::KEEP_RESOURCES, options.keep_resources.to_string()),
         ];
-        let annotations = annotations.into_iter().map(|(key, value)| (key.to_owned(), value));
+        let annotations = annotations
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value));
         metadata.annotations.extend(annotations);
         if !recipe.commit.is_empty() {
-            metadata.annotations.insert(release::COMMIT.to_owned(), recipe.commit);
+            metadata
+                .annotations
+                .insert(release::COMMIT.to_owned(), recipe.commit);
         }
         let now = Some(Timestamp::now().to_string());
-        let status =
-            if self.revision == 1 { Status::PendingInstall } else { Status::PendingUpgrade };
+        let status = if self.revision == 1 {
+            Status::PendingInstall
+        } else {
+            Status::PendingUpgrade
+        };
         Release {
             name: self.release.name.clone(),
             namespace: self.release.namespace.clone(),
@@ -393,12 +312,20 @@ impl Run<'_> {
             // record that holds a large chart again and again fills etcd.
             chart: Some(StoredChart {
                 metadata,
-                values: rendered.chart_values.as_object().cloned().unwrap_or_default(),
+                values: rendered
+                    .chart_values
+                    .as_object()
+                    .cloned()
+                    .unwrap_or_default(),
                 ..StoredChart::default()
             }),
             config: values.clone(),
             manifest: rendered.manifest.clone(),
-            hooks: rendered.hooks.iter().map(|hook| hook.record.clone()).collect(),
+            hooks: rendered
+                .hooks
+                .iter()
+                .map(|hook| hook.record.clone())
+                .collect(),
             apply_method: "ssa".to_owned(),
             ..Release::default()
         }
@@ -407,11 +334,19 @@ impl Run<'_> {
     async fn write(&self, record: Release, is_new: bool) -> Result<Release, Error> {
         let annotations = BTreeMap::from([
             (release::BUNDLE_ID.to_owned(), self.known.name().to_owned()),
-            (release::AGENT_NAMESPACE.to_owned(), self.agent.options.agent_namespace.clone()),
-            (release::DEPLOYMENT_ID.to_owned(), self.known.object.spec.deployment_id.clone()),
+            (
+                release::AGENT_NAMESPACE.to_owned(),
+                self.agent.options.agent_namespace.clone(),
+            ),
+            (
+                release::DEPLOYMENT_ID.to_owned(),
+                self.known.object.spec.deployment_id.clone(),
+            ),
         ]);
         let (cluster, shared) = (&self.agent.cluster, &self.agent.shared);
-        store::write(cluster, shared, record, annotations, is_new).await.map_err(Error::Store)
+        store::write(cluster, shared, record, annotations, is_new)
+            .await
+            .map_err(in_store)
     }
 
     /// Hooks, objects, what is no longer wanted, hooks.
@@ -429,26 +364,42 @@ impl Run<'_> {
         } else {
             (HookEvent::PreUpgrade, HookEvent::PostUpgrade)
         };
-        apply::hooks::run(cluster, &rendered.hooks, pre, timeout).await.map_err(Error::Apply)?;
+        apply::hooks::run(cluster, &rendered.hooks, pre, timeout)
+            .await
+            .map_err(Error::Apply)?;
         let drift = options.correct_drift.as_ref();
-        let force =
-            helm.force || helm.take_ownership || drift.is_some_and(|drift| drift.force);
+        let force = helm.force || helm.take_ownership || drift.is_some_and(|drift| drift.force);
         let applied = apply::apply_all(cluster, &rendered.objects, force).await;
-        let has_definitions =
-            rendered.objects.iter().any(|desired| apply::definitions::is_kind(&desired.id.kind));
+        let has_definitions = rendered
+            .objects
+            .iter()
+            .any(|desired| apply::definitions::is_kind(&desired.id.kind));
         if has_definitions {
             self.agent.kinds.expire();
         }
         applied.map_err(Error::Apply)?;
         let hash = Ownership::of(self.known.name(), &self.agent.options.agent_scope).hash;
         let stale = apply::stale(recorded, &rendered.objects);
-        apply::delete_all(cluster, &stale, &hash).await.map_err(Error::Apply)?;
-        let inventory = rendered.objects.iter().map(crate::object::Desired::entry).collect();
-        register(self.agent, self.known, release_id(&self.release, self.revision), inventory);
+        apply::delete_all(cluster, &stale, &hash)
+            .await
+            .map_err(Error::Apply)?;
+        let inventory = rendered
+            .objects
+            .iter()
+            .map(crate::object::Desired::entry)
+            .collect();
+        register(
+            self.agent,
+            self.known,
+            release_id(&self.release, self.revision),
+            inventory,
+        );
         if helm.timeout_seconds > 0 {
             self.wait(timeout, helm.wait_for_jobs).await?;
         }
-        apply::hooks::run(cluster, &rendered.hooks, post, timeout).await.map_err(Error::Apply)?;
+        apply::hooks::run(cluster, &rendered.hooks, post, timeout)
+            .await
+            .map_err(Error::Apply)?;
         let described = apply::namespace::describe(cluster, &self.release.namespace, options).await;
         described.map_err(Error::Apply)
     }
@@ -478,7 +429,8 @@ impl Run<'_> {
             if Instant::now() >= deadline {
                 let tally = tally.unwrap_or_default();
                 let first = tally.non_ready.first().map(api::state::describe_non_ready);
-                let first = first.or_else(|| tally.missing.first().map(api::state::describe_modified));
+                let first =
+                    first.or_else(|| tally.missing.first().map(api::state::describe_modified));
                 return Err(Error::NotReady {
                     not_ready: tally.non_ready.len() + tally.missing.len(),
                     seconds: timeout.as_secs(),
@@ -490,8 +442,13 @@ impl Run<'_> {
 
     /// The record says that everything is there; older ones say that they are history.
     async fn finish(&self, record: Release) -> Result<(), Error> {
-        let what = if self.revision == 1 { "Install complete" } else { "Upgrade complete" };
-        self.write(with_status(record, Status::Deployed, what), false).await?;
+        let what = if self.revision == 1 {
+            "Install complete"
+        } else {
+            "Upgrade complete"
+        };
+        self.write(with_status(record, Status::Deployed, what), false)
+            .await?;
         let (cluster, shared) = (&self.agent.cluster, &self.agent.shared);
         let max = usize::try_from(helm_options(self.known).max_history).unwrap_or_default();
         let max = if max == 0 { release::HISTORY_MAX } else { max };
@@ -501,14 +458,26 @@ impl Run<'_> {
                 continue;
             }
             let loaded = store::load(cluster, shared, &self.release, revision).await;
-            let Some(old) = loaded.map_err(Error::Store)? else { continue };
-            let known = self.history.iter().find(|record| record.revision == revision);
+            let Some(old) = loaded.map_err(in_store)? else {
+                continue;
+            };
+            let known = self
+                .history
+                .iter()
+                .find(|record| record.revision == revision);
             let annotations = known.map(Record::annotations).unwrap_or_default();
-            let old = Release { info: Info { status, ..old.info }, ..old };
-            store::write(cluster, shared, old, annotations, false).await.map_err(Error::Store)?;
+            let old = Release {
+                info: Info { status, ..old.info },
+                ..old
+            };
+            store::write(cluster, shared, old, annotations, false)
+                .await
+                .map_err(in_store)?;
         }
         for revision in forgotten {
-            store::delete(cluster, &self.release, revision).await.map_err(Error::Store)?;
+            store::delete(cluster, &self.release, revision)
+                .await
+                .map_err(in_store)?;
         }
         debug_assert!(newest(&self.history).is_none_or(|newest| newest.revision <= self.revision));
         Ok(())
@@ -517,5 +486,12 @@ impl Run<'_> {
 
 fn with_status(record: Release, status: Status, description: &str) -> Release {
     let description = description.to_owned();
-    Release { info: Info { status, description, ..record.info }, ..record }
+    Release {
+        info: Info {
+            status,
+            description,
+            ..record.info
+        },
+        ..record
+    }
 }

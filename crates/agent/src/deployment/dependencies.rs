@@ -13,7 +13,9 @@ use api::v1alpha1::{BundleDeployment, BundleRef, LabelSelector};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Unmet {
     /// Nothing matches; it may appear.
-    #[error("list bundledeployments: no bundles matching labels {selector} in namespace {namespace}")]
+    #[error(
+        "list bundledeployments: no bundles matching labels {selector} in namespace {namespace}"
+    )]
     NoMatch { selector: String, namespace: String },
     /// A selector is malformed.
     #[error("dependsOn: {reason}")]
@@ -28,27 +30,47 @@ pub(super) fn check<'a>(
     deployment: &BundleDeployment,
     all: impl Iterator<Item = &'a BundleDeployment>,
 ) -> Result<(), Unmet> {
-    let wanted: Vec<&BundleRef> =
-        deployment.spec.depends_on.iter().filter(|wanted| is_set(wanted)).collect();
+    let wanted: Vec<&BundleRef> = deployment
+        .spec
+        .depends_on
+        .iter()
+        .filter(|wanted| is_set(wanted))
+        .collect();
     if wanted.is_empty() {
         return Ok(());
     }
     let empty = BTreeMap::new();
-    let namespace = labels(deployment, &empty).get(BUNDLE_NAMESPACE).cloned().unwrap_or_default();
+    let namespace = labels(deployment, &empty)
+        .get(BUNDLE_NAMESPACE)
+        .cloned()
+        .unwrap_or_default();
     let all: Vec<&BundleDeployment> = all.collect();
     let mut names = Vec::new();
     for wanted in wanted {
         let selector = selector(wanted, &namespace);
-        selector.validate().map_err(|error| Unmet::Selector { reason: error.to_string() })?;
-        let matching: Vec<&&BundleDeployment> =
-            all.iter().filter(|other| selector.matches(labels(other, &empty))).collect();
+        selector.validate().map_err(|error| Unmet::Selector {
+            reason: error.to_string(),
+        })?;
+        let matching: Vec<&&BundleDeployment> = all
+            .iter()
+            .filter(|other| selector.matches(labels(other, &empty)))
+            .collect();
         if matching.is_empty() {
-            return Err(Unmet::NoMatch { selector: text(&selector), namespace });
+            return Err(Unmet::NoMatch {
+                selector: text(&selector),
+                namespace,
+            });
         }
-        let not_there = matching.into_iter().filter(|other| !is_accepted(wanted, State::of(other)));
+        let not_there = matching
+            .into_iter()
+            .filter(|other| !is_accepted(wanted, State::of(other)));
         names.extend(not_there.filter_map(|other| other.metadata.name.clone()));
     }
-    if names.is_empty() { Ok(()) } else { Err(Unmet::NotReady { names }) }
+    if names.is_empty() {
+        Ok(())
+    } else {
+        Err(Unmet::NotReady { names })
+    }
 }
 
 fn is_set(wanted: &BundleRef) -> bool {
@@ -65,21 +87,31 @@ fn labels<'a>(
 fn selector(wanted: &BundleRef, namespace: &str) -> LabelSelector {
     let mut selector = wanted.selector.clone().unwrap_or_default();
     if !wanted.name.is_empty() {
-        selector.match_labels.insert(BUNDLE_NAME.to_owned(), wanted.name.clone());
-        selector.match_labels.insert(BUNDLE_NAMESPACE.to_owned(), namespace.to_owned());
+        selector
+            .match_labels
+            .insert(BUNDLE_NAME.to_owned(), wanted.name.clone());
+        selector
+            .match_labels
+            .insert(BUNDLE_NAMESPACE.to_owned(), namespace.to_owned());
     }
     selector
 }
 
 /// The selector as `kubectl` takes it.
 fn text(selector: &LabelSelector) -> String {
-    let equal = selector.match_labels.iter().map(|(key, value)| format!("{key}={value}"));
-    let others = selector.match_expressions.iter().map(|it| match it.operator.as_str() {
-        "In" => format!("{} in ({})", it.key, it.values.join(",")),
-        "NotIn" => format!("{} notin ({})", it.key, it.values.join(",")),
-        "DoesNotExist" => format!("!{}", it.key),
-        _ => it.key.clone(),
-    });
+    let equal = selector
+        .match_labels
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"));
+    let others = selector
+        .match_expressions
+        .iter()
+        .map(|it| match it.operator.as_str() {
+            "In" => format!("{} in ({})", it.key, it.values.join(",")),
+            "NotIn" => format!("{} notin ({})", it.key, it.values.join(",")),
+            "DoesNotExist" => format!("!{}", it.key),
+            _ => it.key.clone(),
+        });
     equal.chain(others).collect::<Vec<_>>().join(",")
 }
 
@@ -87,7 +119,10 @@ fn is_accepted(wanted: &BundleRef, state: State) -> bool {
     if wanted.accepted_states.is_empty() {
         return state == State::Ready;
     }
-    wanted.accepted_states.iter().any(|accepted| accepted == state.as_str())
+    wanted
+        .accepted_states
+        .iter()
+        .any(|accepted| accepted == state.as_str())
 }
 
 #[cfg(test)]
@@ -96,6 +131,10 @@ mod tests {
 
     use super::*;
 
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "literals read best as arguments"
+    )]
     fn deployment(name: &str, ready: bool, depends_on: Value) -> BundleDeployment {
         serde_json::from_value(json!({
             "metadata": {"name": name, "labels": {BUNDLE_NAME: name, BUNDLE_NAMESPACE: "fleet-default", "tier": name}},
@@ -106,7 +145,10 @@ mod tests {
     }
 
     fn checked(depends_on: Value) -> Result<(), String> {
-        let all = [deployment("db", true, json!([])), deployment("cache", false, json!([]))];
+        let all = [
+            deployment("db", true, json!([])),
+            deployment("cache", false, json!([])),
+        ];
         check(&deployment("web", true, depends_on), all.iter()).map_err(|unmet| unmet.to_string())
     }
 
@@ -116,14 +158,31 @@ mod tests {
             (json!([]), Ok(())),
             (json!([{}]), Ok(())),
             (json!([{"name": "db"}]), Ok(())),
-            (json!([{"name": "cache", "acceptedStates": ["NotReady", "Modified"]}]), Ok(())),
-            (json!([{"selector": {"matchLabels": {"tier": "db"}}}]), Ok(())),
-            (json!([{"name": "cache"}]), Err("dependent bundle(s) are not ready: [cache]")),
-            (json!([{"selector": {}}]), Err("dependent bundle(s) are not ready: [cache]")),
-            (json!([{"name": "db", "acceptedStates": ["Pending"]}]), Err("dependent bundle(s) are not ready: [db]")),
+            (
+                json!([{"name": "cache", "acceptedStates": ["NotReady", "Modified"]}]),
+                Ok(()),
+            ),
+            (
+                json!([{"selector": {"matchLabels": {"tier": "db"}}}]),
+                Ok(()),
+            ),
+            (
+                json!([{"name": "cache"}]),
+                Err("dependent bundle(s) are not ready: [cache]"),
+            ),
+            (
+                json!([{"selector": {}}]),
+                Err("dependent bundle(s) are not ready: [cache]"),
+            ),
+            (
+                json!([{"name": "db", "acceptedStates": ["Pending"]}]),
+                Err("dependent bundle(s) are not ready: [db]"),
+            ),
             (
                 json!([{"name": "gone"}]),
-                Err("list bundledeployments: no bundles matching labels fleet.cattle.io/bundle-name=gone,fleet.cattle.io/bundle-namespace=fleet-default in namespace fleet-default"),
+                Err(
+                    "list bundledeployments: no bundles matching labels fleet.cattle.io/bundle-name=gone,fleet.cattle.io/bundle-namespace=fleet-default in namespace fleet-default",
+                ),
             ),
             (
                 json!([{"selector": {"matchExpressions": [{"key": "tier", "operator": "Sometimes"}]}}]),
@@ -131,7 +190,11 @@ mod tests {
             ),
         ];
         for (depends_on, expected) in cases {
-            assert_eq!(checked(depends_on.clone()), expected.map_err(str::to_owned), "{depends_on}");
+            assert_eq!(
+                checked(depends_on.clone()),
+                expected.map_err(str::to_owned),
+                "{depends_on}"
+            );
         }
     }
 }

@@ -54,9 +54,15 @@ fn sweep(agent: &Agent, records: &[Record]) {
 fn orphans(records: &[Record], world: &World) -> BTreeMap<String, BTreeSet<ObjectKey>> {
     let mut orphans: BTreeMap<String, BTreeSet<ObjectKey>> = BTreeMap::new();
     for record in records {
-        let wanted = world.deployments.get(&record.bundle_id).map(|known| release_of(&known.object));
+        let wanted = world
+            .deployments
+            .get(&record.bundle_id)
+            .map(|known| release_of(&known.object));
         if wanted.as_ref() != Some(&record.release) {
-            orphans.entry(record.bundle_id.clone()).or_default().insert(record.release.clone());
+            orphans
+                .entry(record.bundle_id.clone())
+                .or_default()
+                .insert(record.release.clone());
         }
     }
     orphans
@@ -70,7 +76,10 @@ async fn records(
 ) -> Result<Vec<Record>, String> {
     let mut all = Vec::new();
     let each = |secret: SecretMeta| all.extend(Record::of(secret));
-    let listed = agent.cluster.list(&Kind::of::<Secret>(), &store::all_records(), each).await;
+    let listed = agent
+        .cluster
+        .list(&Kind::of::<Secret>(), &store::all_records(), each)
+        .await;
     listed.map_err(|error| crate::failure::chain(&error))?;
     let mut ours = Vec::new();
     let mut unsigned: BTreeMap<ObjectKey, Record> = BTreeMap::new();
@@ -78,7 +87,9 @@ async fn records(
         if record.agent_namespace == agent.options.agent_namespace {
             ours.push(record);
         } else if record.agent_namespace.is_empty() && !strangers.contains(&record.release) {
-            let newest = unsigned.entry(record.release.clone()).or_insert_with(|| record.clone());
+            let newest = unsigned
+                .entry(record.release.clone())
+                .or_insert_with(|| record.clone());
             if newest.revision < record.revision {
                 *newest = record;
             }
@@ -91,7 +102,9 @@ async fn records(
             Err(error) if error.request().is_none() => None,
             Err(error) => return Err(crate::failure::chain(&error)),
         };
-        let annotations = chart.map(|chart| chart.metadata.annotations).unwrap_or_default();
+        let annotations = chart
+            .map(|chart| chart.metadata.annotations)
+            .unwrap_or_default();
         let of = |key: &str| annotations.get(key).cloned().unwrap_or_default();
         if of(release::AGENT_NAMESPACE) == agent.options.agent_namespace {
             record.bundle_id = of(release::BUNDLE_ID);
@@ -122,13 +135,23 @@ mod tests {
             agent_namespace: "sys".to_owned(),
             deployment_id: String::new(),
         };
-        let object = json!({"metadata": {"name": "web"}, "spec": {"options": {"defaultNamespace": "new"}}});
+        let object =
+            json!({"metadata": {"name": "web"}, "spec": {"options": {"defaultNamespace": "new"}}});
         let known: Known = serde_json::from_value(object).unwrap();
         let mut world = World::default();
         world.deployments.insert("web".to_owned(), Arc::new(known));
-        let records = [record("web", "new"), record("web", "old"), record("gone", "x"), record("gone2", "x")];
+        let records = [
+            record("web", "new"),
+            record("web", "old"),
+            record("gone", "x"),
+            record("gone2", "x"),
+        ];
         let found = orphans(&records, &world);
-        let of = |bundle: &str| found.get(bundle).map(|it| it.iter().map(ToString::to_string).collect::<Vec<_>>());
+        let of = |bundle: &str| {
+            found
+                .get(bundle)
+                .map(|it| it.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
         assert_eq!(of("web"), Some(vec!["old/web".to_owned()]));
         assert_eq!(of("gone"), Some(vec!["x/gone".to_owned()]));
         assert_eq!(of("gone2"), Some(vec!["x/gone2".to_owned()]));

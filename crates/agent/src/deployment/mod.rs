@@ -10,9 +10,11 @@
 
 mod act;
 mod dependencies;
+mod error;
 pub(crate) mod garbage;
 mod plan;
 mod policy;
+mod restore;
 mod uninstall;
 
 use std::sync::Arc;
@@ -39,7 +41,10 @@ pub(crate) enum Outcome {
     /// It is not; tried again.
     Failed { message: String },
     /// It is not, and trying again does not help: counts as applied.
-    GivenUp { deployment_id: String, message: String },
+    GivenUp {
+        deployment_id: String,
+        message: String,
+    },
 }
 
 /// One run for the BundleDeployment `name`.
@@ -55,7 +60,9 @@ pub(crate) async fn reconcile(agent: Arc<Agent>, name: String) -> Next {
         }
         Some((known, step))
     });
-    let Some((known, step)) = observed else { return vanished(&agent, &name).await };
+    let Some((known, step)) = observed else {
+        return vanished(&agent, &name).await;
+    };
     match step {
         Step::Pause => {
             agent.track(&name, |track| track.outcome = None);
@@ -76,7 +83,7 @@ pub(crate) async fn reconcile(agent: Arc<Agent>, name: String) -> Next {
             tidy(&agent, &name).await
         }
         Step::Restore { release, revision } => {
-            match act::restore(&agent, &known, &release, revision).await {
+            match restore::restore(&agent, &known, &release, revision).await {
                 Ok(true) => {
                     end(&agent, &name, Outcome::Deployed);
                     tidy(&agent, &name).await
@@ -115,7 +122,7 @@ fn end(agent: &Agent, name: &str, outcome: Outcome) {
     agent.reports.add_after(name.to_owned(), monitor::SETTLE);
 }
 
-fn failed(agent: &Agent, name: &str, known: &Known, error: &act::Error) -> Next {
+fn failed(agent: &Agent, name: &str, known: &Known, error: &error::Error) -> Next {
     let cluster = &agent.options.cluster;
     let text = chain(error);
     let class = error.failure(&text);
@@ -123,7 +130,10 @@ fn failed(agent: &Agent, name: &str, known: &Known, error: &act::Error) -> Next 
     let message = format!("cluster {cluster}: {text}");
     let deployment_id = known.object.spec.deployment_id.clone();
     let outcome = match class {
-        Class::Permanent => Outcome::GivenUp { deployment_id, message },
+        Class::Permanent => Outcome::GivenUp {
+            deployment_id,
+            message,
+        },
         Class::Transient | Class::Stubborn => Outcome::Failed { message },
     };
     end(agent, name, outcome);
@@ -156,7 +166,9 @@ async fn vanished(agent: &Arc<Agent>, name: &str) -> Next {
 
 /// Removes releases that the deployment had under another name, now that it has its new one.
 async fn tidy(agent: &Arc<Agent>, name: &str) -> Next {
-    let stale = agent.world(|world| world.stale.get(name).cloned()).unwrap_or_default();
+    let stale = agent
+        .world(|world| world.stale.get(name).cloned())
+        .unwrap_or_default();
     for release in stale {
         if let Err(error) = uninstall::release(agent, &release, name).await {
             let error = chain(&error);

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use api::v1alpha1::BundleDeploymentSpec;
 use apiclient::ObjectKey;
 
-use super::dependencies::{self, Unmet};
 use super::Outcome;
+use super::dependencies::{self, Unmet};
 use crate::release::parse_release_id;
 use crate::world::{Known, Track};
 
@@ -48,7 +48,9 @@ pub(super) fn plan<'a>(
         return Step::Monitor;
     }
     match track.and_then(|track| track.outcome.as_ref()) {
-        Some(Outcome::GivenUp { deployment_id, .. }) if deployment_id == id => return Step::Nothing,
+        Some(Outcome::GivenUp { deployment_id, .. }) if deployment_id == id => {
+            return Step::Nothing;
+        }
         None if status.applied_deployment_id == *id => {
             if status.release.is_empty() {
                 return Step::Nothing;
@@ -62,7 +64,9 @@ pub(super) fn plan<'a>(
     match dependencies::check(&known.object, all.map(|known| &known.object)) {
         Ok(()) => Step::Deploy,
         Err(unmet @ (Unmet::NotReady { .. } | Unmet::NoMatch { .. } | Unmet::Selector { .. })) => {
-            Step::Wait { message: unmet.to_string() }
+            Step::Wait {
+                message: unmet.to_string(),
+            }
         }
     }
 }
@@ -73,13 +77,23 @@ fn refusal(spec: &BundleDeploymentSpec) -> Option<String> {
     let options = &spec.options;
     let helm = options.helm.as_ref();
     let asked = [
-        (spec.helm_chart_options.is_some(), "charts of a HelmOp, which the agent downloads"),
+        (
+            spec.helm_chart_options.is_some(),
+            "charts of a HelmOp, which the agent downloads",
+        ),
         (spec.oci_contents, "contents in an OCI registry"),
         (!options.service_account.is_empty(), "serviceAccount"),
-        (!options.downstream_resources.is_empty(), "downstreamResources"),
+        (
+            !options.downstream_resources.is_empty(),
+            "downstreamResources",
+        ),
         (helm.is_some_and(|helm| helm.atomic), "helm.atomic"),
     ];
-    let names: Vec<&str> = asked.iter().filter(|(is_asked, _)| *is_asked).map(|(_, name)| *name).collect();
+    let names: Vec<&str> = asked
+        .iter()
+        .filter(|(is_asked, _)| *is_asked)
+        .map(|(_, name)| *name)
+        .collect();
     (!names.is_empty()).then(|| format!("not supported yet: {}", names.join(", ")))
 }
 
@@ -91,8 +105,13 @@ mod tests {
     use super::*;
     use crate::world::Applied;
 
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "literals read best as arguments"
+    )]
     fn known(spec: Value, status: Value) -> Known {
-        let object = json!({"metadata": {"name": "a", "namespace": "c"}, "spec": spec, "status": status});
+        let object =
+            json!({"metadata": {"name": "a", "namespace": "c"}, "spec": spec, "status": status});
         serde_json::from_value(object).unwrap()
     }
 
@@ -112,7 +131,11 @@ mod tests {
                 at: Instant::now(),
             })
         });
-        Track { applied, outcome, ..Track::default() }
+        Track {
+            outcome,
+            applied,
+            ..Track::default()
+        }
     }
 
     #[test]
@@ -128,10 +151,22 @@ mod tests {
     fn what_is_not_implemented_is_refused_by_name() {
         for (part, name) in [
             (json!({"ociContents": true}), "contents in an OCI registry"),
-            (json!({"helmChartOptions": {}}), "charts of a HelmOp, which the agent downloads"),
-            (json!({"options": {"serviceAccount": "x"}}), "serviceAccount"),
-            (json!({"options": {"downstreamResources": [{"kind": "Secret", "name": "s"}]}}), "downstreamResources"),
-            (json!({"options": {"helm": {"atomic": true}}}), "helm.atomic"),
+            (
+                json!({"helmChartOptions": {}}),
+                "charts of a HelmOp, which the agent downloads",
+            ),
+            (
+                json!({"options": {"serviceAccount": "x"}}),
+                "serviceAccount",
+            ),
+            (
+                json!({"options": {"downstreamResources": [{"kind": "Secret", "name": "s"}]}}),
+                "downstreamResources",
+            ),
+            (
+                json!({"options": {"helm": {"atomic": true}}}),
+                "helm.atomic",
+            ),
         ] {
             let mut spec = part;
             spec["deploymentID"] = "s:o".into();
@@ -144,14 +179,32 @@ mod tests {
     fn an_applied_deployment_is_not_deployed_again() {
         let spec = json!({"deploymentID": "s:o"});
         let applied = json!({"appliedDeploymentID": "s:o", "release": "n/a:3"});
-        let restore = Step::Restore { release: ObjectKey::new("n", "a"), revision: 3 };
+        let restore = Step::Restore {
+            release: ObjectKey::new("n", "a"),
+            revision: 3,
+        };
         assert_eq!(step(spec.clone(), applied.clone(), None), restore);
         let memory = track(Some("s:o"), Some(Outcome::Deployed));
-        assert_eq!(step(spec.clone(), applied.clone(), Some(&memory)), Step::Monitor);
+        assert_eq!(
+            step(spec.clone(), applied.clone(), Some(&memory)),
+            Step::Monitor
+        );
         assert_eq!(step(spec.clone(), json!({}), Some(&memory)), Step::Monitor);
         let old = track(Some("t:o"), Some(Outcome::Deployed));
-        assert_eq!(step(spec.clone(), json!({"appliedDeploymentID": "t:o"}), Some(&old)), Step::Deploy);
-        let failed = track(None, Some(Outcome::Failed { message: String::new() }));
+        assert_eq!(
+            step(
+                spec.clone(),
+                json!({"appliedDeploymentID": "t:o"}),
+                Some(&old)
+            ),
+            Step::Deploy
+        );
+        let failed = track(
+            None,
+            Some(Outcome::Failed {
+                message: String::new(),
+            }),
+        );
         assert_eq!(step(spec.clone(), applied, Some(&failed)), Step::Deploy);
         let nonsense = json!({"appliedDeploymentID": "s:o", "release": "what"});
         assert_eq!(step(spec, nonsense, None), Step::Deploy);
@@ -159,11 +212,19 @@ mod tests {
 
     #[test]
     fn what_was_given_up_waits_for_another_id() {
-        let outcome = || Some(Outcome::GivenUp { deployment_id: "s:o".to_owned(), message: String::new() });
+        let outcome = || {
+            Some(Outcome::GivenUp {
+                deployment_id: "s:o".to_owned(),
+                message: String::new(),
+            })
+        };
         let spec = |id: &str| json!({"deploymentID": id});
         let memory = track(None, outcome());
         assert_eq!(step(spec("s:o"), json!({}), Some(&memory)), Step::Nothing);
         assert_eq!(step(spec("t:o"), json!({}), Some(&memory)), Step::Deploy);
-        assert_eq!(step(spec("s:o"), json!({"appliedDeploymentID": "s:o"}), None), Step::Nothing);
+        assert_eq!(
+            step(spec("s:o"), json!({"appliedDeploymentID": "s:o"}), None),
+            Step::Nothing
+        );
     }
 }

@@ -15,12 +15,17 @@ pub(super) fn violation(
         return Some(format!("invalid AllowedTargetNamespaceSelector: {error}"));
     }
     let Some(labels) = labels else {
-        return Some(format!("target namespace {namespace} does not exist on downstream cluster"));
+        return Some(format!(
+            "target namespace {namespace} does not exist on downstream cluster"
+        ));
     };
     if selector.matches(labels) {
         return None;
     }
-    let pairs: Vec<String> = labels.iter().map(|(key, value)| format!("{key}:{value}")).collect();
+    let pairs: Vec<String> = labels
+        .iter()
+        .map(|(key, value)| format!("{key}:{value}"))
+        .collect();
     Some(format!(
         "target namespace {namespace} does not match AllowedTargetNamespaceSelector; namespace labels map[{}]",
         pairs.join(" ")
@@ -41,15 +46,27 @@ mod tests {
         assert_eq!(violation("n", Some(&labels), &team("a")), None);
         assert_eq!(violation("n", Some(&labels), &selector(json!({}))), None);
         for (labels, selector, expected) in [
-            (None, selector(json!({})), "target namespace n does not exist"),
-            (Some(&labels), team("b"), "target namespace n does not match"),
+            (
+                None,
+                selector(json!({})),
+                "target namespace n does not exist",
+            ),
+            (
+                Some(&labels),
+                team("b"),
+                "target namespace n does not match",
+            ),
             (
                 Some(&labels),
                 selector(json!({"matchExpressions": [{"key": "team", "operator": "In"}]})),
                 "invalid AllowedTargetNamespaceSelector: ",
             ),
         ] {
-            assert!(violation("n", labels, &selector).unwrap().starts_with(expected));
+            assert!(
+                violation("n", labels, &selector)
+                    .unwrap()
+                    .starts_with(expected)
+            );
         }
     }
 }

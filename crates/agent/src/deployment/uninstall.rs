@@ -26,16 +26,28 @@ use crate::shared::Panicked;
 pub(crate) enum Error {
     /// Records were not read or written.
     #[error("uninstall bundle {bundle}")]
-    Store { bundle: String, source: store::Error },
+    Store {
+        bundle: String,
+        source: store::Error,
+    },
     /// The kinds of the cluster were not read.
     #[error("uninstall bundle {bundle}: read the kinds of the cluster")]
-    Kinds { bundle: String, source: apiclient::Error },
+    Kinds {
+        bundle: String,
+        source: apiclient::Error,
+    },
     /// A record's manifest is broken.
     #[error("uninstall bundle {bundle}: read the inventory")]
-    Inventory { bundle: String, source: Box<render::Error> },
+    Inventory {
+        bundle: String,
+        source: Box<render::Error>,
+    },
     /// A hook failed or an object was not deleted.
     #[error("uninstall bundle {bundle}")]
-    Apply { bundle: String, source: apply::Error },
+    Apply {
+        bundle: String,
+        source: apply::Error,
+    },
     /// A defect.
     #[error("uninstall bundle {bundle}")]
     Panicked { bundle: String, source: Panicked },
@@ -45,7 +57,10 @@ pub(crate) enum Error {
 pub(super) async fn owned(agent: &Agent) -> Result<Vec<Record>, apiclient::Error> {
     let mut records = Vec::new();
     let each = |secret: SecretMeta| records.extend(Record::of(secret));
-    agent.cluster.list(&Kind::of::<Secret>(), &store::all_records(), each).await?;
+    agent
+        .cluster
+        .list(&Kind::of::<Secret>(), &store::all_records(), each)
+        .await?;
     records.retain(|record| record.agent_namespace == agent.options.agent_namespace);
     Ok(records)
 }
@@ -54,7 +69,10 @@ pub(super) async fn owned(agent: &Agent) -> Result<Vec<Record>, apiclient::Error
 pub(super) async fn all_of(agent: &Arc<Agent>, bundle: &str) -> Result<(), Error> {
     let listed = owned(agent).await.map_err(|source| Error::Store {
         bundle: bundle.to_owned(),
-        source: store::Error::List { release: ObjectKey::default(), source },
+        source: store::Error::List {
+            release: ObjectKey::default(),
+            source,
+        },
     })?;
     let mut releases: BTreeSet<ObjectKey> = listed
         .into_iter()
@@ -63,8 +81,14 @@ pub(super) async fn all_of(agent: &Arc<Agent>, bundle: &str) -> Result<(), Error
         .collect();
     // Records of upstream carry no annotations; those that were found to be ours are remembered.
     let (stale, applied) = agent.world(|world| {
-        let applied = world.tracks.get(bundle).and_then(|track| track.applied.clone());
-        (world.stale.get(bundle).cloned().unwrap_or_default(), applied)
+        let applied = world
+            .tracks
+            .get(bundle)
+            .and_then(|track| track.applied.clone());
+        (
+            world.stale.get(bundle).cloned().unwrap_or_default(),
+            applied,
+        )
     });
     releases.extend(stale);
     let applied = applied.and_then(|applied| release::parse_release_id(&applied.release));
@@ -81,11 +105,18 @@ pub(super) async fn release(
     release: &ObjectKey,
     bundle: &str,
 ) -> Result<(), Error> {
-    let in_store = |source| Error::Store { bundle: bundle.to_owned(), source };
+    let in_store = |source| Error::Store {
+        bundle: bundle.to_owned(),
+        source,
+    };
     let (cluster, shared) = (&agent.cluster, &agent.shared);
     let history = store::history(cluster, release).await.map_err(in_store)?;
-    let Some(last) = newest(&history) else { return Ok(()) };
-    let record = store::load(cluster, shared, release, last.revision).await.map_err(in_store)?;
+    let Some(last) = newest(&history) else {
+        return Ok(());
+    };
+    let record = store::load(cluster, shared, release, last.revision)
+        .await
+        .map_err(in_store)?;
     if let Some(record) = record
         && !keeps_objects(&record, bundle)
     {
@@ -94,7 +125,9 @@ pub(super) async fn release(
     let mut revisions: Vec<u32> = history.iter().map(|record| record.revision).collect();
     revisions.sort_unstable();
     for revision in revisions {
-        store::delete(cluster, release, revision).await.map_err(in_store)?;
+        store::delete(cluster, release, revision)
+            .await
+            .map_err(in_store)?;
     }
     tracing::info!(%release, bundle, cluster = %agent.options.cluster, "uninstalled");
     Ok(())
@@ -102,7 +135,10 @@ pub(super) async fn release(
 
 /// Whether only the records go.
 fn keeps_objects(record: &Release, bundle: &str) -> bool {
-    let annotations = record.chart.as_ref().map(|chart| &chart.metadata.annotations);
+    let annotations = record
+        .chart
+        .as_ref()
+        .map(|chart| &chart.metadata.annotations);
     let keep = annotations.and_then(|annotations| annotations.get(release::KEEP_RESOURCES));
     is_agent(bundle) || keep.is_some_and(|keep| keep == "true")
 }
@@ -113,26 +149,43 @@ async fn remove(
     history: &[Record],
     bundle: &str,
 ) -> Result<(), Error> {
-    let in_store = |source| Error::Store { bundle: bundle.to_owned(), source };
-    let in_apply = |source| Error::Apply { bundle: bundle.to_owned(), source };
+    let in_store = |source| Error::Store {
+        bundle: bundle.to_owned(),
+        source,
+    };
+    let in_apply = |source| Error::Apply {
+        bundle: bundle.to_owned(),
+        source,
+    };
     let (cluster, shared) = (&agent.cluster, &agent.shared);
     let served = agent.kinds.fresh(cluster).await;
-    let served = served.map_err(|source| Error::Kinds { bundle: bundle.to_owned(), source })?;
+    let served = served.map_err(|source| Error::Kinds {
+        bundle: bundle.to_owned(),
+        source,
+    })?;
     let kinds = Kinds::new(served);
     let release = ObjectKey::new(record.namespace.clone(), record.name.clone());
     let mut revisions = vec![record.manifest.clone()];
     for revision in applied_before(history, record.version) {
-        let older = store::load(cluster, shared, &release, revision).await.map_err(in_store)?;
+        let older = store::load(cluster, shared, &release, revision)
+            .await
+            .map_err(in_store)?;
         revisions.extend(older.map(|older| older.manifest));
     }
     let record = mark(agent, record, history).await.map_err(in_store)?;
     let (entries, found) = inventory(agent, &record, revisions, kinds, bundle).await?;
     let timeout = hooks::timeout(0);
-    hooks::run(cluster, &found, HookEvent::PreDelete, timeout).await.map_err(in_apply)?;
+    hooks::run(cluster, &found, HookEvent::PreDelete, timeout)
+        .await
+        .map_err(in_apply)?;
     let hash = Ownership::of(bundle, &agent.options.agent_scope).hash;
     let gone = apply::stale(&entries, &[]);
-    apply::delete_all(cluster, &gone, &hash).await.map_err(in_apply)?;
-    hooks::run(cluster, &found, HookEvent::PostDelete, timeout).await.map_err(in_apply)
+    apply::delete_all(cluster, &gone, &hash)
+        .await
+        .map_err(in_apply)?;
+    hooks::run(cluster, &found, HookEvent::PostDelete, timeout)
+        .await
+        .map_err(in_apply)
 }
 
 /// Writes down that the uninstall has begun.
@@ -140,14 +193,23 @@ async fn mark(agent: &Agent, record: Release, history: &[Record]) -> Result<Rele
     if record.info.status == Status::Uninstalling {
         return Ok(record);
     }
-    let known = history.iter().find(|known| known.revision == record.version);
+    let known = history
+        .iter()
+        .find(|known| known.revision == record.version);
     let annotations: BTreeMap<String, String> = known.map(Record::annotations).unwrap_or_default();
     let info = Info {
         status: Status::Uninstalling,
         description: "Deletion in progress (or silently failed)".to_owned(),
         ..record.info
     };
-    store::write(&agent.cluster, &agent.shared, Release { info, ..record }, annotations, false).await
+    store::write(
+        &agent.cluster,
+        &agent.shared,
+        Release { info, ..record },
+        annotations,
+        false,
+    )
+    .await
 }
 
 async fn inventory(
@@ -165,6 +227,12 @@ async fn inventory(
         }
         Ok((entries, render::recorded_hooks(&hooks, &namespace, &kinds)?))
     });
-    let read = read.await.map_err(|source| Error::Panicked { bundle: bundle.to_owned(), source })?;
-    read.map_err(|source| Error::Inventory { bundle: bundle.to_owned(), source: Box::new(source) })
+    let read = read.await.map_err(|source| Error::Panicked {
+        bundle: bundle.to_owned(),
+        source,
+    })?;
+    read.map_err(|source| Error::Inventory {
+        bundle: bundle.to_owned(),
+        source: Box::new(source),
+    })
 }

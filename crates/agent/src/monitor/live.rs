@@ -72,7 +72,10 @@ impl<'de> Deserialize<'de> for Seen {
 
 impl apiclient::Object for Seen {
     fn key(&self) -> ObjectKey {
-        ObjectKey::new(text(&self.0, "/metadata/namespace"), text(&self.0, "/metadata/name"))
+        ObjectKey::new(
+            text(&self.0, "/metadata/namespace"),
+            text(&self.0, "/metadata/name"),
+        )
     }
 
     fn resource_version(&self) -> &str {
@@ -82,8 +85,13 @@ impl apiclient::Object for Seen {
 
 impl Seen {
     pub(crate) fn hash(&self) -> &str {
-        let labels = self.0.get("metadata").and_then(|metadata| metadata.get("labels"));
-        labels.and_then(|labels| labels.get(OBJECT_SET_HASH)?.as_str()).unwrap_or_default()
+        let labels = self
+            .0
+            .get("metadata")
+            .and_then(|metadata| metadata.get("labels"));
+        labels
+            .and_then(|labels| labels.get(OBJECT_SET_HASH)?.as_str())
+            .unwrap_or_default()
     }
 }
 
@@ -123,7 +131,11 @@ pub(crate) fn reduce(
         let aged_at = now.checked_add(AGED).unwrap_or(now);
         let aged = readiness(&object, aged_at);
         let aged = (aged != summary).then_some(aged);
-        Box::new(Trouble { summary, aged, aged_at })
+        Box::new(Trouble {
+            summary,
+            aged,
+            aged_at,
+        })
     });
     LiveObject {
         uid: text(&object, "/metadata/uid").into(),
@@ -137,7 +149,8 @@ pub(crate) fn reduce(
 fn is_finished(job: &Value) -> bool {
     let conditions = job.pointer("/status/conditions").and_then(Value::as_array);
     conditions.into_iter().flatten().any(|condition| {
-        matches!(text(condition, "/type"), "Complete" | "Failed") && text(condition, "/status") == "True"
+        matches!(text(condition, "/type"), "Complete" | "Failed")
+            && text(condition, "/status") == "True"
     })
 }
 
@@ -162,7 +175,10 @@ mod tests {
             "metadata": {"name": "a", "uid": "u", "creationTimestamp": "2025-12-31T00:00:00Z",
                 "labels": {OBJECT_SET_HASH: "h"}, "managedFields": [{}]}});
         let live = reduce(&kind, seen(partial), &[], now());
-        assert_eq!((live.trouble.is_none(), &*live.uid, &*live.hash), (true, "u", "h"));
+        assert_eq!(
+            (live.trouble.is_none(), &*live.uid, &*live.hash),
+            (true, "u", "h")
+        );
         assert!(live.created_at.is_some());
     }
 
@@ -181,7 +197,12 @@ mod tests {
     #[test]
     fn nonsense_is_reduced_to_an_object_without_owner() {
         let kind = Kind::new("", "v1", "Secret", "secrets", true);
-        for object in [json!(null), json!([]), json!({"metadata": 3}), json!({"metadata": {"labels": []}})] {
+        for object in [
+            json!(null),
+            json!([]),
+            json!({"metadata": 3}),
+            json!({"metadata": {"labels": []}}),
+        ] {
             let live = reduce(&kind, seen(object), &[], now());
             assert_eq!((&*live.uid, &*live.hash, live.created_at), ("", "", None));
         }
@@ -190,10 +211,24 @@ mod tests {
     #[test]
     fn jobs_run_until_they_are_complete_or_failed() {
         let kind = Kind::new("batch", "v1", "Job", "jobs", true);
-        let runs = |status: Value| reduce(&kind, seen(json!({"metadata": {}, "status": status})), &[], now()).runs;
+        let runs = |status: Value| {
+            reduce(
+                &kind,
+                seen(json!({"metadata": {}, "status": status})),
+                &[],
+                now(),
+            )
+            .runs
+        };
         assert!(runs(json!({})));
-        assert!(runs(json!({"conditions": [{"type": "Complete", "status": "False"}]})));
-        assert!(!runs(json!({"conditions": [{"type": "Complete", "status": "True"}]})));
-        assert!(!runs(json!({"conditions": [{"type": "Failed", "status": "True"}]})));
+        assert!(runs(
+            json!({"conditions": [{"type": "Complete", "status": "False"}]})
+        ));
+        assert!(!runs(
+            json!({"conditions": [{"type": "Complete", "status": "True"}]})
+        ));
+        assert!(!runs(
+            json!({"conditions": [{"type": "Failed", "status": "True"}]})
+        ));
     }
 }

@@ -42,10 +42,19 @@ impl Drop for Task {
 
 /// Watches what is deployed now and nothing else.
 pub(crate) fn sync(agent: &Arc<Agent>) {
-    let mut tasks = agent.monitors.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut tasks = agent
+        .monitors
+        .tasks
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
     let wanted: BTreeSet<Arc<Kind>> = agent.world(|world| {
-        let applied = world.tracks.values().filter_map(|track| track.applied.as_ref());
-        let kinds = applied.flat_map(|applied| &applied.inventory).map(|entry| &entry.id.kind);
+        let applied = world
+            .tracks
+            .values()
+            .filter_map(|track| track.applied.as_ref());
+        let kinds = applied
+            .flat_map(|applied| &applied.inventory)
+            .map(|entry| &entry.id.kind);
         let wanted: BTreeSet<Arc<Kind>> = kinds.cloned().collect();
         world.live.retain(|kind, _| wanted.contains(kind));
         for kind in &wanted {
@@ -98,7 +107,12 @@ fn applied(agent: &Agent, kind: &Arc<Kind>, seen: Seen) -> Option<String> {
     let ignored = ignored.unwrap_or_default().conditions;
     let object = reduce(kind, seen, &ignored, Timestamp::now());
     agent.world(|world| {
-        world.live.entry(Arc::clone(kind)).or_default().objects.insert(key, object);
+        world
+            .live
+            .entry(Arc::clone(kind))
+            .or_default()
+            .objects
+            .insert(key, object);
     });
     owner
 }

@@ -24,11 +24,19 @@ pub(crate) struct Tally {
 }
 
 /// `None` while the watches have not seen everything yet.
-pub(crate) fn tally(world: &World, applied: &Applied, at: Instant, now: Timestamp) -> Option<Tally> {
+pub(crate) fn tally(
+    world: &World,
+    applied: &Applied,
+    at: Instant,
+    now: Timestamp,
+) -> Option<Tally> {
     let mut tally = Tally::default();
     for entry in &applied.inventory {
         let live = world.live.get(&entry.id.kind).filter(|live| live.synced)?;
-        let object = live.objects.get(&entry.id.key).filter(|object| *object.hash == *applied.hash);
+        let object = live
+            .objects
+            .get(&entry.id.key)
+            .filter(|object| *object.hash == *applied.hash);
         let Some(object) = object else {
             tally.missing.push(missing(&entry.id));
             continue;
@@ -80,12 +88,21 @@ mod tests {
     use crate::object::Entry;
 
     fn kind() -> Arc<Kind> {
-        Arc::new(Kind::new("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", true))
+        Arc::new(Kind::new(
+            "",
+            "v1",
+            "PersistentVolumeClaim",
+            "persistentvolumeclaims",
+            true,
+        ))
     }
 
     fn applied(names: &[&str]) -> Applied {
         let entry = |name: &&str| Entry {
-            id: Id { kind: kind(), key: ObjectKey::new("n", *name) },
+            id: Id {
+                kind: kind(),
+                key: ObjectKey::new("n", *name),
+            },
             keep: false,
         };
         Applied {
@@ -105,19 +122,30 @@ mod tests {
             let seen: Seen = serde_json::from_value(object).unwrap();
             (ObjectKey::new("n", *name), reduce(&kind(), seen, &[], now))
         };
-        let live = Live { synced, objects: objects.iter().map(reduced).collect() };
-        World { live: BTreeMap::from([(kind(), live)]), ..World::default() }
+        let live = Live {
+            synced,
+            objects: objects.iter().map(reduced).collect(),
+        };
+        World {
+            live: BTreeMap::from([(kind(), live)]),
+            ..World::default()
+        }
     }
 
     #[test]
     fn objects_are_ready_not_ready_or_missing() {
-        let objects = [("a", "h", "Bound"), ("b", "h", "Pending"), ("c", "other", "Bound")];
+        let objects = [
+            ("a", "h", "Bound"),
+            ("b", "h", "Pending"),
+            ("c", "other", "Bound"),
+        ];
         let applied = applied(&["a", "b", "c", "d"]);
         let world = world(true, &objects);
         let now = Timestamp::UNIX_EPOCH;
         assert_eq!(tally(&world, &applied, applied.at, now), None);
         let tally = tally(&world, &applied, applied.at + GRACE, now).unwrap();
-        let names = |list: &[ModifiedStatus]| list.iter().map(|it| it.name.clone()).collect::<Vec<_>>();
+        let names =
+            |list: &[ModifiedStatus]| list.iter().map(|it| it.name.clone()).collect::<Vec<_>>();
         assert_eq!(names(&tally.missing), ["c", "d"]);
         assert_eq!(tally.non_ready.len(), 1);
         assert_eq!(tally.non_ready[0].name, "b");
@@ -128,7 +156,18 @@ mod tests {
     fn nothing_is_said_before_a_watch_has_seen_everything() {
         let applied = applied(&["a"]);
         let now = Timestamp::UNIX_EPOCH;
-        assert_eq!(tally(&world(false, &[("a", "h", "Bound")]), &applied, applied.at + GRACE, now), None);
-        assert_eq!(tally(&World::default(), &applied, applied.at + GRACE, now), None);
+        assert_eq!(
+            tally(
+                &world(false, &[("a", "h", "Bound")]),
+                &applied,
+                applied.at + GRACE,
+                now
+            ),
+            None
+        );
+        assert_eq!(
+            tally(&World::default(), &applied, applied.at + GRACE, now),
+            None
+        );
     }
 }

@@ -41,7 +41,10 @@ pub(crate) fn release_of(deployment: &BundleDeployment) -> ObjectKey {
         .into_iter()
         .find(|namespace| !namespace.is_empty())
         .map_or("default", String::as_str);
-    let given = options.helm.as_ref().map_or("", |helm| helm.release_name.as_str());
+    let given = options
+        .helm
+        .as_ref()
+        .map_or("", |helm| helm.release_name.as_str());
     let name = if given.is_empty() {
         api::names::helm_release_name(deployment.metadata.name.as_deref().unwrap_or_default())
     } else {
@@ -111,12 +114,19 @@ impl Record {
             (DEPLOYMENT_ID, &self.deployment_id),
         ];
         let set = all.into_iter().filter(|(_, value)| !value.is_empty());
-        set.map(|(key, value)| (key.to_owned(), value.clone())).collect()
+        set.map(|(key, value)| (key.to_owned(), value.clone()))
+            .collect()
     }
 
     /// `None` for Secrets that are no release records.
     pub(crate) fn of(secret: SecretMeta) -> Option<Self> {
-        let Meta { name: secret_name, namespace, labels, mut annotations, .. } = secret.metadata;
+        let Meta {
+            name: secret_name,
+            namespace,
+            labels,
+            mut annotations,
+            ..
+        } = secret.metadata;
         let name = labels.get("name")?.clone();
         let revision = labels.get("version")?.parse().ok()?;
         if secret_name != helm::release::secret_name(&name, revision) {
@@ -149,8 +159,10 @@ mod tests {
         assert_eq!(release_of(&deployment).namespace, "default");
         assert!(release_of(&deployment).name.starts_with("shop-web-"));
         deployment.spec.options.default_namespace = "d".to_owned();
-        deployment.spec.options.helm =
-            Some(HelmOptions { release_name: "web".to_owned(), ..HelmOptions::default() });
+        deployment.spec.options.helm = Some(HelmOptions {
+            release_name: "web".to_owned(),
+            ..HelmOptions::default()
+        });
         assert_eq!(release_of(&deployment), ObjectKey::new("d", "web"));
         deployment.spec.options.namespace = "t".to_owned();
         assert_eq!(release_of(&deployment), ObjectKey::new("t", "web"));
@@ -159,7 +171,10 @@ mod tests {
     #[test]
     fn release_ids_come_back() {
         let release = ObjectKey::new("ns", "web");
-        assert_eq!(parse_release_id(&release_id(&release, 7)), Some((release, 7)));
+        assert_eq!(
+            parse_release_id(&release_id(&release, 7)),
+            Some((release, 7))
+        );
         for bad in ["", "web:1", "ns/web", "ns/web:", "ns/web:x", "ns/web:-1"] {
             assert_eq!(parse_release_id(bad), None, "{bad}");
         }
@@ -168,8 +183,10 @@ mod tests {
     #[test]
     fn records_are_read_from_metadata_alone() {
         let meta = |name: &str, labels: serde_json::Value| -> SecretMeta {
-            serde_json::from_value(json!({"metadata": {"name": name, "namespace": "ns", "labels": labels,
-                "annotations": {BUNDLE_ID: "b", DEPLOYMENT_ID: "s:o"}}}))
+            serde_json::from_value(
+                json!({"metadata": {"name": name, "namespace": "ns", "labels": labels,
+                "annotations": {BUNDLE_ID: "b", DEPLOYMENT_ID: "s:o"}}}),
+            )
             .unwrap()
         };
         let record = Record::of(meta(
@@ -177,15 +194,34 @@ mod tests {
             json!({"name": "web", "version": "2", "status": "pending-upgrade"}),
         ))
         .unwrap();
-        assert_eq!((record.revision, record.status), (2, Status::PendingUpgrade));
-        assert_eq!((record.bundle_id.as_str(), record.deployment_id.as_str()), ("b", "s:o"));
+        assert_eq!(
+            (record.revision, record.status),
+            (2, Status::PendingUpgrade)
+        );
+        assert_eq!(
+            (record.bundle_id.as_str(), record.deployment_id.as_str()),
+            ("b", "s:o")
+        );
         for (name, labels) in [
             ("sh.helm.release.v1.web.v2", json!({})),
-            ("sh.helm.release.v1.web.v2", json!({"name": "web", "version": "two", "status": "deployed"})),
-            ("sh.helm.release.v1.web.v3", json!({"name": "web", "version": "2", "status": "deployed"})),
-            ("other", json!({"name": "web", "version": "2", "status": "deployed"})),
+            (
+                "sh.helm.release.v1.web.v2",
+                json!({"name": "web", "version": "two", "status": "deployed"}),
+            ),
+            (
+                "sh.helm.release.v1.web.v3",
+                json!({"name": "web", "version": "2", "status": "deployed"}),
+            ),
+            (
+                "other",
+                json!({"name": "web", "version": "2", "status": "deployed"}),
+            ),
         ] {
-            assert_eq!(Record::of(meta(name, labels.clone())), None, "{name} {labels}");
+            assert_eq!(
+                Record::of(meta(name, labels.clone())),
+                None,
+                "{name} {labels}"
+            );
         }
         let odd = json!({"name": "web", "version": "2", "status": "?"});
         let odd = Record::of(meta("sh.helm.release.v1.web.v2", odd)).unwrap();

@@ -48,12 +48,20 @@ pub(crate) fn newest(history: &[Record]) -> Option<&Record> {
 /// Revisions before `revision` whose objects may be on the cluster: from the last that was deployed
 /// on. Newest first.
 pub(crate) fn applied_before(history: &[Record], revision: u32) -> Vec<u32> {
-    let mut before: Vec<&Record> =
-        history.iter().filter(|record| record.revision < revision).collect();
+    let mut before: Vec<&Record> = history
+        .iter()
+        .filter(|record| record.revision < revision)
+        .collect();
     before.sort_by_key(|record| std::cmp::Reverse(record.revision));
-    let last = before.iter().position(|record| record.status == Status::Deployed);
+    let last = before
+        .iter()
+        .position(|record| record.status == Status::Deployed);
     let n = last.map_or(before.len(), |at| at + 1);
-    before.iter().take(n).map(|record| record.revision).collect()
+    before
+        .iter()
+        .take(n)
+        .map(|record| record.revision)
+        .collect()
 }
 
 /// Revisions before `revision` that still claim to be what is deployed, or to be on their way.
@@ -65,13 +73,20 @@ pub(crate) fn to_supersede(history: &[Record], revision: u32) -> Vec<(u32, Statu
         }
         _ => None,
     };
-    history.iter().filter(|record| record.revision < revision).filter_map(becomes).collect()
+    history
+        .iter()
+        .filter(|record| record.revision < revision)
+        .filter_map(becomes)
+        .collect()
 }
 
 /// Revisions to forget so that `max` are left, oldest first; `revision` stays.
 pub(crate) fn to_forget(history: &[Record], revision: u32, max: usize) -> Vec<u32> {
-    let mut others: Vec<u32> =
-        history.iter().map(|record| record.revision).filter(|known| *known != revision).collect();
+    let mut others: Vec<u32> = history
+        .iter()
+        .map(|record| record.revision)
+        .filter(|known| *known != revision)
+        .collect();
     others.sort_unstable();
     let n = (others.len() + 1).saturating_sub(max.max(1));
     others.truncate(n);
@@ -98,8 +113,8 @@ mod tests {
     #[test]
     fn the_newest_revision_decides() {
         use Status::{
-            Deployed, Failed, PendingInstall, PendingRollback, PendingUpgrade, Superseded, Uninstalled,
-            Uninstalling, Unknown,
+            Deployed, Failed, PendingInstall, PendingRollback, PendingUpgrade, Superseded,
+            Uninstalled, Uninstalling, Unknown,
         };
         for (history, expected) in [
             (vec![], Next::Create(1)),
@@ -107,10 +122,16 @@ mod tests {
             (vec![(1, Deployed, "b")], Next::Create(2)),
             (vec![(1, PendingInstall, "a")], Next::Resume(1)),
             (vec![(1, PendingInstall, "b")], Next::Create(2)),
-            (vec![(2, PendingUpgrade, "a"), (1, Deployed, "b")], Next::Resume(2)),
+            (
+                vec![(2, PendingUpgrade, "a"), (1, Deployed, "b")],
+                Next::Resume(2),
+            ),
             (vec![(1, Deployed, "a"), (2, Failed, "b")], Next::Create(3)),
             (vec![(1, Failed, "a")], Next::Resume(1)),
-            (vec![(1, Superseded, "a"), (2, Deployed, "b")], Next::Create(3)),
+            (
+                vec![(1, Superseded, "a"), (2, Deployed, "b")],
+                Next::Create(3),
+            ),
             (vec![(3, PendingRollback, "a")], Next::Create(4)),
             (vec![(3, Unknown, "a")], Next::Create(4)),
             (vec![(1, Uninstalled, "a")], Next::Create(2)),
@@ -118,8 +139,10 @@ mod tests {
             (vec![(1, Uninstalling, "b")], Next::Uninstall),
             (vec![(1, Deployed, "")], Next::Create(2)),
         ] {
-            let records: Vec<Record> =
-                history.iter().map(|(revision, status, id)| record(*revision, *status, id)).collect();
+            let records: Vec<Record> = history
+                .iter()
+                .map(|(revision, status, id)| record(*revision, *status, id))
+                .collect();
             assert_eq!(next(&records, "a"), expected, "{history:?}");
         }
     }
@@ -144,8 +167,9 @@ mod tests {
 
     #[test]
     fn the_oldest_revisions_are_forgotten() {
-        let history: Vec<Record> =
-            (1..=4).map(|revision| record(revision, Status::Superseded, "")).collect();
+        let history: Vec<Record> = (1..=4)
+            .map(|revision| record(revision, Status::Superseded, ""))
+            .collect();
         assert_eq!(to_forget(&history, 4, 2), [1, 2]);
         assert_eq!(to_forget(&history, 4, 0), [1, 2, 3]);
         assert_eq!(to_forget(&history, 5, 2), [1, 2, 3]);

@@ -58,10 +58,15 @@ pub(crate) struct Rendered {
 pub(crate) enum Error {
     /// The chart does not render; the text is Helm's, with template, line and column.
     #[error("render chart {chart}")]
-    Chart { chart: String, source: Box<helm::RenderFailure> },
+    Chart {
+        chart: String,
+        source: Box<helm::RenderFailure>,
+    },
     /// A file of a `crds/` directory is broken.
     #[error("read the definitions of the chart")]
-    Definitions { source: Box<dyn std::error::Error + Send + Sync> },
+    Definitions {
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A document is no object.
     #[error("{path}: {reason}")]
     Object { path: String, reason: String },
@@ -72,7 +77,11 @@ pub(crate) enum Error {
     #[error(
         "invalid cluster scoped object [name={name} kind={kind} apiVersion={api_version}] found. Your config uses targetNamespace or namespace and thus forbids cluster-scoped resources. To allow cluster-scoped resources, switch to defaultNamespace"
     )]
-    ClusterScoped { name: String, kind: String, api_version: String },
+    ClusterScoped {
+        name: String,
+        kind: String,
+        api_version: String,
+    },
     /// Beyond what an agent holds in memory.
     #[error("the bundle has {count} objects, at most {OBJECTS_MAX} are possible")]
     TooMany { count: usize },
@@ -87,37 +96,54 @@ pub(crate) struct UnknownKind {
 }
 
 fn unknown_text(objects: &[UnknownKind]) -> String {
-    let Some(first) = objects.first() else { return String::new() };
+    let Some(first) = objects.first() else {
+        return String::new();
+    };
     let more = match objects.len() - 1 {
         0 => String::new(),
         n => format!(", and {n} more objects of unknown kinds"),
     };
-    let UnknownKind { api_version, kind, key } = first;
+    let UnknownKind {
+        api_version,
+        kind,
+        key,
+    } = first;
     format!("no matches for kind {kind:?} in version {api_version:?} (object {key}){more}")
 }
 
 /// Renders.
 pub(crate) fn render(mut input: Input, host: helm::Host) -> Result<Rendered, Error> {
     let built = Arc::clone(&input.built);
-    let output = helm::render(&built.chart, &input.options, host).map_err(|source| Error::Chart {
-        chart: built.chart.chart().name().to_owned(),
-        source,
-    })?;
+    let output =
+        helm::render(&built.chart, &input.options, host).map_err(|source| Error::Chart {
+            chart: built.chart.chart().name().to_owned(),
+            source,
+        })?;
     let mut definitions = Vec::new();
     for file in &output.crds {
         let found = built.definitions(file);
-        let found = found.map_err(|source| Error::Definitions { source: Box::new(source) })?;
+        let found = found.map_err(|source| Error::Definitions {
+            source: Box::new(source),
+        })?;
         definitions.extend(found.iter().cloned());
     }
-    let hooks = output.hooks.iter().map(|hook| (hook.path.as_str(), hook.manifest.as_str()));
-    let manifests = output.manifests.iter().map(|it| (it.path.as_str(), it.text.as_str()));
+    let hooks = output
+        .hooks
+        .iter()
+        .map(|hook| (hook.path.as_str(), hook.manifest.as_str()));
+    let manifests = output
+        .manifests
+        .iter()
+        .map(|it| (it.path.as_str(), it.text.as_str()));
     let mut objects = Vec::new();
     for (path, text) in manifests.chain(hooks) {
         parse(path, text, &mut objects)?;
     }
     objects.extend(built.raw.iter().cloned());
     if objects.len() > OBJECTS_MAX {
-        return Err(Error::TooMany { count: objects.len() });
+        return Err(Error::TooMany {
+            count: objects.len(),
+        });
     }
     for definition in &definitions {
         input.kinds.add_definition(&definition.outline);
@@ -144,14 +170,20 @@ fn rank(object: &Value) -> (usize, &str) {
 }
 
 fn parse(path: &str, manifest: &str, objects: &mut Vec<RawObject>) -> Result<(), Error> {
-    let bad = |reason: String| Error::Object { path: path.to_owned(), reason };
+    let bad = |reason: String| Error::Object {
+        path: path.to_owned(),
+        reason,
+    };
     let object = goyaml::parse(manifest.as_bytes()).map_err(|error| bad(error.to_string()))?;
     if object.is_null() {
         return Ok(());
     }
     let mut items = Vec::new();
     crate::source::expand(object, &mut items);
-    objects.extend(items.into_iter().map(|object| RawObject { path: path.to_owned(), object }));
+    objects.extend(items.into_iter().map(|object| RawObject {
+        path: path.to_owned(),
+        object,
+    }));
     Ok(())
 }
 
@@ -166,16 +198,23 @@ fn finish(input: &Input, objects: Vec<RawObject>, rendered: &mut Rendered) -> Re
         if is_definition(api_version, kind) && !input.delete_definitions {
             set(&mut object, "annotations", RESOURCE_POLICY, "keep");
         }
-        let Some(id) = place(input, &mut object, &mut unknown)? else { continue };
+        let Some(id) = place(input, &mut object, &mut unknown)? else {
+            continue;
+        };
         if hooks::is_hook(&object) {
-            rendered.hooks.push(hooks::hook(path, id, &object)?);
+            rendered.hooks.push(hooks::hook(&path, id, &object)?);
             continue;
         }
         if !seen.insert(id.clone()) {
-            return Err(Error::Object { path, reason: format!("{id} occurs twice in the bundle") });
+            return Err(Error::Object {
+                path,
+                reason: format!("{id} occurs twice in the bundle"),
+            });
         }
-        let yaml = goyaml::to_yaml(&object)
-            .map_err(|error| Error::Object { path: path.clone(), reason: error.to_string() })?;
+        let yaml = goyaml::to_yaml(&object).map_err(|error| Error::Object {
+            path: path.clone(),
+            reason: error.to_string(),
+        })?;
         rendered.manifest.push_str("---\n# Source: ");
         rendered.manifest.push_str(&path);
         rendered.manifest.push('\n');
@@ -184,22 +223,37 @@ fn finish(input: &Input, objects: Vec<RawObject>, rendered: &mut Rendered) -> Re
         helm_marks(&mut object, &input.options);
         rendered.objects.push(desired(&path, id, keep, object)?);
     }
-    if unknown.is_empty() { Ok(()) } else { Err(Error::UnknownKinds { objects: unknown }) }
+    if unknown.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::UnknownKinds { objects: unknown })
+    }
 }
 
 fn check(path: &str, object: &Value) -> Result<(), Error> {
-    let bad = |reason: String| Err(Error::Object { path: path.to_owned(), reason });
+    let bad = |reason: String| {
+        Err(Error::Object {
+            path: path.to_owned(),
+            reason,
+        })
+    };
     if !object.is_object() {
         return bad("a document is no object".to_owned());
     }
     let name = text(object, "/metadata/name");
-    for (what, found) in [("apiVersion", text(object, "/apiVersion")), ("kind", text(object, "/kind"))] {
+    for (what, found) in [
+        ("apiVersion", text(object, "/apiVersion")),
+        ("kind", text(object, "/kind")),
+    ] {
         if found.is_empty() {
             return bad(format!("object {name:?} has no {what}"));
         }
     }
     if name.is_empty() {
-        return bad(format!("an object of kind {} has no name", text(object, "/kind")));
+        return bad(format!(
+            "an object of kind {} has no name",
+            text(object, "/kind")
+        ));
     }
     Ok(())
 }
@@ -214,7 +268,10 @@ fn place(
     unknown: &mut Vec<UnknownKind>,
 ) -> Result<Option<Id>, Error> {
     let (api_version, kind_name) = (text(object, "/apiVersion"), text(object, "/kind"));
-    let (name, given) = (text(object, "/metadata/name"), text(object, "/metadata/namespace"));
+    let (name, given) = (
+        text(object, "/metadata/name"),
+        text(object, "/metadata/namespace"),
+    );
     let Some(kind) = input.kinds.find(api_version, kind_name) else {
         unknown.push(UnknownKind {
             api_version: api_version.to_owned(),
@@ -266,8 +323,10 @@ fn desired(path: &str, id: Id, keep: bool, mut object: Value) -> Result<Desired,
     {
         metadata.insert("namespace".to_owned(), id.key.namespace.as_str().into());
     }
-    let body = serde_json::value::to_raw_value(&object)
-        .map_err(|error| Error::Object { path: path.to_owned(), reason: error.to_string() })?;
+    let body = serde_json::value::to_raw_value(&object).map_err(|error| Error::Object {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    })?;
     Ok(Desired { id, keep, body })
 }
 
@@ -287,7 +346,12 @@ pub(crate) fn inventory(
         let (api_version, kind) = (text(object, "/apiVersion"), text(object, "/kind"));
         let name = text(object, "/metadata/name");
         let Some(kind) = kinds.find(api_version, kind) else {
-            tracing::debug!(api_version, kind, name, "the kind of a recorded object is gone");
+            tracing::debug!(
+                api_version,
+                kind,
+                name,
+                "the kind of a recorded object is gone"
+            );
             continue;
         };
         let given = text(object, "/metadata/namespace");
@@ -297,7 +361,13 @@ pub(crate) fn inventory(
             (true, false) => given,
         };
         let keep = is_kept(object);
-        entries.push(crate::object::Entry { id: Id { kind, key: ObjectKey::new(place, name) }, keep });
+        entries.push(crate::object::Entry {
+            id: Id {
+                kind,
+                key: ObjectKey::new(place, name),
+            },
+            keep,
+        });
     }
     Ok(entries)
 }
@@ -314,7 +384,8 @@ pub(crate) fn recorded_hooks(
         let mut objects = Vec::new();
         parse(&record.path, &record.manifest, &mut objects)?;
         for RawObject { path, object } in objects {
-            let Some(kind) = kinds.find(text(&object, "/apiVersion"), text(&object, "/kind")) else {
+            let Some(kind) = kinds.find(text(&object, "/apiVersion"), text(&object, "/kind"))
+            else {
                 continue;
             };
             let given = text(&object, "/metadata/namespace");
@@ -323,9 +394,15 @@ pub(crate) fn recorded_hooks(
                 (true, true) => namespace,
                 (true, false) => given,
             };
-            let id = Id { key: ObjectKey::new(place, text(&object, "/metadata/name")), kind };
+            let id = Id {
+                key: ObjectKey::new(place, text(&object, "/metadata/name")),
+                kind,
+            };
             let desired = desired(&path, id, false, object)?;
-            hooks.push(Hook { record: record.clone(), desired });
+            hooks.push(Hook {
+                record: record.clone(),
+                desired,
+            });
         }
     }
     Ok(hooks)

@@ -26,9 +26,15 @@ pub(crate) struct Ownership {
 impl Ownership {
     /// The marks of a bundle; `scope` tells agents apart that share a cluster.
     pub(crate) fn of(bundle_id: &str, scope: &str) -> Self {
-        let first = if is_agent(bundle_id) { vec![AGENT_SET] } else { vec![PREFIX, bundle_id] };
-        let parts: Vec<&str> =
-            first.into_iter().chain((!scope.is_empty()).then_some(scope)).collect();
+        let first = if is_agent(bundle_id) {
+            vec![AGENT_SET]
+        } else {
+            vec![PREFIX, bundle_id]
+        };
+        let parts: Vec<&str> = first
+            .into_iter()
+            .chain((!scope.is_empty()).then_some(scope))
+            .collect();
         let set_id = safe_concat(&parts);
         let hash = hex::encode(Sha1::digest(set_id.as_bytes()));
         Self { set_id, hash }
@@ -48,7 +54,10 @@ pub(crate) fn is_agent(bundle_id: &str) -> bool {
 
 /// Sets a label or annotation. What is no map there is replaced: the API server would refuse it.
 pub(crate) fn set(object: &mut Value, map: &str, key: &str, value: &str) {
-    let Some(metadata) = object.as_object_mut().and_then(|fields| map_at(fields, "metadata")) else {
+    let Some(metadata) = object
+        .as_object_mut()
+        .and_then(|fields| map_at(fields, "metadata"))
+    else {
         return;
     };
     if let Some(map) = map_at(metadata, map) {
@@ -76,8 +85,14 @@ mod tests {
         assert_eq!(ownership.set_id, "default-remove-metadata");
         assert_eq!(ownership.hash, "0f3e1d9d146fa8b290c0de403881184751430e59");
         assert_eq!(Ownership::of("b", "scope").set_id, "default-b-scope");
-        assert_eq!(Ownership::of("fleet-agent-c1", "").set_id, "fleet-agent-bootstrap");
-        assert_eq!(Ownership::of("fleet-agent-c1", "s").set_id, "fleet-agent-bootstrap-s");
+        assert_eq!(
+            Ownership::of("fleet-agent-c1", "").set_id,
+            "fleet-agent-bootstrap"
+        );
+        assert_eq!(
+            Ownership::of("fleet-agent-c1", "s").set_id,
+            "fleet-agent-bootstrap-s"
+        );
     }
 
     #[test]
@@ -86,10 +101,16 @@ mod tests {
         let mut object = json!({"metadata": {"labels": {"a": "1"}, "annotations": [3]}});
         ownership.mark(&mut object);
         assert_eq!(object["metadata"]["labels"]["a"], "1");
-        assert_eq!(object["metadata"]["annotations"][OBJECT_SET_ID], "default-b");
+        assert_eq!(
+            object["metadata"]["annotations"][OBJECT_SET_ID],
+            "default-b"
+        );
         let mut nothing = json!({"metadata": null});
         ownership.mark(&mut nothing);
-        assert_eq!(nothing["metadata"]["labels"][OBJECT_SET_HASH], ownership.hash);
+        assert_eq!(
+            nothing["metadata"]["labels"][OBJECT_SET_HASH],
+            ownership.hash
+        );
         let mut text = json!("text");
         ownership.mark(&mut text);
         assert_eq!(text, "text");

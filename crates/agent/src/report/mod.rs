@@ -29,7 +29,9 @@ pub(crate) async fn run(agent: Arc<Agent>, name: String) -> Next {
         else {
             return (Map::new(), None);
         };
-        let Some(outcome) = &track.outcome else { return (Map::new(), None) };
+        let Some(outcome) = &track.outcome else {
+            return (Map::new(), None);
+        };
         let applied = track.applied.as_deref();
         let tally = applied.and_then(|applied| tally(world, applied, Instant::now(), now));
         let again = (applied.is_some() && tally.is_none()).then_some(SETTLE);
@@ -50,7 +52,13 @@ pub(crate) async fn run(agent: Arc<Agent>, name: String) -> Next {
             let wanted = (!is_empty).then(|| digest(&value));
             (stored != wanted).then(|| (member.to_owned(), value))
         };
-        (wanted.into_iter().filter_map(changed).collect::<Map<_, _>>(), again)
+        (
+            wanted
+                .into_iter()
+                .filter_map(changed)
+                .collect::<Map<_, _>>(),
+            again,
+        )
     });
     let next = again.map_or(Next::Done, Next::After);
     if change.is_empty() {
@@ -81,13 +89,19 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-async fn write(agent: &Agent, name: &str, change: Map<String, Value>) -> Result<(), apiclient::Error> {
+async fn write(
+    agent: &Agent,
+    name: &str,
+    change: Map<String, Value>,
+) -> Result<(), apiclient::Error> {
     let key = ObjectKey::new(agent.options.deployment_namespace.clone(), name);
     let kind = Kind::of::<BundleDeployment>();
     let body = json!({ "status": change });
     let options = WriteOptions::default();
-    let stored: Known =
-        agent.hub.patch(&kind, &key, Some("status"), Patch::Merge(&body), 0, options).await?;
+    let stored: Known = agent
+        .hub
+        .patch(&kind, &key, Some("status"), Patch::Merge(&body), 0, options)
+        .await?;
     agent.world(|world| {
         if let Some(track) = world.tracks.get_mut(name) {
             track.store(&stored);

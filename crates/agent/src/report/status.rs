@@ -33,22 +33,44 @@ pub(super) struct Inputs<'a> {
 
 /// The members that can be told now; others stay as they are stored.
 pub(super) fn status(inputs: Inputs<'_>) -> BTreeMap<&'static str, Value> {
-    let Inputs { spec, conditions, outcome, applied, tally, limits, now } = inputs;
-    let mut status =
-        BundleDeploymentStatus { conditions: conditions.to_vec(), ..Default::default() };
+    let Inputs {
+        spec,
+        conditions,
+        outcome,
+        applied,
+        tally,
+        limits,
+        now,
+    } = inputs;
+    let mut status = BundleDeploymentStatus {
+        conditions: conditions.to_vec(),
+        ..Default::default()
+    };
     let mut told = vec!["conditions"];
     match outcome {
         Outcome::Failed { message } => {
             let message = fit_text(message, limits.ready_message_bytes_max).into_owned();
-            conditions::set(&mut status.conditions, DEPLOYED, Finding::Error(message), now);
+            conditions::set(
+                &mut status.conditions,
+                DEPLOYED,
+                Finding::Error(message),
+                now,
+            );
         }
-        Outcome::GivenUp { deployment_id, message } => {
+        Outcome::GivenUp {
+            deployment_id,
+            message,
+        } => {
             given_up(&mut status, deployment_id, message, limits, now);
             told.extend(["appliedDeploymentID", "release", "ready", "nonModified"]);
         }
         Outcome::Deployed => {
-            let Some(applied) = applied else { return BTreeMap::new() };
-            status.applied_deployment_id.clone_from(&applied.deployment_id);
+            let Some(applied) = applied else {
+                return BTreeMap::new();
+            };
+            status
+                .applied_deployment_id
+                .clone_from(&applied.deployment_id);
             status.release.clone_from(&applied.release);
             told.extend(["appliedDeploymentID", "release"]);
             conditions::set(&mut status.conditions, INSTALLED, Finding::True, now);
@@ -90,8 +112,18 @@ fn given_up(
     deployment_id.clone_into(&mut status.applied_deployment_id);
     status.non_modified = true;
     let conditions = &mut status.conditions;
-    conditions::set(conditions, READY, Finding::Error(format!("not ready: {message}")), now);
-    conditions::set(conditions, INSTALLED, Finding::Error(format!("not installed: {message}")), now);
+    conditions::set(
+        conditions,
+        READY,
+        Finding::Error(format!("not ready: {message}")),
+        now,
+    );
+    conditions::set(
+        conditions,
+        INSTALLED,
+        Finding::Error(format!("not installed: {message}")),
+        now,
+    );
     conditions::set(conditions, DEPLOYED, Finding::True, now);
 }
 
@@ -118,13 +150,18 @@ fn monitored(
     let non_ready = fit_non_ready(tally.non_ready);
     let modified = fit_modified(tally.missing);
     let bytes_max = limits.deployment_details_bytes_max;
-    let shown = non_ready.entries.into_iter().map(|entry| cut(entry, limits));
+    let shown = non_ready
+        .entries
+        .into_iter()
+        .map(|entry| cut(entry, limits));
     let shown = fit(shown, limits.details_max, bytes_max);
     let changed = fit(modified.entries, limits.details_max, bytes_max);
     status.incomplete_state =
         non_ready.omitted + modified.omitted + shown.omitted + changed.omitted > 0;
     let finding = match ready_message(&shown.kept, &changed.kept) {
-        Some(message) => Finding::Error(fit_text(&message, limits.ready_message_bytes_max).into_owned()),
+        Some(message) => {
+            Finding::Error(fit_text(&message, limits.ready_message_bytes_max).into_owned())
+        }
         None if !status.ready => Finding::Error("not ready".to_owned()),
         None if !status.non_modified => Finding::Error("out of sync".to_owned()),
         None => Finding::True,
@@ -139,11 +176,18 @@ fn monitored(
 /// An entry within its budget: messages are what can be long.
 fn cut(mut entry: NonReadyStatus, limits: &Limits) -> NonReadyStatus {
     let room = limits.message_bytes_max;
-    let texts = entry.summary.message.iter().map(|text| fit_text(text, room).into_owned());
+    let texts = entry
+        .summary
+        .message
+        .iter()
+        .map(|text| fit_text(text, room).into_owned());
     let fitted = fit(texts.collect::<Vec<_>>(), usize::MAX, room);
     entry.summary.message = fitted.kept;
     if fitted.omitted > 0 {
-        entry.summary.message.push(format!("… ({} messages omitted)", fitted.omitted));
+        entry
+            .summary
+            .message
+            .push(format!("… ({} messages omitted)", fitted.omitted));
     }
     entry
 }
@@ -169,3 +213,6 @@ fn fit_resources(
     }
     fit(resources, usize::MAX, bytes_max)
 }
+
+#[cfg(test)]
+mod tests;

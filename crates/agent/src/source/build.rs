@@ -27,7 +27,9 @@ const RAW: &str = "raw-yaml/";
 pub(crate) enum Error {
     /// A file cannot be decoded.
     #[error("read the files of the bundle")]
-    Decode { source: bundle::content::AssembleError },
+    Decode {
+        source: bundle::content::AssembleError,
+    },
     /// Not implemented.
     #[error("{file}: kustomize is not supported yet")]
     Kustomize { file: String },
@@ -36,7 +38,10 @@ pub(crate) enum Error {
     Overlay(overlays::Error),
     /// The files are no chart.
     #[error("load chart {directory:?}")]
-    Chart { directory: String, source: helm::LoadError },
+    Chart {
+        directory: String,
+        source: helm::LoadError,
+    },
     /// The chart cannot be installed by itself.
     #[error("load chart {directory:?}: {reason}")]
     NotInstallable { directory: String, reason: String },
@@ -45,7 +50,11 @@ pub(crate) enum Error {
     Yaml { file: String, reason: String },
     /// A document of a plain manifest lacks something.
     #[error("{file}: document {number} has no {what}")]
-    Incomplete { file: String, number: usize, what: &'static str },
+    Incomplete {
+        file: String,
+        number: usize,
+        what: &'static str,
+    },
 }
 
 /// A chart and what goes with it.
@@ -78,13 +87,19 @@ pub(crate) struct Definition {
 impl Built {
     /// The definitions in a file of a `crds/` directory, parsed once.
     pub(crate) fn definitions(&self, file: &helm::File) -> Result<Arc<[Definition]>, Error> {
-        let cache = || self.definitions.lock().unwrap_or_else(PoisonError::into_inner);
+        let cache = || {
+            self.definitions
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+        };
         if let Some(known) = cache().get(&file.name) {
             return Ok(Arc::clone(known));
         }
         let objects = documents(&file.name, &file.data)?;
-        let found: Result<Vec<Definition>, Error> =
-            objects.into_iter().map(|object| definition(&file.name, object)).collect();
+        let found: Result<Vec<Definition>, Error> = objects
+            .into_iter()
+            .map(|object| definition(&file.name, object))
+            .collect();
         let found: Arc<[Definition]> = found?.into();
         cache().insert(file.name.clone(), Arc::clone(&found));
         Ok(found)
@@ -92,10 +107,19 @@ impl Built {
 }
 
 fn definition(file: &str, mut object: Value) -> Result<Definition, Error> {
-    let yaml = |reason: String| Error::Yaml { file: file.to_owned(), reason };
+    let yaml = |reason: String| Error::Yaml {
+        file: file.to_owned(),
+        reason,
+    };
     let body = serde_json::value::to_raw_value(&object).map_err(|error| yaml(error.to_string()))?;
-    let versions = object.pointer_mut("/spec/versions").and_then(Value::as_array_mut);
-    for version in versions.into_iter().flatten().filter_map(Value::as_object_mut) {
+    let versions = object
+        .pointer_mut("/spec/versions")
+        .and_then(Value::as_array_mut);
+    for version in versions
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_object_mut)
+    {
         version.retain(|key, _| key == "name" || key == "served");
     }
     Ok(Definition {
@@ -107,8 +131,15 @@ fn definition(file: &str, mut object: Value) -> Result<Definition, Error> {
 
 /// Builds the chart of a bundle.
 pub(super) fn build(resources: &[BundleResource], recipe: &Recipe) -> Result<Built, Error> {
-    let style = detect(resources.iter().map(|resource| resource.name.as_str()), &recipe.options);
-    if let Style { kustomization: Some(file), .. } = style {
+    let style = detect(
+        resources.iter().map(|resource| resource.name.as_str()),
+        &recipe.options,
+    );
+    if let Style {
+        kustomization: Some(file),
+        ..
+    } = style
+    {
         return Err(Error::Kustomize { file });
     }
     let files = decode(resources)?;
@@ -121,20 +152,38 @@ pub(super) fn build(resources: &[BundleResource], recipe: &Recipe) -> Result<Bui
         None => (recipe.bundle_id.clone(), around_manifests(files, recipe)?),
     };
     let named = directory.clone();
-    let chart = chart.map_err(|source| Error::Chart { directory: named, source })?;
-    let not_installable =
-        |reason: String| Error::NotInstallable { directory: directory.clone(), reason };
-    chart.check_installable().map_err(|error| not_installable(error.to_string()))?;
-    chart.check_dependencies().map_err(|error| not_installable(error.to_string()))?;
+    let chart = chart.map_err(|source| Error::Chart {
+        directory: named,
+        source,
+    })?;
+    let not_installable = |reason: String| Error::NotInstallable {
+        directory: directory.clone(),
+        reason,
+    };
+    chart
+        .check_installable()
+        .map_err(|error| not_installable(error.to_string()))?;
+    chart
+        .check_dependencies()
+        .map_err(|error| not_installable(error.to_string()))?;
     let mut raw = Vec::new();
     for file in chart.files.iter().filter(|file| file.name.starts_with(RAW)) {
         let path = file.name.trim_start_matches(RAW);
-        raw.extend(documents(path, &file.data)?.into_iter().map(|object| RawObject {
-            path: path.to_owned(),
-            object,
-        }));
+        raw.extend(
+            documents(path, &file.data)?
+                .into_iter()
+                .map(|object| RawObject {
+                    path: path.to_owned(),
+                    object,
+                }),
+        );
     }
-    Ok(Built { chart: CompiledChart::new(chart), raw, bytes, definitions: Mutex::default() })
+    Ok(Built {
+        chart: CompiledChart::new(chart),
+        raw,
+        bytes,
+        definitions: Mutex::default(),
+    })
 }
 
 type Files = Vec<(String, Vec<u8>)>;
@@ -142,8 +191,8 @@ type Files = Vec<(String, Vec<u8>)>;
 fn decode(resources: &[BundleResource]) -> Result<Files, Error> {
     let mut files = Vec::with_capacity(resources.len());
     for (index, resource) in resources.iter().enumerate() {
-        let data = decode_resource(resource, FILE_BYTES_MAX)
-            .map_err(|source| Error::Decode { source })?;
+        let data =
+            decode_resource(resource, FILE_BYTES_MAX).map_err(|source| Error::Decode { source })?;
         let name = if resource.name.is_empty() {
             format!("manifests/file{index:03}.yaml")
         } else {
@@ -159,7 +208,8 @@ fn below(files: Files, directory: &str) -> Files {
         return files;
     }
     let prefix = format!("{directory}/");
-    let inside = |(name, data): (String, Vec<u8>)| Some((name.strip_prefix(&prefix)?.to_owned(), data));
+    let inside =
+        |(name, data): (String, Vec<u8>)| Some((name.strip_prefix(&prefix)?.to_owned(), data));
     files.into_iter().filter_map(inside).collect()
 }
 
@@ -168,22 +218,43 @@ fn around_manifests(
     files: Files,
     recipe: &Recipe,
 ) -> Result<Result<Chart, helm::LoadError>, Error> {
-    let overlays = recipe.options.yaml.as_ref().map_or(&[][..], |yaml| &yaml.overlays);
+    let overlays = recipe
+        .options
+        .yaml
+        .as_ref()
+        .map_or(&[][..], |yaml| &yaml.overlays);
     let mut files = overlays::apply(files, overlays).map_err(Error::Overlay)?;
-    let foreign: Vec<String> = files.iter().filter_map(|(name, _)| foreign_directory(name)).collect();
+    let foreign: Vec<String> = files
+        .iter()
+        .filter_map(|(name, _)| foreign_directory(name))
+        .collect();
     files.retain(|(name, _)| {
-        let is_manifest = ["yaml", "yml", "json"].iter().any(|end| path::has_extension(name, end));
-        let is_ours = !foreign.iter().any(|directory| name.starts_with(directory.as_str()));
+        let is_manifest = ["yaml", "yml", "json"]
+            .iter()
+            .any(|end| path::has_extension(name, end));
+        let is_ours = !foreign
+            .iter()
+            .any(|directory| name.starts_with(directory.as_str()));
         is_manifest && is_ours && name != "fleet.yaml" && name != "fleet.yml"
     });
     let place = |name: String| match name.strip_prefix("templates/") {
         Some(_) => name,
         None => format!("{RAW}{name}"),
     };
-    let mut chart: Files = files.into_iter().map(|(name, data)| (place(name), data)).collect();
+    let mut chart: Files = files
+        .into_iter()
+        .map(|(name, data)| (place(name), data))
+        .collect();
     // Overlays are not part of the commit.
-    let commit = if overlays.is_empty() { recipe.commit.as_str() } else { "" };
-    chart.push(("Chart.yaml".to_owned(), chart_yaml(recipe, commit).into_bytes()));
+    let commit = if overlays.is_empty() {
+        recipe.commit.as_str()
+    } else {
+        ""
+    };
+    chart.push((
+        "Chart.yaml".to_owned(),
+        chart_yaml(recipe, commit).into_bytes(),
+    ));
     Ok(Chart::from_files(chart, &Limits::default()))
 }
 
@@ -201,7 +272,11 @@ fn chart_yaml(recipe: &Recipe, commit: &str) -> String {
         Some(short) if commit.len() > 12 => format!("v0.0.0+git-{short}"),
         _ => format!("v0.0.0+{}", recipe.content_id),
     };
-    format!("apiVersion: v2\nname: {}\nversion: {}\n", Value::from(name), Value::from(version))
+    format!(
+        "apiVersion: v2\nname: {}\nversion: {}\n",
+        Value::from(name),
+        Value::from(version)
+    )
 }
 
 /// The objects of a manifest. Lists are taken apart, empty documents left out.
@@ -209,16 +284,25 @@ fn chart_yaml(recipe: &Recipe, commit: &str) -> String {
 /// A document that has nothing of an object (`apiVersion`, `kind`, `metadata`) is left out as upstream
 /// does. One that has some of it is a mistake; upstream leaves that out too, silently.
 fn documents(file: &str, data: &[u8]) -> Result<Vec<Value>, Error> {
-    let yaml = |reason: String| Error::Yaml { file: file.to_owned(), reason };
-    let stream = std::str::from_utf8(data).map_err(|_| yaml("the file is no UTF-8 text".to_owned()))?;
+    let yaml = |reason: String| Error::Yaml {
+        file: file.to_owned(),
+        reason,
+    };
+    let stream =
+        std::str::from_utf8(data).map_err(|_| yaml("the file is no UTF-8 text".to_owned()))?;
     let mut objects = Vec::new();
     for (index, part) in goyaml::documents::split(stream).enumerate() {
         let number = index + 1;
         let document = goyaml::parse(part.text.as_bytes()).map_err(|error| {
-            yaml(format!("document {number}, which starts on line {}: {error}", part.line))
+            yaml(format!(
+                "document {number}, which starts on line {}: {error}",
+                part.line
+            ))
         })?;
         let is_object = |value: &Value| {
-            ["apiVersion", "kind", "metadata"].iter().any(|key| value.get(key).is_some())
+            ["apiVersion", "kind", "metadata"]
+                .iter()
+                .any(|key| value.get(key).is_some())
         };
         match document {
             Value::Null => {}
@@ -228,7 +312,11 @@ fn documents(file: &str, data: &[u8]) -> Result<Vec<Value>, Error> {
             document if is_object(&document) => {
                 for what in ["apiVersion", "kind"] {
                     if text(&document, &format!("/{what}")).is_empty() {
-                        return Err(Error::Incomplete { file: file.to_owned(), number, what });
+                        return Err(Error::Incomplete {
+                            file: file.to_owned(),
+                            number,
+                            what,
+                        });
                     }
                 }
                 expand(document, &mut objects);
@@ -243,7 +331,10 @@ fn documents(file: &str, data: &[u8]) -> Result<Vec<Value>, Error> {
 pub(crate) fn expand(object: Value, objects: &mut Vec<Value>) {
     match object {
         Value::Object(mut fields)
-            if fields.get("kind").and_then(Value::as_str).is_some_and(|kind| kind.ends_with("List"))
+            if fields
+                .get("kind")
+                .and_then(Value::as_str)
+                .is_some_and(|kind| kind.ends_with("List"))
                 && fields.get("items").is_some_and(Value::is_array) =>
         {
             if let Some(Value::Array(items)) = fields.remove("items") {
@@ -279,7 +370,11 @@ mod tests {
     }
 
     fn names(built: &Built) -> Vec<&str> {
-        built.raw.iter().map(|raw| text(&raw.object, "/metadata/name")).collect()
+        built
+            .raw
+            .iter()
+            .map(|raw| text(&raw.object, "/metadata/name"))
+            .collect()
     }
 
     fn config(name: &str) -> String {
@@ -289,7 +384,10 @@ mod tests {
     #[test]
     fn plain_manifests_become_a_chart_without_what_belongs_elsewhere() {
         let (a, b, c) = (config("a"), config("b"), config("c"));
-        let list = format!("kind: List\napiVersion: v1\nitems:\n- {{apiVersion: v1, kind: Secret, metadata: {{name: d}}}}\n---\n{}", config("e"));
+        let list = format!(
+            "kind: List\napiVersion: v1\nitems:\n- {{apiVersion: v1, kind: Secret, metadata: {{name: d}}}}\n---\n{}",
+            config("e")
+        );
         let built = build(
             &resources(&[
                 ("a.yaml", &a),
@@ -306,28 +404,56 @@ mod tests {
         .unwrap();
         assert_eq!(names(&built), ["a", "d", "e"]);
         let chart = built.chart.chart();
-        assert_eq!((chart.name(), chart.metadata.version.as_str()), ("shop", "v0.0.0+git-0123456789ab"));
-        let templates: Vec<&str> = chart.templates.iter().map(|file| file.name.as_str()).collect();
+        assert_eq!(
+            (chart.name(), chart.metadata.version.as_str()),
+            ("shop", "v0.0.0+git-0123456789ab")
+        );
+        let templates: Vec<&str> = chart
+            .templates
+            .iter()
+            .map(|file| file.name.as_str())
+            .collect();
         assert_eq!(templates, ["templates/c.yaml"]);
     }
 
     #[test]
     fn a_short_commit_gives_way_to_the_content_id() {
-        let recipe = Recipe { commit: "abc".to_owned(), ..recipe() };
+        let recipe = Recipe {
+            commit: "abc".to_owned(),
+            ..recipe()
+        };
         assert!(chart_yaml(&recipe, &recipe.commit).contains("v0.0.0+s-abc"));
     }
 
     #[test]
     fn bad_manifests_name_file_and_document() {
         for (name, content, expected) in [
-            ("a.yaml", "a: [1,\n", "a.yaml: document 1, which starts on line 1: error converting YAML to JSON: yaml: line"),
-            ("a.yaml", "kind: X\n---\napiVersion: v1\nkind: Z\n", "a.yaml: document 1 has no apiVersion"),
-            ("a.yaml", "apiVersion: v1\nkind: Z\n---\napiVersion: v1\nmetadata: {name: x}\n", "a.yaml: document 2 has no kind"),
+            (
+                "a.yaml",
+                "a: [1,\n",
+                "a.yaml: document 1, which starts on line 1: error converting YAML to JSON: yaml: line",
+            ),
+            (
+                "a.yaml",
+                "kind: X\n---\napiVersion: v1\nkind: Z\n",
+                "a.yaml: document 1 has no apiVersion",
+            ),
+            (
+                "a.yaml",
+                "apiVersion: v1\nkind: Z\n---\napiVersion: v1\nmetadata: {name: x}\n",
+                "a.yaml: document 2 has no kind",
+            ),
             ("a.yaml", "- 1\n- 2\n", "a.yaml: document 1 is no object"),
             ("a.yaml", "just text", "a.yaml: document 1 is no object"),
-            ("kustomization.yaml", "resources: []\n", "kustomization.yaml: kustomize is not supported yet"),
+            (
+                "kustomization.yaml",
+                "resources: []\n",
+                "kustomization.yaml: kustomize is not supported yet",
+            ),
         ] {
-            let error = build(&resources(&[(name, content)]), &recipe()).err().unwrap();
+            let error = build(&resources(&[(name, content)]), &recipe())
+                .err()
+                .unwrap();
             assert!(error.to_string().starts_with(expected), "{error}");
         }
     }
@@ -338,11 +464,23 @@ mod tests {
         for (content, expected) in [
             ("name: [", "load chart \"\": cannot load Chart.yaml"),
             ("apiVersion: v2\nversion: 1.0.0\n", "load chart \"\": "),
-            ("apiVersion: v2\nname: l\nversion: 1.0.0\ntype: library\n", "load chart \"\": library charts are not installable"),
-            (missing, "load chart \"\": an error occurred while checking for chart dependencies"),
+            (
+                "apiVersion: v2\nname: l\nversion: 1.0.0\ntype: library\n",
+                "load chart \"\": library charts are not installable",
+            ),
+            (
+                missing,
+                "load chart \"\": an error occurred while checking for chart dependencies",
+            ),
         ] {
-            let error = build(&resources(&[("Chart.yaml", content)]), &recipe()).err().unwrap();
-            assert!(crate::failure::chain(&error).starts_with(expected), "{}", crate::failure::chain(&error));
+            let error = build(&resources(&[("Chart.yaml", content)]), &recipe())
+                .err()
+                .unwrap();
+            assert!(
+                crate::failure::chain(&error).starts_with(expected),
+                "{}",
+                crate::failure::chain(&error)
+            );
         }
     }
 }

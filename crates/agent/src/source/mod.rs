@@ -7,6 +7,7 @@
 mod build;
 mod overlays;
 mod style;
+mod types;
 pub(crate) mod values;
 
 use std::collections::BTreeMap;
@@ -26,13 +27,19 @@ use crate::shared::{Panicked, Shared};
 pub(crate) enum Error {
     /// The hub did not give the content.
     #[error("read content {name} from the hub")]
-    Read { name: String, source: apiclient::Error },
+    Read {
+        name: String,
+        source: apiclient::Error,
+    },
     /// The content, or a chunk of it, is not on the hub.
     #[error("content {name} is not on the hub")]
     Missing { name: String },
     /// The content is damaged.
     #[error("read content {name}")]
-    Content { name: String, source: bundle::content::AssembleError },
+    Content {
+        name: String,
+        source: bundle::content::AssembleError,
+    },
     /// The files make no chart.
     #[error(transparent)]
     Build(build::Error),
@@ -44,7 +51,10 @@ pub(crate) enum Error {
 impl Error {
     /// Whether trying again at once could help; bad files stay bad.
     pub(crate) fn is_transient(&self) -> bool {
-        matches!(self, Self::Read { .. } | Self::Missing { .. } | Self::Panicked { .. })
+        matches!(
+            self,
+            Self::Read { .. } | Self::Missing { .. } | Self::Panicked { .. }
+        )
     }
 }
 
@@ -63,7 +73,10 @@ impl Recipe {
         Self {
             content_id: content_id_of(&deployment.spec.deployment_id).to_owned(),
             bundle_id: deployment.metadata.name.clone().unwrap_or_default(),
-            commit: labels.and_then(|labels| labels.get(COMMIT)).cloned().unwrap_or_default(),
+            commit: labels
+                .and_then(|labels| labels.get(COMMIT))
+                .cloned()
+                .unwrap_or_default(),
             options: deployment.spec.options.clone(),
         }
     }
@@ -73,10 +86,21 @@ impl Recipe {
         let helm = self.options.helm.as_ref();
         let chart = helm.map(|helm| (&helm.chart, &helm.repo, &helm.version));
         let overlays = self.options.yaml.as_ref().map(|yaml| &yaml.overlays);
-        let directory = self.options.kustomize.as_ref().map(|kustomize| &kustomize.dir);
+        let directory = self
+            .options
+            .kustomize
+            .as_ref()
+            .map(|kustomize| &kustomize.dir);
         format!(
             "{:?}",
-            (&self.content_id, &self.bundle_id, &self.commit, chart, overlays, directory)
+            (
+                &self.content_id,
+                &self.bundle_id,
+                &self.commit,
+                chart,
+                overlays,
+                directory
+            )
         )
     }
 }
@@ -92,12 +116,17 @@ pub(crate) async fn load(
         .chart(&key, || async {
             let (root, chunks) = fetch(hub, &recipe.content_id).await?;
             let work = move || {
-                let resources = bundle::content::assemble(&root, &chunks).map_err(|source| {
-                    Error::Content { name: recipe.content_id.clone(), source }
-                })?;
+                let resources =
+                    bundle::content::assemble(&root, &chunks).map_err(|source| Error::Content {
+                        name: recipe.content_id.clone(),
+                        source,
+                    })?;
                 build::build(&resources, &recipe).map_err(Error::Build)
             };
-            shared.compute(work).await.map_err(|source| Error::Panicked { source })?
+            shared
+                .compute(work)
+                .await
+                .map_err(|source| Error::Panicked { source })?
         })
         .await
 }
@@ -114,7 +143,14 @@ async fn fetch(hub: &Client, name: &str) -> Result<(Content, BTreeMap<String, Co
 }
 
 async fn fetch_one(hub: &Client, name: &str) -> Result<Content, Error> {
-    let read = hub.get(&Kind::of::<Content>(), &ObjectKey::new("", name)).await;
-    let found = read.map_err(|source| Error::Read { name: name.to_owned(), source })?;
-    found.ok_or_else(|| Error::Missing { name: name.to_owned() })
+    let read = hub
+        .get(&Kind::of::<Content>(), &ObjectKey::new("", name))
+        .await;
+    let found = read.map_err(|source| Error::Read {
+        name: name.to_owned(),
+        source,
+    })?;
+    found.ok_or_else(|| Error::Missing {
+        name: name.to_owned(),
+    })
 }

@@ -19,7 +19,11 @@ pub(super) fn detect<'a>(
     options: &BundleDeploymentOptions,
 ) -> Style {
     let (chart, repo, version) = options.helm.as_ref().map_or(("", "", ""), |helm| {
-        (helm.chart.as_str(), helm.repo.as_str(), helm.version.as_str())
+        (
+            helm.chart.as_str(),
+            helm.repo.as_str(),
+            helm.version.as_str(),
+        )
     });
     let place = if chart.is_empty() { repo } else { chart };
     let expected = path::join(&[place, "Chart.yaml"]);
@@ -29,15 +33,27 @@ pub(super) fn detect<'a>(
         *name == expected
             || name.strip_prefix(&downloaded).is_some_and(|inner| {
                 inner == "Chart.yaml"
-                    || inner.split_once('/').is_some_and(|(_, file)| file == "Chart.yaml")
+                    || inner
+                        .split_once('/')
+                        .is_some_and(|(_, file)| file == "Chart.yaml")
             })
     };
     let found = names.clone().into_iter().find(is_chart);
-    let directory = options.kustomize.as_ref().map_or("", |kustomize| kustomize.dir.as_str());
+    let directory = options
+        .kustomize
+        .as_ref()
+        .map_or("", |kustomize| kustomize.dir.as_str());
     let kustomization = path::join(&[directory, "kustomization.yaml"]);
     Style {
-        chart: found.map(|name| name.trim_end_matches("Chart.yaml").trim_end_matches('/').to_owned()),
-        kustomization: names.into_iter().any(|name| name == kustomization).then_some(kustomization),
+        chart: found.map(|name| {
+            name.trim_end_matches("Chart.yaml")
+                .trim_end_matches('/')
+                .to_owned()
+        }),
+        kustomization: names
+            .into_iter()
+            .any(|name| name == kustomization)
+            .then_some(kustomization),
     }
 }
 
@@ -63,15 +79,31 @@ mod tests {
         let downloaded = format!("{}/web/Chart.yaml", chart_prefix("web", "https://r", ""));
         let too_deep = format!("{}/a/b/Chart.yaml", chart_prefix("web", "https://r", ""));
         for (names, options, expected) in [
-            (vec!["Chart.yaml", "values.yaml"], BundleDeploymentOptions::default(), Some("")),
-            (vec!["a/Chart.yaml"], BundleDeploymentOptions::default(), None),
+            (
+                vec!["Chart.yaml", "values.yaml"],
+                BundleDeploymentOptions::default(),
+                Some(""),
+            ),
+            (
+                vec!["a/Chart.yaml"],
+                BundleDeploymentOptions::default(),
+                None,
+            ),
             (vec!["a/Chart.yaml"], options("a", ""), Some("a")),
             (vec!["a/Chart.yaml"], options("./a/", ""), Some("a")),
             (vec!["a/Chart.yaml"], options("/a", ""), Some("a")),
             (vec!["b/Chart.yaml"], options("a", ""), None),
-            (vec![downloaded.as_str()], options("web", "https://r"), Some(downloaded.trim_end_matches("/Chart.yaml"))),
+            (
+                vec![downloaded.as_str()],
+                options("web", "https://r"),
+                Some(downloaded.trim_end_matches("/Chart.yaml")),
+            ),
             (vec![too_deep.as_str()], options("web", "https://r"), None),
-            (vec![downloaded.as_str()], options("other", "https://r"), None),
+            (
+                vec![downloaded.as_str()],
+                options("other", "https://r"),
+                None,
+            ),
             (vec![], BundleDeploymentOptions::default(), None),
         ] {
             let style = detect(names.iter().copied(), &options);
@@ -82,15 +114,25 @@ mod tests {
     #[test]
     fn a_kustomization_counts_only_where_and_as_it_is_looked_for() {
         let in_directory = BundleDeploymentOptions {
-            kustomize: Some(KustomizeOptions { dir: "k".to_owned() }),
+            kustomize: Some(KustomizeOptions {
+                dir: "k".to_owned(),
+            }),
             ..BundleDeploymentOptions::default()
         };
         let found = |names: &[&str], options: &BundleDeploymentOptions| {
-            detect(names.iter().copied(), options).kustomization.is_some()
+            detect(names.iter().copied(), options)
+                .kustomization
+                .is_some()
         };
-        assert!(found(&["kustomization.yaml"], &BundleDeploymentOptions::default()));
+        assert!(found(
+            &["kustomization.yaml"],
+            &BundleDeploymentOptions::default()
+        ));
         assert!(found(&["k/kustomization.yaml"], &in_directory));
         assert!(!found(&["kustomization.yaml"], &in_directory));
-        assert!(!found(&["Kustomization", "kustomization.yml"], &BundleDeploymentOptions::default()));
+        assert!(!found(
+            &["Kustomization", "kustomization.yml"],
+            &BundleDeploymentOptions::default()
+        ));
     }
 }

@@ -16,7 +16,10 @@ const DEFAULT_KEY: &str = "values.yaml";
 pub(crate) enum Error {
     /// The Secret with the values was not read.
     #[error("read values secret {secret} from the hub")]
-    Read { secret: ObjectKey, source: apiclient::Error },
+    Read {
+        secret: ObjectKey,
+        source: apiclient::Error,
+    },
     /// The Secret is not there.
     #[error("values secret {secret} is not on the hub")]
     Missing { secret: ObjectKey },
@@ -30,16 +33,31 @@ pub(crate) enum Error {
     NoObject { secret: ObjectKey },
     /// A reference of `valuesFrom` was not read.
     #[error("read values from {what} {object}")]
-    Reference { what: &'static str, object: ObjectKey, source: apiclient::Error },
+    Reference {
+        what: &'static str,
+        object: ObjectKey,
+        source: Box<apiclient::Error>,
+    },
     /// A reference of `valuesFrom` names nothing.
     #[error("values from {what} {object}: not found")]
-    NotFound { what: &'static str, object: ObjectKey },
+    NotFound {
+        what: &'static str,
+        object: ObjectKey,
+    },
     /// The object lacks the key.
     #[error("key {key} is missing from {what} {object}, can't use it in valuesFrom")]
-    NoKey { what: &'static str, object: ObjectKey, key: String },
+    NoKey {
+        what: &'static str,
+        object: ObjectKey,
+        key: String,
+    },
     /// The entry is no map in YAML.
     #[error("values from {what} {object}, key {key}: no YAML map")]
-    NoMap { what: &'static str, object: ObjectKey, key: String },
+    NoMap {
+        what: &'static str,
+        object: ObjectKey,
+        key: String,
+    },
 }
 
 /// The values of the Secret of a BundleDeployment, after its hash has been checked.
@@ -49,19 +67,29 @@ pub(crate) async fn from_hub(
     expected: &str,
 ) -> Result<Values, Error> {
     let read = hub.get::<Secret>(&Kind::of::<Secret>(), deployment).await;
-    let found = read.map_err(|source| Error::Read { secret: deployment.clone(), source })?;
-    let secret = found.ok_or_else(|| Error::Missing { secret: deployment.clone() })?;
+    let found = read.map_err(|source| Error::Read {
+        secret: deployment.clone(),
+        source,
+    })?;
+    let secret = found.ok_or_else(|| Error::Missing {
+        secret: deployment.clone(),
+    })?;
     let data = secret.data.unwrap_or_default();
     let entry = |key: &str| data.get(key).map_or(&[][..], |bytes| bytes.0.as_slice());
     let values = entry(DEPLOYMENT_VALUES_KEY);
     let actual = options_secret_hash(values, entry(DEPLOYMENT_STAGED_VALUES_KEY));
     if actual != expected {
-        return Err(Error::Hash { actual, expected: expected.to_owned() });
+        return Err(Error::Hash {
+            actual,
+            expected: expected.to_owned(),
+        });
     }
     if values.is_empty() {
         return Ok(Values::new());
     }
-    serde_json::from_slice(values).map_err(|_| Error::NoObject { secret: deployment.clone() })
+    serde_json::from_slice(values).map_err(|_| Error::NoObject {
+        secret: deployment.clone(),
+    })
 }
 
 /// Merges what `valuesFrom` names on the downstream cluster over `values`, in order; in one entry the
@@ -93,21 +121,36 @@ pub(crate) async fn with_references(
 
 fn target(selector: &KeySelector, namespace: &str) -> (ObjectKey, String) {
     let or = |given: &str, default: &str| {
-        if given.is_empty() { default.to_owned() } else { given.to_owned() }
+        if given.is_empty() {
+            default.to_owned()
+        } else {
+            given.to_owned()
+        }
     };
     let object = ObjectKey::new(or(&selector.namespace, namespace), selector.name.clone());
     (object, or(&selector.key, DEFAULT_KEY))
 }
 
-async fn read<K>(cluster: &Client, what: &'static str, object: &ObjectKey) -> Result<Option<K>, Error>
+async fn read<K>(
+    cluster: &Client,
+    what: &'static str,
+    object: &ObjectKey,
+) -> Result<Option<K>, Error>
 where
     K: kube::Resource<DynamicType = ()> + serde::de::DeserializeOwned,
     K::Scope: apiclient::Scope,
 {
     match cluster.get::<K>(&Kind::of::<K>(), object).await {
         Ok(Some(found)) => Ok(Some(found)),
-        Ok(None) => Err(Error::NotFound { what, object: object.clone() }),
-        Err(source) => Err(Error::Reference { what, object: object.clone(), source }),
+        Ok(None) => Err(Error::NotFound {
+            what,
+            object: object.clone(),
+        }),
+        Err(error) => Err(Error::Reference {
+            what,
+            object: object.clone(),
+            source: Box::new(error),
+        }),
     }
 }
 
@@ -131,28 +174,51 @@ mod tests {
 
     fn parsed(text: Option<&str>) -> Result<Values, String> {
         let object = ObjectKey::new("ns", "cm");
-        parse("configmap", object, "k".to_owned(), text.map(str::as_bytes)).map_err(|e| e.to_string())
+        parse("configmap", object, "k".to_owned(), text.map(str::as_bytes))
+            .map_err(|e| e.to_string())
     }
 
     #[test]
     fn an_entry_is_a_yaml_map() {
-        assert_eq!(parsed(Some("a: {b: x}")).map(serde_json::Value::Object), Ok(json!({"a": {"b": "x"}})));
+        assert_eq!(
+            parsed(Some("a: {b: x}")).map(serde_json::Value::Object),
+            Ok(json!({"a": {"b": "x"}}))
+        );
         assert_eq!(parsed(Some("")), Ok(Values::new()));
     }
 
     #[test]
     fn bad_entries_are_named_without_their_text() {
-        assert_eq!(parsed(None).unwrap_err(), "key k is missing from configmap ns/cm, can't use it in valuesFrom");
+        assert_eq!(
+            parsed(None).unwrap_err(),
+            "key k is missing from configmap ns/cm, can't use it in valuesFrom"
+        );
         for text in ["[hunter2]", "a: [hunter2", "hunter2"] {
-            assert_eq!(parsed(Some(text)).unwrap_err(), "values from configmap ns/cm, key k: no YAML map");
+            assert_eq!(
+                parsed(Some(text)).unwrap_err(),
+                "values from configmap ns/cm, key k: no YAML map"
+            );
         }
     }
 
     #[test]
     fn references_have_defaults() {
-        let bare = KeySelector { name: "cm".to_owned(), ..KeySelector::default() };
-        assert_eq!(target(&bare, "rel"), (ObjectKey::new("rel", "cm"), "values.yaml".to_owned()));
-        let full = KeySelector { namespace: "n".to_owned(), key: "k".to_owned(), ..bare };
-        assert_eq!(target(&full, "rel"), (ObjectKey::new("n", "cm"), "k".to_owned()));
+        let bare = KeySelector {
+            name: "cm".to_owned(),
+            ..KeySelector::default()
+        };
+        assert_eq!(
+            target(&bare, "rel"),
+            (ObjectKey::new("rel", "cm"), "values.yaml".to_owned())
+        );
+        let full = KeySelector {
+            namespace: "n".to_owned(),
+            key: "k".to_owned(),
+            ..bare
+        };
+        assert_eq!(
+            target(&full, "rel"),
+            (ObjectKey::new("n", "cm"), "k".to_owned())
+        );
     }
 }

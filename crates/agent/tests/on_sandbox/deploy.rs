@@ -9,14 +9,23 @@ const CHART: &str = "apiVersion: v2\nname: web\nversion: 1.2.3\nkubeVersion: '>=
 
 fn status_of(statuses: &[(String, String)], revision: u32) -> Option<&str> {
     let suffix = format!(".v{revision}");
-    statuses.iter().find(|(name, _)| name.ends_with(&suffix)).map(|(_, status)| status.as_str())
+    statuses
+        .iter()
+        .find(|(name, _)| name.ends_with(&suffix))
+        .map(|(_, status)| status.as_str())
 }
 
 #[tokio::test]
 async fn plain_manifests_are_applied_marked_and_reported() {
     let world = World::start().await;
     let id = world
-        .deploy(&bundle("raw", &[("cm.yaml", &config_map("a", "1")), ("web.yaml", &deployment("web"))]))
+        .deploy(&bundle(
+            "raw",
+            &[
+                ("cm.yaml", &config_map("a", "1")),
+                ("web.yaml", &deployment("web")),
+            ],
+        ))
         .await;
     let found = world.ready("raw", &id).await;
 
@@ -29,11 +38,23 @@ async fn plain_manifests_are_applied_marked_and_reported() {
 
     let status = &found.status;
     assert_eq!(status.release, "shop/raw:1");
-    assert_eq!((status.resource_counts.ready, status.resource_counts.desired_ready), (2, 2));
+    assert_eq!(
+        (
+            status.resource_counts.ready,
+            status.resource_counts.desired_ready
+        ),
+        (2, 2)
+    );
     let names: Vec<&str> = status.resources.iter().map(|it| it.name.as_str()).collect();
     assert_eq!(names, ["a", "web"]);
     assert!(status.resources.iter().all(|it| it.created_at.is_some()));
-    assert_eq!(world.records("shop").await, [("sh.helm.release.v1.raw.v1".to_owned(), "deployed".to_owned())]);
+    assert_eq!(
+        world.records("shop").await,
+        [(
+            "sh.helm.release.v1.raw.v1".to_owned(),
+            "deployed".to_owned()
+        )]
+    );
 }
 
 #[tokio::test]
@@ -48,8 +69,14 @@ async fn a_chart_is_rendered_with_values_and_capabilities() {
         .await;
     let found = world.ready("web", &id).await;
     assert_eq!(found.status.release, "shop/front:1");
-    let object = world.object(&config_maps(), "shop", "front-given").await.unwrap();
-    assert_eq!(object["data"], json!({ "has": "true", "namespace": "shop", "first": "true" }));
+    let object = world
+        .object(&config_maps(), "shop", "front-given")
+        .await
+        .unwrap();
+    assert_eq!(
+        object["data"],
+        json!({ "has": "true", "namespace": "shop", "first": "true" })
+    );
     let namespace = world.object(&namespaces(), "", "shop").await.unwrap();
     assert_eq!(namespace["metadata"]["labels"]["name"], "shop");
 }
@@ -57,14 +84,32 @@ async fn a_chart_is_rendered_with_values_and_capabilities() {
 #[tokio::test]
 async fn an_upgrade_prunes_what_left_and_keeps_what_says_so() {
     let world = World::start().await;
-    let kept = config_map("kept", "1").replace("  name: kept\n", "  name: kept\n  annotations: {helm.sh/resource-policy: keep}\n");
-    let first = bundle("raw", &[("a.yaml", &config_map("a", "1")), ("b.yaml", &config_map("b", "1")), ("k.yaml", &kept)]);
+    let kept = config_map("kept", "1").replace(
+        "  name: kept\n",
+        "  name: kept\n  annotations: {helm.sh/resource-policy: keep}\n",
+    );
+    let first = bundle(
+        "raw",
+        &[
+            ("a.yaml", &config_map("a", "1")),
+            ("b.yaml", &config_map("b", "1")),
+            ("k.yaml", &kept),
+        ],
+    );
     let id = world.deploy(&first).await;
     world.ready("raw", &id).await;
     let foreign = json!({ "metadata": { "name": "foreign" } });
-    crate::world::create(&world.cluster, &config_maps(), &apiclient::ObjectKey::new("shop", "foreign"), &foreign).await;
+    crate::world::create(
+        &world.cluster,
+        &config_maps(),
+        &apiclient::ObjectKey::new("shop", "foreign"),
+        &foreign,
+    )
+    .await;
 
-    let id = world.deploy(&bundle("raw", &[("a.yaml", &config_map("a", "2"))])).await;
+    let id = world
+        .deploy(&bundle("raw", &[("a.yaml", &config_map("a", "2"))]))
+        .await;
     let found = world.ready("raw", &id).await;
     assert_eq!(found.status.release, "shop/raw:2");
     let object = world.object(&config_maps(), "shop", "a").await.unwrap();
@@ -76,7 +121,9 @@ async fn an_upgrade_prunes_what_left_and_keeps_what_says_so() {
     assert_eq!(status_of(&records, 1), Some("superseded"));
     assert_eq!(status_of(&records, 2), Some("deployed"));
 
-    let id = world.deploy(&bundle("raw", &[("a.yaml", &config_map("a", "3"))])).await;
+    let id = world
+        .deploy(&bundle("raw", &[("a.yaml", &config_map("a", "3"))]))
+        .await;
     world.ready("raw", &id).await;
     let records = world.records("shop").await;
     assert_eq!((records.len(), status_of(&records, 1)), (2, None));
@@ -85,7 +132,9 @@ async fn an_upgrade_prunes_what_left_and_keeps_what_says_so() {
 #[tokio::test]
 async fn a_removed_deployment_takes_its_objects_along() {
     let world = World::start().await;
-    let id = world.deploy(&bundle("raw", &[("a.yaml", &config_map("a", "1"))])).await;
+    let id = world
+        .deploy(&bundle("raw", &[("a.yaml", &config_map("a", "1"))]))
+        .await;
     world.ready("raw", &id).await;
     let keep = json!({ "defaultNamespace": "other", "keepResources": true });
     let kept = bundle("kept", &[("k.yaml", &config_map("k", "1"))]).with_options(keep);
@@ -116,23 +165,48 @@ async fn a_deployment_that_is_not_ready_says_which_object_and_why() {
         .await;
     assert!(!found.status.ready);
     let message = api::conditions::message(&found.status.conditions, "Ready");
-    assert!(message.starts_with("deployment.apps shop/web error] "), "{message}");
+    assert!(
+        message.starts_with("deployment.apps shop/web error] "),
+        "{message}"
+    );
 
-    let id = world.deploy(&bundle("raw", &[("web.yaml", &deployment("web"))])).await;
+    let id = world
+        .deploy(&bundle("raw", &[("web.yaml", &deployment("web"))]))
+        .await;
     world.ready("raw", &id).await;
 }
 
 #[tokio::test]
 async fn a_missing_object_is_reported_as_missing() {
     let world = World::start().await;
-    let id = world.deploy(&bundle("raw", &[("a.yaml", &config_map("a", "1")), ("b.yaml", &config_map("b", "1"))])).await;
+    let id = world
+        .deploy(&bundle(
+            "raw",
+            &[
+                ("a.yaml", &config_map("a", "1")),
+                ("b.yaml", &config_map("b", "1")),
+            ],
+        ))
+        .await;
     world.ready("raw", &id).await;
     let key = apiclient::ObjectKey::new("shop", "a");
-    world.cluster.delete(&config_maps(), &key, &apiclient::DeleteOptions::default()).await.unwrap();
-    let found = world.until("raw", "is modified", |found| !found.status.non_modified).await;
+    world
+        .cluster
+        .delete(&config_maps(), &key, &apiclient::DeleteOptions::default())
+        .await
+        .unwrap();
+    let found = world
+        .until("raw", "is modified", |found| !found.status.non_modified)
+        .await;
     let message = api::conditions::message(&found.status.conditions, "Ready");
     assert_eq!(message, "configmap.v1 shop/a missing");
-    assert_eq!((found.status.resource_counts.missing, found.status.resource_counts.desired_ready), (1, 2));
+    assert_eq!(
+        (
+            found.status.resource_counts.missing,
+            found.status.resource_counts.desired_ready
+        ),
+        (1, 2)
+    );
 }
 
 #[tokio::test]

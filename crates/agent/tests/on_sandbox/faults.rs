@@ -9,22 +9,38 @@ use crate::world::{World, bundle, config_map, config_maps, create, deployment, e
 
 const CHART: &str = "apiVersion: v2\nname: web\nversion: 1.0.0\n";
 
+/// Files, options, the start of the error.
+type Case<'a> = (&'a [(&'a str, &'a str)], Value, &'a str);
+
 /// What the deployment says of these files, and that another deployment is not held up.
-async fn check(cases: &[(&[(&str, &str)], Value, &str)]) {
+async fn check(cases: &[Case<'_>]) {
     let world = World::start().await;
     let mut names: Vec<&'static str> = vec!["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
     names.truncate(cases.len());
     assert_eq!(names.len(), cases.len());
     for ((files, options, _), name) in cases.iter().zip(&names) {
-        world.deploy(&bundle(name, files).with_options(options.clone())).await;
+        world
+            .deploy(&bundle(name, files).with_options(options.clone()))
+            .await;
     }
-    let id = world.deploy(&bundle("good", &[("a.yaml", &config_map("a", "1"))])).await;
+    let id = world
+        .deploy(&bundle("good", &[("a.yaml", &config_map("a", "1"))]))
+        .await;
     world.ready("good", &id).await;
     for ((_, _, expected), name) in cases.iter().zip(&names) {
         let error = world.error(name).await;
-        let error = error.strip_prefix("cluster fleet-default/north: ").unwrap_or(&error);
+        let error = error
+            .strip_prefix("cluster fleet-default/north: ")
+            .unwrap_or(&error);
         assert!(error.starts_with(expected), "{name}: {error}");
-        assert!(world.deployment(name).await.status.applied_deployment_id.is_empty());
+        assert!(
+            world
+                .deployment(name)
+                .await
+                .status
+                .applied_deployment_id
+                .is_empty()
+        );
     }
     assert_eq!(world.records("shop").await.len(), 1);
 }
@@ -57,12 +73,18 @@ async fn bad_charts_are_named_with_template_line_and_column() {
     let options = || json!({ "defaultNamespace": "shop" });
     check(&[
         (
-            &[("Chart.yaml", CHART), ("templates/a.yaml", "kind: {{ .Values.a.b.c }}\n")],
+            &[
+                ("Chart.yaml", CHART),
+                ("templates/a.yaml", "kind: {{ .Values.a.b.c }}\n"),
+            ],
             options(),
             "render chart web: web/templates/a.yaml:1:16\n  executing ",
         ),
         (
-            &[("Chart.yaml", CHART), ("templates/a.yaml", "a: 1\n{{ fail \"no region\" }}\n")],
+            &[
+                ("Chart.yaml", CHART),
+                ("templates/a.yaml", "a: 1\n{{ fail \"no region\" }}\n"),
+            ],
             options(),
             "render chart web: execution error at (web/templates/a.yaml:2:3): no region",
         ),
@@ -71,9 +93,19 @@ async fn bad_charts_are_named_with_template_line_and_column() {
             options(),
             "render chart web: parse error at (web/templates/a.yaml:1)",
         ),
-        (&[("Chart.yaml", "name: web\n"), ("a.yaml", "x: 1\n")], options(), "load chart \"\": "),
         (
-            &[("Chart.yaml", CHART), ("templates/a.yaml", "{{ range until 100000000 }}{{ . }}{{ end }}\n")],
+            &[("Chart.yaml", "name: web\n"), ("a.yaml", "x: 1\n")],
+            options(),
+            "load chart \"\": ",
+        ),
+        (
+            &[
+                ("Chart.yaml", CHART),
+                (
+                    "templates/a.yaml",
+                    "{{ range until 100000000 }}{{ . }}{{ end }}\n",
+                ),
+            ],
             options(),
             "render chart web: ",
         ),
@@ -87,11 +119,18 @@ async fn what_is_permanent_is_reported_once_as_not_installed() {
     let chart = "apiVersion: v2\nname: web\nversion: 1.0.0\nkubeVersion: '>=920.0.0'\n";
     let id = world.deploy(&bundle("web", &[("Chart.yaml", chart)])).await;
     let found = world
-        .until("web", "is given up", |found| found.status.applied_deployment_id == id)
+        .until("web", "is given up", |found| {
+            found.status.applied_deployment_id == id
+        })
         .await;
-    let message = |type_: &str| api::conditions::message(&found.status.conditions, type_).to_owned();
+    let message =
+        |type_: &str| api::conditions::message(&found.status.conditions, type_).to_owned();
     assert!(message("Installed").starts_with("not installed: cluster fleet-default/north: "));
-    assert!(message("Ready").contains("chart requires kubeVersion: >=920.0.0 which is incompatible with Kubernetes"));
+    assert!(
+        message("Ready").contains(
+            "chart requires kubeVersion: >=920.0.0 which is incompatible with Kubernetes"
+        )
+    );
     assert!(!found.status.ready && found.status.release.is_empty());
     let fixed = world.deploy(&bundle("web", &[("Chart.yaml", CHART)])).await;
     world.ready("web", &fixed).await;
@@ -100,20 +139,45 @@ async fn what_is_permanent_is_reported_once_as_not_installed() {
 #[tokio::test]
 async fn an_object_of_somebody_else_is_not_taken_over_by_an_install() {
     let world = World::start().await;
-    create(&world.cluster, &crate::world::namespaces(), &apiclient::ObjectKey::new("", "shop"), &json!({ "metadata": { "name": "shop" } })).await;
+    create(
+        &world.cluster,
+        &crate::world::namespaces(),
+        &apiclient::ObjectKey::new("", "shop"),
+        &json!({ "metadata": { "name": "shop" } }),
+    )
+    .await;
     let object = json!({ "metadata": { "name": "a" }, "data": { "key": "theirs" } });
-    create(&world.cluster, &config_maps(), &apiclient::ObjectKey::new("shop", "a"), &object).await;
+    create(
+        &world.cluster,
+        &config_maps(),
+        &apiclient::ObjectKey::new("shop", "a"),
+        &object,
+    )
+    .await;
     let files = [("a.yaml", config_map("a", "ours"))];
-    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    let files: Vec<(&str, &str)> = files
+        .iter()
+        .map(|(name, text)| (*name, text.as_str()))
+        .collect();
     let id = world.deploy(&bundle("raw", &files)).await;
-    let found = world.until("raw", "is given up", |found| found.status.applied_deployment_id == id).await;
+    let found = world
+        .until("raw", "is given up", |found| {
+            found.status.applied_deployment_id == id
+        })
+        .await;
     let message = api::conditions::message(&found.status.conditions, "Installed");
-    assert!(message.contains("ConfigMap shop/a exists and cannot be imported into the current release"), "{message}");
-    let key = async || world.object(&config_maps(), "shop", "a").await.unwrap()["data"]["key"].clone();
+    assert!(
+        message.contains("ConfigMap shop/a exists and cannot be imported into the current release"),
+        "{message}"
+    );
+    let key =
+        async || world.object(&config_maps(), "shop", "a").await.unwrap()["data"]["key"].clone();
     assert_eq!(key().await, "theirs");
 
     let options = json!({ "defaultNamespace": "shop", "helm": { "takeOwnership": true } });
-    let id = world.deploy(&bundle("raw", &files).with_options(options)).await;
+    let id = world
+        .deploy(&bundle("raw", &files).with_options(options))
+        .await;
     world.ready("raw", &id).await;
     assert_eq!(key().await, "ours");
 }
@@ -125,15 +189,24 @@ async fn a_kind_whose_definition_comes_with_another_bundle_is_waited_for() {
     world.deploy(&bundle("gadget", &[("g.yaml", gadget)])).await;
     world.error("gadget").await;
     let definition = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: gadgets.example.com}\nspec:\n  group: example.com\n  scope: Namespaced\n  names: {kind: Gadget, plural: gadgets, singular: gadget, listKind: GadgetList}\n  versions:\n  - name: v1\n    served: true\n    storage: true\n    schema:\n      openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}\n";
-    let id = world.deploy(&bundle("definitions", &[("crd.yaml", definition)])).await;
+    let id = world
+        .deploy(&bundle("definitions", &[("crd.yaml", definition)]))
+        .await;
     world.ready("definitions", &id).await;
     let gadgets = Kind::new("example.com", "v1", "Gadget", "gadgets", true);
-    eventually("the object is there", async || world.object(&gadgets, "shop", "x").await).await;
+    eventually("the object is there", async || {
+        world.object(&gadgets, "shop", "x").await
+    })
+    .await;
 
     // Definition and object in one bundle need no second try.
     let widget = gadget.replace("Gadget", "Widget");
-    let both = definition.replace("Gadget", "Widget").replace("gadget", "widget");
-    let id = world.deploy(&bundle("both", &[("crd.yaml", &both), ("w.yaml", &widget)])).await;
+    let both = definition
+        .replace("Gadget", "Widget")
+        .replace("gadget", "widget");
+    let id = world
+        .deploy(&bundle("both", &[("crd.yaml", &both), ("w.yaml", &widget)]))
+        .await;
     world.ready("both", &id).await;
 
     // A definition stays when its release goes: its objects are everybody's.
@@ -153,12 +226,24 @@ async fn values_of_secrets_are_checked_and_never_told() {
     let files = [("Chart.yaml", CHART), ("templates/a.yaml", template)];
     let options = json!({ "defaultNamespace": "shop", "helm": { "valuesFrom": [
         { "secretKeyRef": { "name": "values", "namespace": "default", "key": "v" } } ] } });
-    world.deploy(&bundle("web", &files).with_options(options.clone())).await;
+    world
+        .deploy(&bundle("web", &files).with_options(options.clone()))
+        .await;
     let error = world.error("web").await;
-    assert_eq!(error, "cluster fleet-default/north: values from secret default/values: not found");
+    assert_eq!(
+        error,
+        "cluster fleet-default/north: values from secret default/values: not found"
+    );
 
-    let secret = json!({ "metadata": { "name": "values" }, "stringData": { "v": "secret: [hunter2" } });
-    create(&world.cluster, &crate::world::secrets(), &apiclient::ObjectKey::new("default", "values"), &secret).await;
+    let secret =
+        json!({ "metadata": { "name": "values" }, "stringData": { "v": "secret: [hunter2" } });
+    create(
+        &world.cluster,
+        &crate::world::secrets(),
+        &apiclient::ObjectKey::new("default", "values"),
+        &secret,
+    )
+    .await;
     let error = "values from secret default/values, key v: no YAML map";
     let found = world
         .until("web", "names the key", |found| {
@@ -171,10 +256,20 @@ async fn values_of_secrets_are_checked_and_never_told() {
 #[tokio::test]
 async fn servers_that_are_away_are_waited_for() {
     let world = World::start().await;
-    let id = world.deploy(&bundle("raw", &[("a.yaml", &config_map("a", "1"))])).await;
+    let id = world
+        .deploy(&bundle("raw", &[("a.yaml", &config_map("a", "1"))]))
+        .await;
     world.ready("raw", &id).await;
     world.sandbox.take_down("north");
-    let id = world.deploy(&bundle("raw", &[("a.yaml", &config_map("a", "2")), ("b.yaml", &deployment("b"))])).await;
+    let id = world
+        .deploy(&bundle(
+            "raw",
+            &[
+                ("a.yaml", &config_map("a", "2")),
+                ("b.yaml", &deployment("b")),
+            ],
+        ))
+        .await;
     let error = world.error("raw").await;
     assert!(error.contains("no answer from the API server"), "{error}");
     world.sandbox.bring_up("north");
@@ -184,7 +279,9 @@ async fn servers_that_are_away_are_waited_for() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     world.sandbox.bring_up("hub");
     assert!(world.object(&config_maps(), "shop", "a").await.is_some());
-    let id = world.deploy(&bundle("raw", &[("a.yaml", &config_map("a", "3"))])).await;
+    let id = world
+        .deploy(&bundle("raw", &[("a.yaml", &config_map("a", "3"))]))
+        .await;
     world.ready("raw", &id).await;
 }
 
@@ -197,16 +294,22 @@ async fn a_deployment_waits_for_those_it_depends_on() {
         .with_spec(json!({ "dependsOn": [{ "name": "db" }] }));
     let web_id = world.deploy(&web).await;
     let error = world.error("web").await;
-    assert!(error.starts_with("list bundledeployments: no bundles matching labels "), "{error}");
+    assert!(
+        error.starts_with("list bundledeployments: no bundles matching labels "),
+        "{error}"
+    );
     let broken = deployment("db").replace("/db:1", "/broken:1");
     world.deploy(&bundle("db", &[("db.yaml", &broken)])).await;
     world
         .until("web", "waits for db", |found| {
-            api::conditions::message(&found.status.conditions, "Deployed") == "dependent bundle(s) are not ready: [db]"
+            api::conditions::message(&found.status.conditions, "Deployed")
+                == "dependent bundle(s) are not ready: [db]"
         })
         .await;
     assert!(world.object(&config_maps(), "shop", "web").await.is_none());
-    let id = world.deploy(&bundle("db", &[("db.yaml", &deployment("db"))])).await;
+    let id = world
+        .deploy(&bundle("db", &[("db.yaml", &deployment("db"))]))
+        .await;
     world.ready("db", &id).await;
     world.ready("web", &web_id).await;
 }
@@ -215,13 +318,32 @@ async fn a_deployment_waits_for_those_it_depends_on() {
 async fn gated_deployments_are_left_alone() {
     let world = World::start().await;
     let paused = bundle("paused", &[("a.yaml", &config_map("paused", "1"))]);
-    world.deploy(&paused.clone().with_spec(json!({ "paused": true }))).await;
+    world
+        .deploy(&paused.clone().with_spec(json!({ "paused": true })))
+        .await;
     let refused = bundle("refused", &[("a.yaml", &config_map("refused", "1"))]);
-    world.deploy(&refused.with_options(json!({ "serviceAccount": "limited" }))).await;
+    world
+        .deploy(&refused.with_options(json!({ "serviceAccount": "limited" })))
+        .await;
     let error = world.error("refused").await;
-    assert_eq!(error, "cluster fleet-default/north: not supported yet: serviceAccount");
-    assert!(world.deployment("paused").await.status.conditions.is_empty());
-    assert!(world.object(&config_maps(), "shop", "paused").await.is_none());
+    assert_eq!(
+        error,
+        "cluster fleet-default/north: not supported yet: serviceAccount"
+    );
+    assert!(
+        world
+            .deployment("paused")
+            .await
+            .status
+            .conditions
+            .is_empty()
+    );
+    assert!(
+        world
+            .object(&config_maps(), "shop", "paused")
+            .await
+            .is_none()
+    );
     let id = world.deploy(&paused).await;
     world.ready("paused", &id).await;
 }

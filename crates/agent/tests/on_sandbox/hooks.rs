@@ -19,12 +19,19 @@ fn hook(name: &str, event: &str, weight: i32, image: &str, policy: &str) -> Stri
 
 fn chart(files: &[(&str, String)]) -> Bundle {
     let mut all = vec![("Chart.yaml", CHART)];
-    all.extend(files.iter().map(|(name, content)| (*name, content.as_str())));
+    all.extend(
+        files
+            .iter()
+            .map(|(name, content)| (*name, content.as_str())),
+    );
     bundle("web", &all)
 }
 
 fn created(object: &Value) -> String {
-    object["metadata"]["resourceVersion"].as_str().unwrap().to_owned()
+    object["metadata"]["resourceVersion"]
+        .as_str()
+        .unwrap()
+        .to_owned()
 }
 
 #[tokio::test]
@@ -37,12 +44,27 @@ async fn hooks_run_before_and_after_the_objects_in_order_of_weight() {
     let keep = "before-hook-creation";
     let id = world
         .deploy(&chart(&[
-            ("templates/a.yaml", hook("second", "pre-install,pre-upgrade", 5, "x", keep)),
-            ("templates/b.yaml", hook("first", "pre-install", -5, "x", keep)),
+            (
+                "templates/a.yaml",
+                hook("second", "pre-install,pre-upgrade", 5, "x", keep),
+            ),
+            (
+                "templates/b.yaml",
+                hook("first", "pre-install", -5, "x", keep),
+            ),
             ("templates/c.yaml", config_map("object", "1")),
-            ("templates/d.yaml", hook("last", "post-install", 0, "x", keep)),
-            ("templates/e.yaml", hook("never", "post-delete", 0, "x", keep)),
-            ("templates/f.yaml", hook("gone", "post-install", 1, "x", "hook-succeeded")),
+            (
+                "templates/d.yaml",
+                hook("last", "post-install", 0, "x", keep),
+            ),
+            (
+                "templates/e.yaml",
+                hook("never", "post-delete", 0, "x", keep),
+            ),
+            (
+                "templates/f.yaml",
+                hook("gone", "post-install", 1, "x", "hook-succeeded"),
+            ),
         ]))
         .await;
     let found = world.ready("web", &id).await;
@@ -57,7 +79,10 @@ async fn hooks_run_before_and_after_the_objects_in_order_of_weight() {
         }
     }
     assert_eq!(order, ["first", "second", "last", "gone"]);
-    let object = world.object(&config_maps(), "shop", "object").await.unwrap();
+    let object = world
+        .object(&config_maps(), "shop", "object")
+        .await
+        .unwrap();
     let version = |object: &Value| created(object).parse::<u64>().unwrap();
     let second = world.object(&jobs(), "shop", "second").await.unwrap();
     assert!(version(&second) < version(&object));
@@ -66,7 +91,10 @@ async fn hooks_run_before_and_after_the_objects_in_order_of_weight() {
 
     world.remove("web").await;
     eventually("everything is gone but the last hook", async || {
-        let gone = world.object(&config_maps(), "shop", "object").await.is_none()
+        let gone = world
+            .object(&config_maps(), "shop", "object")
+            .await
+            .is_none()
             && world.records("shop").await.is_empty();
         gone.then_some(())
     })
@@ -79,25 +107,56 @@ async fn a_failing_hook_stops_the_install_and_says_why() {
     let world = World::start().await;
     world
         .deploy(&chart(&[
-            ("templates/a.yaml", hook("migrate", "pre-install", 0, "broken", "hook-failed")),
+            (
+                "templates/a.yaml",
+                hook("migrate", "pre-install", 0, "broken", "hook-failed"),
+            ),
             ("templates/c.yaml", config_map("object", "1")),
         ]))
         .await;
     let error = world.error("web").await;
-    assert!(error.starts_with("cluster fleet-default/north: failed pre-install: hook Job shop/migrate: job failed"), "{error}");
-    assert!(world.object(&config_maps(), "shop", "object").await.is_none());
+    assert!(
+        error.starts_with(
+            "cluster fleet-default/north: failed pre-install: hook Job shop/migrate: job failed"
+        ),
+        "{error}"
+    );
+    assert!(
+        world
+            .object(&config_maps(), "shop", "object")
+            .await
+            .is_none()
+    );
     assert!(world.object(&jobs(), "shop", "migrate").await.is_none());
     let records = world.records("shop").await;
-    assert_eq!(records, [("sh.helm.release.v1.web.v1".to_owned(), "failed".to_owned())]);
+    assert_eq!(
+        records,
+        [("sh.helm.release.v1.web.v1".to_owned(), "failed".to_owned())]
+    );
 
     // The cause is removed: the same revision succeeds, or a new one does.
     let fixed = chart(&[
-        ("templates/a.yaml", hook("migrate", "pre-install,pre-upgrade", 0, "x", "hook-failed")),
+        (
+            "templates/a.yaml",
+            hook("migrate", "pre-install,pre-upgrade", 0, "x", "hook-failed"),
+        ),
         ("templates/c.yaml", config_map("object", "1")),
     ]);
     let id = world.deploy(&fixed).await;
     world.ready("web", &id).await;
-    assert!(world.object(&config_maps(), "shop", "object").await.is_some());
+    assert!(
+        world
+            .object(&config_maps(), "shop", "object")
+            .await
+            .is_some()
+    );
     let key = ObjectKey::new("shop", "migrate");
-    assert!(world.cluster.get::<Value>(&jobs(), &key).await.unwrap().is_some());
+    assert!(
+        world
+            .cluster
+            .get::<Value>(&jobs(), &key)
+            .await
+            .unwrap()
+            .is_some()
+    );
 }

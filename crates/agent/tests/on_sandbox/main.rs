@@ -1,5 +1,7 @@
 //! Agents on the sandbox: the whole road from a BundleDeployment to its status.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
 mod deploy;
 mod faults;
 mod hooks;

@@ -7,9 +7,7 @@ use std::time::Duration;
 use agent::{Capacity, Options, Shared};
 use api::ids::{content_id_of, deployment_id};
 use api::limits::Limits;
-use api::v1alpha1::{
-    BundleDeployment, BundleDeploymentOptions, BundleResource, Cluster, Content,
-};
+use api::v1alpha1::{BundleDeployment, BundleDeploymentOptions, BundleResource, Cluster, Content};
 use apiclient::{
     Budgets, Client, DeleteOptions, Event, Kind, ObjectKey, ObjectMeta, Patch, Selector, Watch,
     WriteOptions,
@@ -20,7 +18,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// Far longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Where the Cluster is.
 pub(crate) const WORKSPACE: &str = "fleet-default";
 /// Where its BundleDeployments are.
@@ -70,7 +68,9 @@ impl Bundle {
 
 /// A ConfigMap as YAML.
 pub(crate) fn config_map(name: &str, value: &str) -> String {
-    format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\ndata:\n  key: \"{value}\"\n")
+    format!(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\ndata:\n  key: \"{value}\"\n"
+    )
 }
 
 /// A Deployment as YAML.
@@ -93,7 +93,10 @@ impl World {
             }],
             ..SimulationSettings::default()
         };
-        let options = sandbox::Options { simulation, ..sandbox::Options::default() };
+        let options = sandbox::Options {
+            simulation,
+            ..sandbox::Options::default()
+        };
         let sandbox = Sandbox::start(options).await.unwrap();
         sandbox.add_cluster("hub").await.unwrap();
         sandbox.add_cluster("north").await.unwrap();
@@ -134,7 +137,10 @@ impl World {
         }
         let kind = Kind::of::<Cluster>();
         eventually("the CRDs are served", async || {
-            self.hub.list::<Value, _>(&kind, &Selector::default(), drop).await.ok()
+            self.hub
+                .list::<Value, _>(&kind, &Selector::default(), drop)
+                .await
+                .ok()
         })
         .await;
         let object = json!({ "apiVersion": "fleet.cattle.io/v1alpha1", "kind": "Cluster",
@@ -145,7 +151,14 @@ impl World {
         let status = json!({ "status": { "namespace": NAMESPACE } });
         let patched: Result<ObjectMeta, _> = self
             .hub
-            .patch(&kind, &key, Some("status"), Patch::Merge(&status), 0, WriteOptions::default())
+            .patch(
+                &kind,
+                &key,
+                Some("status"),
+                Patch::Merge(&status),
+                0,
+                WriteOptions::default(),
+            )
             .await;
         patched.unwrap();
     }
@@ -185,7 +198,11 @@ impl World {
         for content in contents {
             let key = ObjectKey::new("", content.metadata.name.clone().unwrap());
             let kind = Kind::of::<Content>();
-            match self.hub.create(&kind, &key, &content, WriteOptions::default()).await {
+            match self
+                .hub
+                .create(&kind, &key, &content, WriteOptions::default())
+                .await
+            {
                 Ok(_) => {}
                 Err(error) if error.is_already_exists() => {}
                 Err(error) => panic!("{error}"),
@@ -212,13 +229,20 @@ impl World {
                 "fleet.cattle.io/bundle-name": name,
                 "fleet.cattle.io/bundle-namespace": WORKSPACE,
             } }, "spec": spec });
-        match self.hub.create(&kind, &key, &object, WriteOptions::default()).await {
+        match self
+            .hub
+            .create(&kind, &key, &object, WriteOptions::default())
+            .await
+        {
             Ok(_) => {}
             Err(error) if error.is_already_exists() => {
                 let found: Value = self.hub.get(&kind, &key).await.unwrap().unwrap();
                 let mut next = object;
                 next["metadata"]["resourceVersion"] = found["metadata"]["resourceVersion"].clone();
-                self.hub.replace(&kind, &key, &next, WriteOptions::default()).await.unwrap();
+                self.hub
+                    .replace(&kind, &key, &next, WriteOptions::default())
+                    .await
+                    .unwrap();
             }
             Err(error) => panic!("{error}"),
         }
@@ -228,13 +252,22 @@ impl World {
     pub(crate) async fn remove(&self, name: &str) {
         let key = ObjectKey::new(NAMESPACE, name);
         let kind = Kind::of::<BundleDeployment>();
-        assert!(self.hub.delete(&kind, &key, &DeleteOptions::default()).await.unwrap());
+        assert!(
+            self.hub
+                .delete(&kind, &key, &DeleteOptions::default())
+                .await
+                .unwrap()
+        );
     }
 
     /// The deployment as it is now.
     pub(crate) async fn deployment(&self, name: &str) -> BundleDeployment {
         let kind = Kind::of::<BundleDeployment>();
-        self.hub.get(&kind, &ObjectKey::new(NAMESPACE, name)).await.unwrap().unwrap()
+        self.hub
+            .get(&kind, &ObjectKey::new(NAMESPACE, name))
+            .await
+            .unwrap()
+            .unwrap()
     }
 
     /// Waits until `test` holds for the deployment, and returns it. Says what it was when it does not.
@@ -263,7 +296,10 @@ impl World {
         };
         match tokio::time::timeout(PATIENCE, found).await {
             Ok(found) => found,
-            Err(_) => panic!("{name}: {what}; last seen: {:#?}", last.map(|last| last.status)),
+            Err(tokio::time::error::Elapsed { .. }) => panic!(
+                "{name}: {what}; last seen: {:#?}",
+                last.map(|last| last.status)
+            ),
         }
     }
 
@@ -291,14 +327,20 @@ impl World {
 
     /// An object of the cluster.
     pub(crate) async fn object(&self, kind: &Kind, namespace: &str, name: &str) -> Option<Value> {
-        self.cluster.get(kind, &ObjectKey::new(namespace, name)).await.unwrap()
+        self.cluster
+            .get(kind, &ObjectKey::new(namespace, name))
+            .await
+            .unwrap()
     }
 
     /// Names of the objects of a kind in a namespace.
     pub(crate) async fn names(&self, kind: &Kind, namespace: &str) -> Vec<String> {
         let mut names = Vec::new();
         let each = |object: ObjectMeta| names.push(object.metadata.name);
-        self.cluster.list(kind, &Selector::namespace(namespace), each).await.unwrap();
+        self.cluster
+            .list(kind, &Selector::namespace(namespace), each)
+            .await
+            .unwrap();
         names
     }
 
@@ -310,10 +352,19 @@ impl World {
             ..Selector::namespace(namespace)
         };
         let each = |secret: Value| {
-            let text = |pointer: &str| secret.pointer(pointer).and_then(Value::as_str).unwrap().to_owned();
+            let text = |pointer: &str| {
+                secret
+                    .pointer(pointer)
+                    .and_then(Value::as_str)
+                    .unwrap()
+                    .to_owned()
+            };
             records.push((text("/metadata/name"), text("/metadata/labels/status")));
         };
-        self.cluster.list(&secrets(), &selector, each).await.unwrap();
+        self.cluster
+            .list(&secrets(), &selector, each)
+            .await
+            .unwrap();
         records
     }
 }
@@ -326,7 +377,10 @@ fn client(sandbox: &Sandbox, name: &str) -> Client {
 
 /// Creates an object.
 pub(crate) async fn create(client: &Client, kind: &Kind, key: &ObjectKey, object: &Value) {
-    client.create(kind, key, object, WriteOptions::default()).await.unwrap();
+    client
+        .create(kind, key, object, WriteOptions::default())
+        .await
+        .unwrap();
 }
 
 /// ConfigMaps.
@@ -337,11 +391,6 @@ pub(crate) fn config_maps() -> Kind {
 /// Secrets.
 pub(crate) fn secrets() -> Kind {
     Kind::new("", "v1", "Secret", "secrets", true)
-}
-
-/// Deployments.
-pub(crate) fn deployments() -> Kind {
-    Kind::new("apps", "v1", "Deployment", "deployments", true)
 }
 
 /// Namespaces.

@@ -1,0 +1,90 @@
+//! What is on the cluster, as the release records tell, and what the agent remembers of it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use apiclient::ObjectKey;
+use tokio::time::Instant;
+
+use super::error::{Error, in_store};
+use crate::agent::Agent;
+use crate::kinds::Kinds;
+use crate::monitor;
+use crate::object::Entry;
+use crate::release::{release_id, store};
+use crate::render;
+use crate::render::ownership::Ownership;
+use crate::world::{Applied, Known};
+
+/// Reads what a revision put on the cluster; `false` when the revision does not exist.
+pub(super) async fn restore(
+    agent: &Arc<Agent>,
+    known: &Known,
+    release: &ObjectKey,
+    revision: u32,
+) -> Result<bool, Error> {
+    let served = agent
+        .kinds
+        .fresh(&agent.cluster)
+        .await
+        .map_err(|source| Error::Kinds { source })?;
+    let kinds = Kinds::new(served);
+    let Some(inventory) = recorded(agent, release, revision, &kinds).await? else {
+        return Ok(false);
+    };
+    register(
+        agent,
+        known,
+        release_id(release, revision),
+        inventory.into_iter().collect(),
+    );
+    Ok(true)
+}
+
+/// The inventory of a recorded revision.
+pub(super) async fn recorded(
+    agent: &Agent,
+    release: &ObjectKey,
+    revision: u32,
+    kinds: &Kinds,
+) -> Result<Option<BTreeSet<Entry>>, Error> {
+    let loaded = store::load(&agent.cluster, &agent.shared, release, revision).await;
+    let Some(record) = loaded.map_err(in_store)? else {
+        return Ok(None);
+    };
+    let kinds = kinds.clone();
+    let parsed = agent
+        .shared
+        .compute(move || render::inventory(&record.manifest, &record.namespace, &kinds));
+    let parsed = parsed.await.map_err(|source| Error::Panicked { source })?;
+    let entries = parsed.map_err(|error| Error::Render(Box::new(error)))?;
+    Ok(Some(entries.into_iter().collect()))
+}
+
+/// Remembers what is on the cluster and has it watched.
+pub(super) fn register(
+    agent: &Arc<Agent>,
+    known: &Known,
+    release: String,
+    mut inventory: Vec<Entry>,
+) {
+    inventory.sort_unstable();
+    inventory.dedup();
+    let hash = Ownership::of(known.name(), &agent.options.agent_scope).hash;
+    let applied = Arc::new(Applied {
+        deployment_id: known.object.spec.deployment_id.clone(),
+        release,
+        inventory,
+        hash: hash.clone(),
+        at: Instant::now(),
+    });
+    agent.world(|world| {
+        world.owners.insert(hash, known.name().to_owned());
+        world
+            .tracks
+            .entry(known.name().to_owned())
+            .or_default()
+            .applied = Some(applied);
+    });
+    monitor::sync(agent);
+}
