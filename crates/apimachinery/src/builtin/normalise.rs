@@ -66,13 +66,24 @@ const TEXTS: [&str; 12] = [
 /// Maps of resource names to quantities.
 const AMOUNTS: [&str; 4] = ["limits", "requests", "capacity", "hard"];
 
+/// Kinds whose fields are the user's own text or schemas, in which no name means anything here.
+pub(super) fn is_free_form(kind: &str) -> bool {
+    [
+        "ConfigMap",
+        "Secret",
+        "ControllerRevision",
+        "CustomResourceDefinition",
+        "Event",
+    ]
+    .contains(&kind)
+}
+
 /// Brings an object of a built-in kind into stored form; idempotent.
 pub(super) fn normalise(kind: &str, object: &mut Value) {
     let Some(fields) = object.as_object_mut() else {
         return;
     };
     match kind {
-        "ControllerRevision" | "Event" => return,
         "ConfigMap" | "Secret" => {
             let is_empty = |value: &Value| value.as_object().is_some_and(Map::is_empty);
             fields.retain(|key, value| {
@@ -80,6 +91,7 @@ pub(super) fn normalise(kind: &str, object: &mut Value) {
             });
             return;
         }
+        kind if is_free_form(kind) => return,
         _ => {}
     }
     fields.retain(|key, value| key == "metadata" || !is_left_out("", key, value));

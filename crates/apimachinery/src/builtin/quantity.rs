@@ -6,6 +6,8 @@ use std::cmp::Ordering;
 
 use serde_json::Value;
 
+use super::normalise;
+
 const PATTERN: &str = "^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$";
 
 /// Why a text is no quantity. The server gives this while decoding, so it is a bad request and no field error.
@@ -189,7 +191,18 @@ fn decimal(whole: &str, fraction: &str) -> i128 {
 /// The first bad quantity in `resources` of any container of the object, as the message of a bad request.
 ///
 /// Returns the error and nothing of the place: the server names none.
-pub fn bad_quantity(object: &Value) -> Option<QuantityError> {
+///
+/// Kinds that hold text or schemas of the user's are passed over: a property named `limits` there is
+/// no amount.
+pub fn bad_quantity(kind: &str, object: &Value) -> Option<QuantityError> {
+    if normalise::is_free_form(kind) {
+        None
+    } else {
+        bad_amount(object)
+    }
+}
+
+fn bad_amount(object: &Value) -> Option<QuantityError> {
     match object {
         Value::Object(map) => map.iter().find_map(|(key, value)| {
             let amounts = matches!(key.as_str(), "limits" | "requests" | "capacity" | "hard")
@@ -201,9 +214,9 @@ pub fn bad_quantity(object: &Value) -> Option<QuantityError> {
                     .filter(|amount| amount.is_string() || amount.is_number())
                     .find_map(|amount| Quantity::from_json(amount).err())
             });
-            bad.or_else(|| bad_quantity(value))
+            bad.or_else(|| bad_amount(value))
         }),
-        Value::Array(list) => list.iter().find_map(bad_quantity),
+        Value::Array(list) => list.iter().find_map(bad_amount),
         _ => None,
     }
 }
@@ -287,11 +300,18 @@ mod tests {
             assert_eq!(Quantity::parse(text), Err(error), "{text}");
         }
         let pod = |amount: Value| json!({"spec": {"containers": [{"resources": {"limits": {"cpu": amount}}}]}});
-        assert_eq!(bad_quantity(&pod(json!("1"))), None);
-        assert_eq!(bad_quantity(&pod(json!(1.5))), None);
+        assert_eq!(bad_quantity("Pod", &pod(json!("1"))), None);
+        assert_eq!(bad_quantity("Pod", &pod(json!(1.5))), None);
         assert_eq!(
-            bad_quantity(&pod(json!("one"))),
+            bad_quantity("Pod", &pod(json!("one"))),
             Some(QuantityError::Format)
         );
+    }
+
+    #[test]
+    fn a_schema_property_named_as_an_amount_is_no_amount() {
+        let crd = json!({"spec": {"properties": {"limits": {"type": "object"}, "requests": {"x": "one"}}}});
+        assert_eq!(bad_quantity("CustomResourceDefinition", &crd), None);
+        assert!(bad_quantity("Deployment", &crd).is_some());
     }
 }

@@ -176,7 +176,7 @@ fn admit_builtin(call: &mut Call, new: &mut Value, old: Option<&Value>) -> Resul
     let resource = Arc::clone(&call.resource);
     let (group, kind) = (resource.group.as_str(), resource.kind.as_str());
     with_type(&resource, |of| typed::decode(call, new, of)).transpose()?;
-    if let Some(error) = builtin::bad_quantity(new) {
+    if let Some(error) = builtin::bad_quantity(kind, new) {
         let version = &resource.version;
         return Err(Status::bad_request(format!(
             "{kind} in version \"{version}\" cannot be handled as a {kind}: {error}"
@@ -286,8 +286,14 @@ fn namespace_fields(call: &Call, new: &mut Value, old: Option<&Value>) {
     object::as_object_mut(labels).insert("kubernetes.io/metadata.name".to_owned(), name.into());
     match old {
         None => {
-            object::member_mut(new, "spec")
-                .insert("finalizers".to_owned(), serde_json::json!(["kubernetes"]));
+            let finalizers = object::member_mut(new, "spec")
+                .entry("finalizers")
+                .or_insert(Value::Array(Vec::new()));
+            if let Value::Array(list) = finalizers
+                && !list.iter().any(|finalizer| finalizer == "kubernetes")
+            {
+                list.push("kubernetes".into());
+            }
             object::member_mut(new, "status").insert("phase".to_owned(), "Active".into());
         }
         Some(old) if call.subresource != "finalize" => {
