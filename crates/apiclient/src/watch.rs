@@ -143,7 +143,7 @@ impl<T: Object> Reader<T> {
             .min(RETRY_MAX);
         // The first failures are ordinary: servers restart, connections drop.
         if failures > 2 {
-            let error = error_chain(error);
+            let error = errors::chain(error);
             tracing::warn!(kind = %self.kind, failures, error, "watch failed, trying again");
         }
         tokio::time::sleep(delay).await;
@@ -267,15 +267,4 @@ fn advance(version: &mut String, object: &str) -> ObjectMeta {
         version.clone_from(&meta.metadata.resource_version);
     }
     meta
-}
-
-fn error_chain(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
