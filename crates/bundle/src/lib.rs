@@ -14,6 +14,7 @@ mod fleet_yaml;
 mod gzip;
 mod ignore;
 mod options;
+mod overlap;
 pub mod path;
 mod print;
 mod read;
@@ -37,16 +38,3 @@ pub use schema::WrongType;
 pub use schema::lint::{KeyProblem, KeyWarning};
 pub use values::{BadValuesFile, Flaw as ValuesFlaw};
 pub use walk::Error as WalkError;
-
-/// The text of an error with those of its sources, separated by colons: one line, as upstream prints
-/// its errors.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
-}

@@ -103,7 +103,7 @@ mod tests {
             values_files: files.iter().map(|(path, _)| (*path).to_owned()).collect(),
             ..HelmOptions::default()
         };
-        merge_files(&tree, "b", &mut helm).map_err(|e| crate::chain(&e))?;
+        merge_files(&tree, "b", &mut helm).map_err(|e| errors::chain(&e))?;
         Ok(helm.values.map_or(Value::Null, Value::Object))
     }
 
@@ -142,7 +142,7 @@ mod tests {
         };
         let error = merge_files(&FileTree::new(), "b", &mut helm).unwrap_err();
         assert_eq!(
-            crate::chain(&error),
+            errors::chain(&error),
             "reading values file: b/no: open b/no: no such file or directory"
         );
     }

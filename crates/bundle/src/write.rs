@@ -5,13 +5,24 @@
 //!
 //! Source for the rules: upstream `internal/cmd/cli/apply`. Deliberate differences: Bundles are deleted
 //! after the others were written instead of before, and a Secret is deleted only where the Bundle had one.
+//!
+//! A Bundle that takes files over from one that goes names their objects in `spec.overwrites` for as long
+//! as the other one exists. Dropping them afterwards deploys the Bundle once more, which brings back what
+//! the end of the other one removed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use api::labels;
-use api::v1alpha1::{Bundle, BundleSpec, Content};
+use api::limits;
+use api::v1alpha1::{Bundle, BundleResource, BundleSpec, Content, OverwrittenResource};
 
-use crate::content::Stored;
+use crate::content::{Stored, assemble};
+use crate::overlap::overlap;
+
+/// Objects in the `spec.overwrites` of one Bundle.
+const OVERWRITES_MAX: usize = 256;
+/// All of them together.
+const OVERWRITES_BYTES_MAX: usize = 32 << 10;
 
 /// A Bundle on the hub.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +32,25 @@ pub struct Existing {
     /// Hash of what its values Secret holds (`api::ids::values_hash`); `None` without a Secret of that
     /// type.
     pub values_hash: Option<String>,
+    /// Its files, if they are not in the Bundle itself. Only needed for a Bundle that goes
+    /// ([`is_leaving`]); empty if unknown.
+    pub stored_files: Vec<BundleResource>,
+}
+
+impl Existing {
+    fn files(&self) -> &[BundleResource] {
+        let inline = &self.bundle.spec.resources;
+        if inline.is_empty() {
+            &self.stored_files
+        } else {
+            inline
+        }
+    }
+}
+
+/// Whether a Bundle on the hub belongs to the repository and is none of the wanted ones, by name.
+pub fn is_leaving(bundle: &Bundle, repo: &str, wanted: &BTreeSet<String>) -> bool {
+    label(bundle, labels::REPO_NAME) == Some(repo) && !wanted.contains(name_of(bundle))
 }
 
 /// One write. To be done in order; each may be repeated.
@@ -84,6 +114,22 @@ pub struct WritePlan {
     pub actions: Vec<Action>,
     /// Bundles that are left as they are; they are not deleted either.
     pub refusals: Vec<Refusal>,
+    /// Names of Bundles that are as they should be.
+    pub unchanged: Vec<String>,
+    /// What did not fit.
+    pub warnings: Vec<Omitted>,
+}
+
+/// A Bundle takes more objects over from another one than it can name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "bundle {name:?} takes over more objects than it can name: {omitted} are left out of its overwrites"
+)]
+pub struct Omitted {
+    /// Its name.
+    pub name: String,
+    /// How many it does not name.
+    pub omitted: usize,
 }
 
 /// Plans the writes for a repository.
@@ -99,31 +145,75 @@ pub fn plan_write(
     prune: bool,
 ) -> WritePlan {
     let mut plan = WritePlan::default();
-    let mut names = BTreeSet::new();
     let by_name: BTreeMap<&str, &Existing> = existing
         .iter()
         .map(|existing| (name_of(&existing.bundle), existing))
         .collect();
-    for stored in wanted {
-        let name = name_of(&stored.bundle).to_owned();
-        match by_name.get(name.as_str()) {
+    let names: BTreeSet<String> = wanted
+        .iter()
+        .map(|stored| name_of(&stored.bundle).to_owned())
+        .collect();
+    // By name, so that the same state gives the same plan.
+    let leaving: Vec<&Existing> = by_name
+        .values()
+        .copied()
+        .filter(|existing| {
+            let going = existing.bundle.metadata.deletion_timestamp.is_some();
+            (prune || going) && is_leaving(&existing.bundle, repo, &names)
+        })
+        .collect();
+    for mut stored in wanted {
+        plan.warnings.extend(set_overwrites(&mut stored, &leaving));
+        let name = name_of(&stored.bundle);
+        match by_name.get(name) {
             None => create(stored, &mut plan.actions),
             Some(existing) => match refuse(&existing.bundle) {
                 Some(refusal) => plan.refusals.push(refusal),
-                None => update(existing, stored, &mut plan.actions),
+                None => update(existing, stored, &mut plan),
             },
         }
-        names.insert(name);
     }
-    for Existing { bundle, .. } in existing {
-        let of_repo = label(bundle, labels::REPO_NAME) == Some(repo);
-        let going = bundle.metadata.deletion_timestamp.is_some();
-        if prune && of_repo && !going && !names.contains(name_of(bundle)) {
+    for Existing { bundle, .. } in leaving {
+        if bundle.metadata.deletion_timestamp.is_none() {
             let (namespace, name) = place(bundle);
             plan.actions.push(Action::DeleteBundle { namespace, name });
         }
     }
     plan
+}
+
+/// Names the objects that a Bundle takes over from those that leave.
+fn set_overwrites(stored: &mut Stored, leaving: &[&Existing]) -> Option<Omitted> {
+    if leaving.is_empty() {
+        return None;
+    }
+    let assembled;
+    let files = match stored.contents.split_last() {
+        None => &stored.bundle.spec.resources,
+        Some((root, chunks)) => {
+            let name = |content: &Content| content.metadata.name.clone().unwrap_or_default();
+            let chunks = chunks.iter().map(|chunk| (name(chunk), chunk.clone()));
+            // What was put together a moment ago can be taken apart.
+            assembled = assemble(root, &chunks.collect()).unwrap_or_default();
+            &assembled
+        }
+    };
+    let mut overwrites: Vec<OverwrittenResource> = Vec::new();
+    for old in leaving {
+        let found = overlap(old.files(), files);
+        overwrites.extend(
+            found
+                .into_iter()
+                .filter(|new| !overwrites.contains(new))
+                .collect::<Vec<_>>(),
+        );
+    }
+    let fitted = limits::fit(overwrites, OVERWRITES_MAX, OVERWRITES_BYTES_MAX);
+    stored.bundle.spec.options.overwrites = fitted.kept;
+    (fitted.omitted > 0).then(|| Omitted {
+        name: name_of(&stored.bundle).to_owned(),
+        omitted: fitted.omitted,
+    })
 }
 
 fn create(stored: Stored, actions: &mut Vec<Action>) {
@@ -138,11 +228,14 @@ fn create(stored: Stored, actions: &mut Vec<Action>) {
     actions.extend(values);
 }
 
-fn update(existing: &Existing, stored: Stored, actions: &mut Vec<Action>) {
+fn update(existing: &Existing, stored: Stored, plan: &mut WritePlan) {
+    let actions = &mut plan.actions;
     let had_values = existing.values_hash.is_some();
     let same_values =
         existing.values_hash.as_deref().unwrap_or_default() == stored.bundle.spec.values_hash;
-    if !is_current(&existing.bundle, &stored.bundle) {
+    if is_current(&existing.bundle, &stored.bundle) {
+        plan.unchanged.push(name_of(&stored.bundle).to_owned());
+    } else {
         // A Bundle names only contents that were written before it.
         if existing.bundle.spec.contents_id != stored.bundle.spec.contents_id {
             let contents = stored.contents.into_iter();

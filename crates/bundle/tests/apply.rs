@@ -27,7 +27,8 @@ use std::path::Path;
 
 use api::v1alpha1::{CorrectDrift, GitTarget};
 use bundle::tree::{FileTree, Node};
-use bundle::{ApplyOptions, DrivenPath, OnError, Paths, Targets, chain, read, to_yaml};
+use bundle::{ApplyOptions, DrivenPath, OnError, Paths, Targets, read, to_yaml};
+use errors::chain;
 
 struct Section {
     what: String,

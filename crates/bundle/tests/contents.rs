@@ -12,10 +12,10 @@ use std::io::Write;
 use api::ids;
 use api::limits::{Limits, json_len};
 use api::v1alpha1::{Bundle, BundleResource, BundleTarget, Content, HelmOptions};
-use bundle::chain;
 use bundle::content::{
     AssembleError, MANIFEST_BYTES_MAX, StoreError, assemble, decode_resource, pack, store,
 };
+use errors::chain;
 use k8s_openapi::ByteString;
 use proptest::prelude::*;
 use serde_json::json;

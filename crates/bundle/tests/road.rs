@@ -104,6 +104,7 @@ fn written(stored: &[Stored]) -> Vec<Existing> {
     let existing = |stored: &Stored| Existing {
         bundle: stored.bundle.clone(),
         values_hash: Some(stored.bundle.spec.values_hash.clone()).filter(|hash| !hash.is_empty()),
+        stored_files: Vec::new(),
     };
     stored.iter().map(existing).collect()
 }

@@ -54,6 +54,7 @@ fn existing(bundle: Bundle) -> Existing {
     Existing {
         bundle,
         values_hash,
+        stored_files: Vec::new(),
     }
 }
 
@@ -88,7 +89,9 @@ fn new_bundles_are_created_after_their_contents_and_before_their_values() {
 fn nothing_changed_means_nothing_written() {
     let before = existing(with_values(labelled("b", "x", "1"), 1));
     let after = wanted(with_values(labelled("b", "x", "2"), 1));
-    assert_eq!(plan(&[before], vec![after]), WritePlan::default());
+    let plan = plan(&[before], vec![after]);
+    assert_eq!(words(&plan), [""; 0]);
+    assert_eq!(plan.unchanged, ["b"]);
 }
 
 #[test]
@@ -206,8 +209,179 @@ fn a_plan_that_was_carried_out_leaves_nothing_to_do() {
         with_values(labelled("b", &"y".repeat(200_000), "1"), 3),
     ];
     let carried_out: Vec<Existing> = bundles.iter().cloned().map(existing).collect();
+    let plan = plan(&carried_out, bundles.into_iter().map(wanted).collect());
+    let nothing = WritePlan {
+        unchanged: vec!["a".to_owned(), "b".to_owned()],
+        ..WritePlan::default()
+    };
+    assert_eq!(plan, nothing);
+}
+
+const MOVED: &str = "kind: ConfigMap\nmetadata: {name: moved, namespace: app}\n---\nkind: Role\nmetadata: {name: also}\n";
+
+/// What the new bundle says it takes over, written `kind namespace/name`, when files of a bundle that
+/// leaves have these names and texts.
+fn taken_over(old: &Existing, new: Bundle, limits: &Limits) -> Vec<String> {
+    let plan = plan(std::slice::from_ref(old), vec![store(new, limits).unwrap()]);
+    let Some(Action::CreateBundle(bundle)) = plan
+        .actions
+        .iter()
+        .find(|action| matches!(action, Action::CreateBundle(_)))
+    else {
+        panic!("create")
+    };
+    let overwrites = bundle.spec.options.overwrites.iter();
+    overwrites
+        .map(|object| format!("{} {}/{}", object.kind, object.namespace, object.name))
+        .collect()
+}
+
+#[test]
+fn a_file_that_moves_to_another_bundle_is_named_there() {
+    let none: &[&str] = &[];
+    let cases: &[(&str, &str, &[&str])] = &[
+        (MOVED, MOVED, &["ConfigMap app/moved", "Role /also"]),
+        ("kind: Role\nmetadata: {name: also}", MOVED, &["Role /also"]),
+        (
+            "kind: A\nmetadata: {name: b}\nx: {{ .Values.x }}",
+            "kind: A\nmetadata: {name: b}\nx: {{ .Values.y }}",
+            &["A /b"],
+        ),
+        (
+            "kind: A\nmetadata: {name: b}",
+            "kind: A\nmetadata: {name: c}",
+            none,
+        ),
+        (
+            "kind: A\nmetadata: {name: b, namespace: x}",
+            "kind: A\nmetadata: {name: b, namespace: y}",
+            none,
+        ),
+        (
+            "kind: A\nmetadata: {name: \"{{ .a }}\"}",
+            "kind: A\nmetadata: {name: \"{{ .a }}\"}",
+            none,
+        ),
+        ("replicas: 1", "replicas: 1", none),
+        ("{: no yaml", "{: no yaml", none),
+        ("[1, 2]", "[1, 2]", none),
+        ("kind: 1\nmetadata: x", "kind: 1\nmetadata: x", none),
+        ("\u{0}", "\u{0}", none),
+        ("", "", none),
+    ];
+    for (old, new, expected) in cases {
+        let old = existing(labelled("old", old, "1"));
+        let found = taken_over(&old, labelled("new", new, "2"), &Limits::PRODUCTION);
+        assert_eq!(found, *expected, "{new}");
+    }
+}
+
+#[test]
+fn files_are_compared_however_they_are_stored() {
+    let moved = ["ConfigMap app/moved", "Role /also"];
+    let mut old = existing(labelled("old", MOVED, "1"));
+    let large = |name: &str| {
+        let mut bundle = labelled(name, MOVED, "1");
+        // Does not compress, so that there are several chunks.
+        let noise: String = (0..9_000_u64)
+            .map(|n| format!("{:x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
+            .collect();
+        bundle.spec.resources.push(BundleResource {
+            name: "noise".into(),
+            content: noise,
+            encoding: String::new(),
+        });
+        bundle
+    };
+    let stored = store(large("new"), &Limits::TINY).unwrap();
+    assert!(stored.contents.len() > 2, "{}", stored.contents.len());
+    assert_eq!(taken_over(&old, large("new"), &Limits::TINY), moved);
+
+    // The old one kept its files elsewhere.
+    old.stored_files = std::mem::take(&mut old.bundle.spec.resources);
+    old.bundle.spec.contents_id = "s-0".into();
     assert_eq!(
-        plan(&carried_out, bundles.into_iter().map(wanted).collect()),
-        WritePlan::default()
+        taken_over(&old, labelled("new", MOVED, "2"), &Limits::PRODUCTION),
+        moved
     );
+    // They are not known: nothing is guessed.
+    old.stored_files.clear();
+    assert_eq!(
+        taken_over(&old, labelled("new", MOVED, "2"), &Limits::PRODUCTION),
+        [""; 0]
+    );
+}
+
+/// `kind: A\nmetadata: {name: b}\n`, compressed.
+const COMPRESSED: &str = "H4sIAAAAAAAC/8vOzEuxUnDkyk0tSUxJLEm0UqjOS8xNtVJIquUCANoAGdkcAAAA";
+
+#[test]
+fn compressed_files_are_compared_too_and_damaged_ones_are_not() {
+    for (content, encoding, expected) in [
+        (
+            "a2luZDogQQptZXRhZGF0YToge25hbWU6IGJ9Cg==",
+            "base64",
+            &["A /b"][..],
+        ),
+        (COMPRESSED, "base64+gz", &["A /b"]),
+        (&COMPRESSED[..20], "base64+gz", &[]),
+        ("not base64", "base64+gz", &[]),
+        ("kind: A", "rot13", &[]),
+    ] {
+        let mut old = existing(labelled("old", "", "1"));
+        content.clone_into(&mut old.bundle.spec.resources[0].content);
+        encoding.clone_into(&mut old.bundle.spec.resources[0].encoding);
+        let new = labelled("new", "kind: A\nmetadata: {name: b}\n", "2");
+        assert_eq!(
+            taken_over(&old, new, &Limits::PRODUCTION),
+            expected,
+            "{encoding} {content}"
+        );
+    }
+}
+
+#[test]
+fn overwrites_stay_until_the_other_bundle_is_gone() {
+    let mut going = existing(labelled("old", MOVED, "1"));
+    going.bundle.metadata.deletion_timestamp =
+        serde_json::from_value::<Time>(json!("2026-01-01T00:00:00Z")).ok();
+    let mut new = existing(labelled("new", MOVED, "2"));
+    new.bundle.spec.options.overwrites = vec![
+        api::v1alpha1::OverwrittenResource {
+            kind: "ConfigMap".into(),
+            namespace: "app".into(),
+            name: "moved".into(),
+        },
+        api::v1alpha1::OverwrittenResource {
+            kind: "Role".into(),
+            namespace: String::new(),
+            name: "also".into(),
+        },
+    ];
+    let after = || vec![wanted(labelled("new", MOVED, "2"))];
+    assert_eq!(words(&plan(&[new.clone(), going], after())), [""; 0]);
+    assert_eq!(words(&plan(&[new], after())), ["update new"]);
+}
+
+#[test]
+fn nothing_is_taken_over_from_a_bundle_that_stays() {
+    let old = existing(labelled("old", MOVED, "1"));
+    let after = vec![wanted(labelled("new", MOVED, "2"))];
+    let plan = plan_write("repo", &[old], after, false);
+    let Action::CreateBundle(bundle) = &plan.actions[0] else {
+        panic!("create")
+    };
+    assert!(bundle.spec.options.overwrites.is_empty());
+}
+
+#[test]
+fn more_overwrites_than_fit_are_counted() {
+    let documents: Vec<String> = (0..300)
+        .map(|n| format!("kind: A\nmetadata: {{name: b{n}}}\n"))
+        .collect();
+    let text = documents.join("---\n");
+    let old = existing(labelled("old", &text, "1"));
+    let plan = plan(&[old], vec![wanted(labelled("new", &text, "2"))]);
+    assert_eq!(plan.warnings.len(), 1);
+    assert_eq!(plan.warnings[0].omitted, 44);
 }

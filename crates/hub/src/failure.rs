@@ -20,7 +20,7 @@ pub(crate) fn next<E: Classified>(controller: &'static str, key: &ObjectKey, err
     let class = error
         .request()
         .map_or(Class::Transient, apiclient::Error::class);
-    let text = chain(error);
+    let text = errors::chain(error);
     match class {
         // Somebody else wrote first: the watch brings the new state.
         Class::Conflict | Class::AlreadyExists => {
@@ -36,16 +36,4 @@ pub(crate) fn next<E: Classified>(controller: &'static str, key: &ObjectKey, err
             Next::Retry
         }
     }
-}
-
-/// The text of an error and of all its causes.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

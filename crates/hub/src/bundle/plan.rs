@@ -146,7 +146,7 @@ pub(crate) fn plan(observed: &Observed, templates: &Templates) -> Plan {
     };
     let targets = Targets::of(&bundle.spec);
     if let Err(error) = targets.validate() {
-        let problem = format!("targeting error: {}", crate::failure::chain(&error));
+        let problem = format!("targeting error: {}", errors::chain(&error));
         return Plan::nothing(problem, generation, Next::Done);
     }
     if let (ContentSource::Stored { id }, false) =
@@ -286,7 +286,7 @@ impl<'a> Selection<'a> {
         let imposed = Imposed::default();
         let wanted = wanted(spec, targets, content, &imposed, &facts, &values, templates);
         // The cluster is named where the reason is shown.
-        wanted.map_err(|error| crate::failure::chain(&error.source))
+        wanted.map_err(|error| errors::chain(&error.source))
     }
 
     fn rollout_targets(&self) -> Vec<rollout::Target> {

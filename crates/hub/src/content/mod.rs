@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use api::v1alpha1::Content;
-use apiclient::{DeleteOptions, Kind, ObjectKey, WriteOptions};
+use apiclient::{DeleteOptions, Kind, ObjectKey};
 use tokio::time::Instant;
 use workqueue::Next;
 
@@ -69,33 +69,25 @@ pub(crate) async fn reconcile(ctx: Arc<Ctx>, (): ()) -> Next {
 
 /// Writes Contents unless they are there already: what they hold follows from their names.
 pub(crate) async fn store(ctx: &Ctx, contents: Vec<Content>) -> Result<(), apiclient::Error> {
-    let kind = Kind::of::<Content>();
     for content in contents {
-        let key = ObjectKey::new("", content.metadata.name.clone().unwrap_or_default());
-        if ctx.world.read(|state| {
-            state
-                .index
-                .contents
-                .get(&key.name)
-                .is_some_and(|known| !known.deleting)
-        }) {
-            continue;
-        }
-        match ctx
-            .client
-            .create(&kind, &key, &content, WriteOptions::default())
-            .await
-        {
-            Ok(_) => {}
-            Err(error) if error.is_already_exists() => {}
-            Err(error) => return Err(error),
+        if !is_stored(ctx, &content) {
+            bundlewriter::store_content(&ctx.client, &content).await?;
         }
     }
     Ok(())
 }
 
+/// Whether a Content is known to be there and to stay.
+pub(crate) fn is_stored(ctx: &Ctx, content: &Content) -> bool {
+    let name = content.metadata.name.as_deref().unwrap_or_default();
+    ctx.world.read(|state| {
+        let known = state.index.contents.get(name);
+        known.is_some_and(|known| !known.deleting)
+    })
+}
+
 fn failed(key: &ObjectKey, error: &apiclient::Error) -> Next {
-    let error = crate::failure::chain(error);
+    let error = errors::chain(error);
     tracing::warn!(content = %key, error, "collecting unused contents failed, trying again");
     Next::Retry
 }

@@ -162,7 +162,7 @@ async fn synchronise(
             sync.generation = repo.meta.generation;
             sync.force_sync_generation = repo.spec.force_sync_generation;
         }
-        Err(error) => sync.problem = Some(crate::failure::chain(&error)),
+        Err(error) => sync.problem = Some(errors::chain(&error)),
     }
 }
 

@@ -27,7 +27,7 @@ pub(crate) struct Problem {
 impl From<&dyn std::error::Error> for Problem {
     fn from(error: &dyn std::error::Error) -> Self {
         Self {
-            text: crate::failure::chain(error),
+            text: errors::chain(error),
         }
     }
 }

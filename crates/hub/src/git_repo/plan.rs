@@ -1,6 +1,6 @@
 //! What a commit means for the Bundles of a repository. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api::labels::REPO_NAME;
 use api::limits::Limits;
@@ -79,6 +79,24 @@ pub(crate) struct Built {
     pub(crate) problems: Vec<String>,
 }
 
+/// Builds the bundles of a tree; `None` if that takes files which were left out of it.
+///
+/// `is_whole`: nothing was left out, so what is not there does not exist.
+pub(crate) fn build(
+    tree: &fetch::Tree,
+    options: &ApplyOptions,
+    limits: &Limits,
+    is_whole: bool,
+) -> Option<Built> {
+    let outcome = bundle::read(&tree.files, options);
+    if outcome.needs_whole_tree && !is_whole {
+        return None;
+    }
+    let mut built = built(outcome, &options.paths, limits);
+    built.warnings.extend(tree.warnings());
+    Some(built)
+}
+
 /// Decides how each bundle is stored and collects what people should know.
 pub(crate) fn built(outcome: Outcome, paths: &Paths, limits: &Limits) -> Built {
     let mut built = Built::default();
@@ -89,7 +107,7 @@ pub(crate) fn built(outcome: Outcome, paths: &Paths, limits: &Limits) -> Built {
         built.problems.push(format!(
             "{}: {}",
             failure.path,
-            bundle::chain(&failure.error)
+            errors::chain(&failure.error)
         ));
     }
     built
@@ -100,13 +118,22 @@ pub(crate) fn built(outcome: Outcome, paths: &Paths, limits: &Limits) -> Built {
             Ok(stored) => built.stored.push(stored),
             Err(error) => built
                 .problems
-                .push(format!("{}: {}", one.path, bundle::chain(&error))),
+                .push(format!("{}: {}", one.path, errors::chain(&error))),
         }
     }
     built
 }
 
 impl Built {
+    /// Names of the bundles.
+    pub(crate) fn names(&self) -> BTreeSet<String> {
+        let names = self
+            .stored
+            .iter()
+            .map(|stored| &stored.bundle.metadata.name);
+        names.flatten().cloned().collect()
+    }
+
     /// One text for all problems, or none.
     pub(crate) fn problem(&self, refusals: &[bundle::write::Refusal]) -> Option<String> {
         let refusals = refusals.iter().map(ToString::to_string);
