@@ -1,8 +1,9 @@
-//! `apply`: turns directories into Bundles and prints them, as `fleet apply` does.
+//! `apply`: turns directories into Bundles and writes them to a hub or prints them, as `fleet apply` does.
 //!
 //! The flags are upstream's. Those for parts that are not built yet are accepted by the parser and
-//! refused by name when they are used, so that a script finds out at once. Writing to a cluster is the
-//! business of whoever calls [`read`]; [`run`] prints.
+//! refused by name when they are used, so that a script finds out at once.
+
+mod cluster;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -15,11 +16,12 @@ use bundle::{
 };
 use fetch::Directory;
 
-/// Turn directories into Bundles.
+/// Turn directories into Bundles and write them to a cluster
 ///
 /// Every directory with a fleet.yaml below the given paths becomes a Bundle, and each path itself if it
-/// holds manifests. Names begin with BUNDLE_NAME. With `-o -` the Bundles are printed, which needs no
-/// cluster.
+/// holds manifests. Names begin with BUNDLE_NAME. Bundles that are labelled as coming from a repository of
+/// that name and are not found any more are deleted. With `-o -` the Bundles are printed instead, which
+/// needs no cluster.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Args {
     /// The name that Bundles begin with, and the paths to search (shell patterns; the working directory
@@ -30,6 +32,10 @@ pub(crate) struct Args {
     /// Namespace of the Bundles.
     #[arg(short, long, env = "NAMESPACE", default_value = "fleet-local")]
     pub(crate) namespace: String,
+
+    /// Kubeconfig of the cluster; else KUBECONFIG, the default file or the pod's service account.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
 
     /// Print to this file, or to stdout if it is "-", instead of writing to the cluster.
     #[arg(short, long, value_name = "FILE", allow_hyphen_values = true)]
@@ -216,25 +222,48 @@ pub(crate) enum Error {
     /// The working directory is gone.
     #[error("find the working directory")]
     WorkingDirectory(#[source] io::Error),
-    /// Neither a file nor a cluster to write to.
-    #[error(
-        "writing to a cluster is not supported yet: print with -o - and pipe it to kubectl apply"
-    )]
-    NoOutput,
+    /// The cluster does not have the Bundles.
+    #[error(transparent)]
+    Cluster(cluster::Error),
 }
 
-/// Builds the Bundles of the working directory and prints them.
+/// How often upstream tries when others write at the same time, unless it is told otherwise.
+const ATTEMPTS_DEFAULT: i64 = 1;
+
+/// Builds the Bundles of the working directory, and prints them or writes them to a cluster.
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
-    // Quirk: upstream repeats the whole command this many times on conflicts, so that 0 does nothing
-    // and succeeds.
-    if std::env::var("FLEET_APPLY_CONFLICT_RETRIES").is_ok_and(|count| count.trim() == "0") {
+    let attempts = attempts(
+        std::env::var("FLEET_APPLY_CONFLICT_RETRIES")
+            .ok()
+            .as_deref(),
+    );
+    // Quirk: upstream repeats the whole command this many times, so that 0 does nothing and succeeds.
+    if attempts == 0 {
         tracing::warn!("FLEET_APPLY_CONFLICT_RETRIES is 0, so nothing is applied");
         return Ok(());
     }
     let directory = std::env::current_dir().map_err(Error::WorkingDirectory)?;
     let bundles = read(args, &directory)?;
-    let output = args.output.as_ref().ok_or(Error::NoOutput)?;
-    print(&bundles, output)
+    match &args.output {
+        Some(output) => print(&bundles, output),
+        None => cluster::write(args, bundles, attempts).map_err(Error::Cluster),
+    }
+}
+
+/// What `FLEET_APPLY_CONFLICT_RETRIES` says: how often to try.
+fn attempts(variable: Option<&str>) -> u64 {
+    let given = variable
+        .filter(|text| !text.is_empty())
+        .map(str::parse::<i64>);
+    let attempts = match given {
+        None => ATTEMPTS_DEFAULT,
+        Some(Ok(attempts)) => attempts,
+        Some(Err(_)) => {
+            tracing::warn!("FLEET_APPLY_CONFLICT_RETRIES is no whole number and is ignored");
+            ATTEMPTS_DEFAULT
+        }
+    };
+    u64::try_from(attempts).unwrap_or_default()
 }
 
 /// Builds the Bundles that the arguments ask for, with paths relative to `directory`. Warnings are
@@ -323,7 +352,12 @@ fn options(args: &Args, directory: &Path) -> Result<ApplyOptions, Error> {
             keep_fail_history: args.correct_drift_keep_fail_history,
         }),
         compress: args.compress,
-        on_error: OnError::Stop,
+        // Two directories with the same name cannot both be written; printed they can.
+        on_error: if args.output.is_some() {
+            OnError::Stop
+        } else {
+            OnError::GoOn
+        },
     })
 }
 
@@ -413,7 +447,7 @@ mod tests {
 
     fn refused(arguments: &[&str]) -> String {
         let directory = tempfile::TempDir::new().unwrap();
-        bundle::chain(&read(&parse(arguments), directory.path()).unwrap_err())
+        errors::chain(&read(&parse(arguments), directory.path()).unwrap_err())
     }
 
     #[test]
@@ -423,6 +457,23 @@ mod tests {
         assert!(!parse(&["x", "--paused=false"]).paused);
         assert_eq!(parse(&["--paused", "x"]).names, ["x"]);
         assert!(Command::try_parse_from(["apply", "--paused=maybe"]).is_err());
+    }
+
+    #[test]
+    fn the_number_of_attempts_is_upstreams() {
+        let cases = [
+            (None, 1),
+            (Some(""), 1),
+            (Some("3"), 3),
+            (Some("+2"), 2),
+            (Some("0"), 0),
+            (Some("-1"), 0),
+            (Some("many"), 1),
+            (Some(" 0"), 1),
+        ];
+        for (variable, expected) in cases {
+            assert_eq!(attempts(variable), expected, "{variable:?}");
+        }
     }
 
     #[test]
