@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
+use api::limits::json_len;
 use api::state::State;
 use api::v1alpha1::{BundleDeployment, BundleDeploymentOptions, BundleDeploymentStatus, Condition};
 use apiclient::{Kind, ObjectKey};
@@ -42,6 +43,8 @@ pub(crate) struct Known {
     pub(crate) object: BundleDeployment,
     /// Of the stored status, taken before the lists were dropped.
     pub(crate) digests: Digests,
+    /// Bytes of the object without the members of the status that the agent owns.
+    pub(crate) other_bytes: usize,
 }
 
 impl<'de> Deserialize<'de> for Known {
@@ -49,12 +52,18 @@ impl<'de> Deserialize<'de> for Known {
         let mut object = BundleDeployment::deserialize(from)?;
         object.metadata.managed_fields = None;
         let digests = digests(&object.status);
+        let (meta, spec) = (&object.metadata, &object.spec);
+        let other_bytes = json_len(meta) + json_len(spec) + json_len(&object.status.display);
         let status = &mut object.status;
         status.resources = Vec::new();
         status.non_ready_status = Vec::new();
         status.modified_status = Vec::new();
         object.spec.staged_options = BundleDeploymentOptions::default();
-        Ok(Self { object, digests })
+        Ok(Self {
+            object,
+            digests,
+            other_bytes,
+        })
     }
 }
 

@@ -21,7 +21,7 @@ use super::restore::{recorded, register, restore};
 use super::{policy, uninstall};
 use crate::agent::Agent;
 use crate::kinds::{Kinds, Served};
-use crate::monitor::tally;
+use crate::monitor::{Tally, View, view};
 use crate::object::Entry;
 use crate::release::plan::{Next, applied_before, newest, next, to_forget, to_supersede};
 use crate::release::{self, Record, release_id, store};
@@ -138,7 +138,7 @@ impl Run<'_> {
         let values =
             values::with_references(&agent.cluster, values, &helm, &self.release.namespace);
         let values = values.await.map_err(in_values)?;
-        let (rendered, kinds) = self.render(&built, &values).await?;
+        let (mut rendered, kinds) = self.render(&built, &values).await?;
         let recorded = self.recorded_before(before.as_deref(), &kinds).await?;
 
         let cluster = &agent.cluster;
@@ -154,7 +154,7 @@ impl Run<'_> {
             let foreign = apply::check_foreign(cluster, &rendered.objects, &self.release).await;
             foreign.map_err(Error::Apply)?;
         }
-        let record = self.record(&built, &rendered, &values);
+        let record = self.record(&built, &mut rendered, values);
         let record = self.write(record, true).await?;
         match self.bring(&rendered, &recorded, &helm).await {
             Ok(()) => self.finish(record).await,
@@ -267,7 +267,7 @@ impl Run<'_> {
         Ok(entries)
     }
 
-    fn record(&self, built: &Built, rendered: &Rendered, values: &Values) -> Release {
+    fn record(&self, built: &Built, rendered: &mut Rendered, values: Values) -> Release {
         let options = &self.known.object.spec.options;
         let chart = built.chart.chart();
         let mut metadata = chart.metadata.clone();
@@ -305,7 +305,7 @@ impl Run<'_> {
                 last_deployed: now,
                 description: "Deployment underway".to_owned(),
                 status,
-                notes: rendered.notes.clone(),
+                notes: std::mem::take(&mut rendered.notes),
                 ..Info::default()
             },
             // Neither templates nor files: rolling back needs the manifest, upgrading the values, and a
@@ -319,8 +319,8 @@ impl Run<'_> {
                     .unwrap_or_default(),
                 ..StoredChart::default()
             }),
-            config: values.clone(),
-            manifest: rendered.manifest.clone(),
+            config: values,
+            manifest: std::mem::take(&mut rendered.manifest),
             hooks: rendered
                 .hooks
                 .iter()
@@ -409,10 +409,7 @@ impl Run<'_> {
         let deadline = Instant::now() + timeout;
         loop {
             let changed = self.agent.changed.notified();
-            let tally = self.agent.world(|world| {
-                let applied = world.tracks.get(self.known.name())?.applied.clone()?;
-                tally(world, &applied, Instant::now(), Timestamp::now())
-            });
+            let tally = self.look();
             let is_ready = tally.as_ref().is_some_and(|tally| {
                 tally.non_ready.is_empty()
                     && tally.missing.is_empty()
@@ -438,6 +435,17 @@ impl Run<'_> {
                 });
             }
         }
+    }
+
+    /// What is live, as far as it can be seen.
+    fn look(&self) -> Option<Tally> {
+        self.agent.world(|world| {
+            let applied = world.tracks.get(self.known.name())?.applied.clone()?;
+            match view(world, &applied, Instant::now(), Timestamp::now()) {
+                View::Known(tally) => Some(tally),
+                View::Settling | View::Blind { .. } => None,
+            }
+        })
     }
 
     /// The record says that everything is there; older ones say that they are history.

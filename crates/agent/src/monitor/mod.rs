@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use tokio::task::JoinHandle;
 
 pub(crate) use live::{Live, Seen, reduce};
-pub(crate) use tally::{Tally, tally};
+pub(crate) use tally::{Tally, View, view};
 
 use crate::agent::Agent;
 

@@ -7,11 +7,13 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use tokio::time::Instant;
 
-use crate::object::Id;
+use crate::object::{Entry, Id};
 use crate::world::{Applied, World};
 
 /// How long after a deployment a watch may not have seen all of its objects yet.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long a watch may take to see everything for the first time.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What is live of a deployment. Lists are whole, in order of the inventory.
 #[derive(Debug, Default, PartialEq)]
@@ -23,45 +25,73 @@ pub(crate) struct Tally {
     pub(crate) jobs_run: bool,
 }
 
-/// `None` while the watches have not seen everything yet.
-pub(crate) fn tally(
-    world: &World,
-    applied: &Applied,
-    at: Instant,
-    now: Timestamp,
-) -> Option<Tally> {
+/// What can be said of a deployment's objects.
+#[derive(Debug, PartialEq)]
+pub(crate) enum View {
+    /// Everything.
+    Known(Tally),
+    /// Nothing yet: the watches have only begun.
+    Settling,
+    /// Nothing, for too long.
+    Blind {
+        /// What cannot be watched, `plural.group`.
+        kinds: Vec<String>,
+    },
+}
+
+/// Looks at the objects of a deployment; `at` and `now` are the same moment.
+pub(crate) fn view(world: &World, applied: &Applied, at: Instant, now: Timestamp) -> View {
+    let is_unseen = |id: &Id| world.live.get(&id.kind).is_none_or(|live| !live.synced);
+    let ids = applied.inventory.iter().map(|entry| &entry.id);
+    let mut unseen: Vec<String> = ids
+        .filter(|id| is_unseen(id))
+        .map(|id| id.kind.to_string())
+        .collect();
+    if !unseen.is_empty() {
+        if at < applied.at + PATIENCE {
+            return View::Settling;
+        }
+        unseen.dedup();
+        return View::Blind { kinds: unseen };
+    }
+    let tally = tally(world, applied, now);
+    if !tally.missing.is_empty() && at < applied.at + GRACE {
+        return View::Settling;
+    }
+    View::Known(tally)
+}
+
+fn tally(world: &World, applied: &Applied, now: Timestamp) -> Tally {
     let mut tally = Tally::default();
-    for entry in &applied.inventory {
-        let live = world.live.get(&entry.id.kind).filter(|live| live.synced)?;
-        let object = live
-            .objects
-            .get(&entry.id.key)
-            .filter(|object| *object.hash == *applied.hash);
-        let Some(object) = object else {
-            tally.missing.push(missing(&entry.id));
+    for Entry { id, .. } in &applied.inventory {
+        let object = world
+            .live
+            .get(&id.kind)
+            .and_then(|live| live.objects.get(&id.key));
+        let Some(object) = object.filter(|object| *object.hash == *applied.hash) else {
+            tally.missing.push(missing(id));
             continue;
         };
         tally.jobs_run |= object.runs;
         if let Some(summary) = object.trouble(now) {
             tally.non_ready.push(NonReadyStatus {
                 uid: object.uid.to_string(),
-                kind: entry.id.kind.kind.to_string(),
-                api_version: entry.id.kind.api_version(),
-                namespace: entry.id.key.namespace.clone(),
-                name: entry.id.key.name.clone(),
+                kind: id.kind.kind.to_string(),
+                api_version: id.kind.api_version(),
+                namespace: id.key.namespace.clone(),
+                name: id.key.name.clone(),
                 summary: summary.clone(),
             });
         }
         tally.resources.push(BundleDeploymentResource {
-            kind: entry.id.kind.kind.to_string(),
-            api_version: entry.id.kind.api_version(),
-            namespace: entry.id.key.namespace.clone(),
-            name: entry.id.key.name.clone(),
+            kind: id.kind.kind.to_string(),
+            api_version: id.kind.api_version(),
+            namespace: id.key.namespace.clone(),
+            name: id.key.name.clone(),
             created_at: object.created_at.map(Time),
         });
     }
-    let is_settling = !tally.missing.is_empty() && at < applied.at + GRACE;
-    (!is_settling).then_some(tally)
+    tally
 }
 
 fn missing(id: &Id) -> ModifiedStatus {
@@ -85,7 +115,6 @@ mod tests {
 
     use super::*;
     use crate::monitor::{Live, Seen, reduce};
-    use crate::object::Entry;
 
     fn kind() -> Arc<Kind> {
         Arc::new(Kind::new(
@@ -142,8 +171,10 @@ mod tests {
         let applied = applied(&["a", "b", "c", "d"]);
         let world = world(true, &objects);
         let now = Timestamp::UNIX_EPOCH;
-        assert_eq!(tally(&world, &applied, applied.at, now), None);
-        let tally = tally(&world, &applied, applied.at + GRACE, now).unwrap();
+        assert_eq!(view(&world, &applied, applied.at, now), View::Settling);
+        let View::Known(tally) = view(&world, &applied, applied.at + GRACE, now) else {
+            panic!("everything has been seen");
+        };
         let names =
             |list: &[ModifiedStatus]| list.iter().map(|it| it.name.clone()).collect::<Vec<_>>();
         assert_eq!(names(&tally.missing), ["c", "d"]);
@@ -154,20 +185,18 @@ mod tests {
 
     #[test]
     fn nothing_is_said_before_a_watch_has_seen_everything() {
-        let applied = applied(&["a"]);
+        let applied = applied(&["a", "b"]);
         let now = Timestamp::UNIX_EPOCH;
-        assert_eq!(
-            tally(
-                &world(false, &[("a", "h", "Bound")]),
-                &applied,
-                applied.at + GRACE,
-                now
-            ),
-            None
-        );
-        assert_eq!(
-            tally(&World::default(), &applied, applied.at + GRACE, now),
-            None
-        );
+        for world in [world(false, &[("a", "h", "Bound")]), World::default()] {
+            assert_eq!(
+                view(&world, &applied, applied.at + GRACE, now),
+                View::Settling
+            );
+            let kinds = vec!["persistentvolumeclaims".to_owned()];
+            assert_eq!(
+                view(&world, &applied, applied.at + PATIENCE, now),
+                View::Blind { kinds }
+            );
+        }
     }
 }

@@ -9,6 +9,7 @@
 mod status;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use api::v1alpha1::BundleDeployment;
 use apiclient::{Class, Kind, ObjectKey, Patch, WriteOptions};
@@ -18,8 +19,11 @@ use tokio::time::Instant;
 use workqueue::Next;
 
 use crate::agent::Agent;
-use crate::monitor::{SETTLE, tally};
+use crate::monitor::{SETTLE, View, view};
 use crate::world::{Known, digest};
+
+/// How soon kinds are looked at again that cannot be watched.
+const BLIND_POLL: Duration = Duration::from_secs(15);
 
 /// Computes and writes the status of deployment `name`, if it differs from what is stored.
 pub(crate) async fn run(agent: Arc<Agent>, name: String) -> Next {
@@ -33,14 +37,22 @@ pub(crate) async fn run(agent: Arc<Agent>, name: String) -> Next {
             return (Map::new(), None);
         };
         let applied = track.applied.as_deref();
-        let tally = applied.and_then(|applied| tally(world, applied, Instant::now(), now));
-        let again = (applied.is_some() && tally.is_none()).then_some(SETTLE);
+        let view = applied.map_or(View::Settling, |applied| {
+            view(world, applied, Instant::now(), now)
+        });
+        // What cannot be seen yet is looked for again; events report everything else.
+        let again = match &view {
+            View::Settling if applied.is_some() => Some(SETTLE),
+            View::Blind { .. } => Some(BLIND_POLL),
+            _ => None,
+        };
         let inputs = status::Inputs {
             spec: &known.object.spec,
+            other_bytes: known.other_bytes,
             conditions: &track.conditions,
             outcome,
             applied,
-            tally,
+            view,
             limits: &agent.options.limits,
             now,
         };

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use api::conditions::{self, DEPLOYED, Finding, INSTALLED, MONITORED, READY};
-use api::limits::{Fitted, Limits, fit, fit_text};
+use api::limits::{Fitted, Limits, fit, fit_text, json_len};
 use api::v1alpha1::{
     BundleDeploymentResource, BundleDeploymentSpec, BundleDeploymentStatus, Condition,
     NonReadyStatus,
@@ -15,18 +15,20 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::deployment::Outcome;
-use crate::monitor::Tally;
+use crate::monitor::{Tally, View};
 use crate::world::{Applied, members};
 
 /// What a status is computed from.
 pub(super) struct Inputs<'a> {
     pub(super) spec: &'a BundleDeploymentSpec,
+    /// Bytes of the object that are not the agent's: what is left of the budget is.
+    pub(super) other_bytes: usize,
     /// As stored: their times move only when something changed.
     pub(super) conditions: &'a [Condition],
     pub(super) outcome: &'a Outcome,
     pub(super) applied: Option<&'a Applied>,
-    /// `None` while the watches have not seen everything.
-    pub(super) tally: Option<Tally>,
+    /// What is live of it.
+    pub(super) view: View,
     pub(super) limits: &'a Limits,
     pub(super) now: Timestamp,
 }
@@ -35,10 +37,11 @@ pub(super) struct Inputs<'a> {
 pub(super) fn status(inputs: Inputs<'_>) -> BTreeMap<&'static str, Value> {
     let Inputs {
         spec,
+        other_bytes,
         conditions,
         outcome,
         applied,
-        tally,
+        view,
         limits,
         now,
     } = inputs;
@@ -65,7 +68,8 @@ pub(super) fn status(inputs: Inputs<'_>) -> BTreeMap<&'static str, Value> {
             told.extend(["appliedDeploymentID", "release", "ready", "nonModified"]);
         }
         Outcome::Deployed => {
-            let Some(applied) = applied else {
+            // Until the watches have seen the new objects, what is stored tells of the old ones.
+            let Some(applied) = applied.filter(|_| view != View::Settling) else {
                 return BTreeMap::new();
             };
             status
@@ -75,23 +79,23 @@ pub(super) fn status(inputs: Inputs<'_>) -> BTreeMap<&'static str, Value> {
             told.extend(["appliedDeploymentID", "release"]);
             conditions::set(&mut status.conditions, INSTALLED, Finding::True, now);
             conditions::set(&mut status.conditions, DEPLOYED, Finding::True, now);
-            if let Some(tally) = tally {
-                monitored(&mut status, tally, spec, limits, now);
-                told.extend([
-                    "ready",
-                    "nonModified",
-                    "nonReadyStatus",
-                    "modifiedStatus",
-                    "incompleteState",
-                    "syncGeneration",
-                    "resources",
-                    "resourcesOmitted",
-                    "resourceCounts",
-                ]);
-            } else if conditions::get(conditions, MONITORED).is_none() {
-                // A new deployment that is not looked at yet must not look ready or modified.
-                status.non_modified = true;
-                told.extend(["ready", "nonModified"]);
+            told.extend(["ready", "nonModified"]);
+            match view {
+                View::Known(tally) => {
+                    let room = limits.deployment_bytes_max.saturating_sub(other_bytes);
+                    monitored(&mut status, tally, spec, room, limits, now);
+                    told.extend([
+                        "nonReadyStatus",
+                        "modifiedStatus",
+                        "incompleteState",
+                        "syncGeneration",
+                        "resources",
+                        "resourcesOmitted",
+                        "resourceCounts",
+                    ]);
+                }
+                View::Blind { kinds } => blind(&mut status, &kinds, limits, now),
+                View::Settling => {}
             }
         }
     }
@@ -127,10 +131,25 @@ fn given_up(
     conditions::set(conditions, DEPLOYED, Finding::True, now);
 }
 
+/// The objects are deployed, but nobody sees what becomes of them.
+fn blind(status: &mut BundleDeploymentStatus, kinds: &[String], limits: &Limits, now: Timestamp) {
+    let text = format!("cannot watch {}", kinds.join(", "));
+    let text = fit_text(&text, limits.message_bytes_max).into_owned();
+    status.non_modified = true;
+    conditions::set(
+        &mut status.conditions,
+        READY,
+        Finding::Error(text.clone()),
+        now,
+    );
+    conditions::set(&mut status.conditions, MONITORED, Finding::Error(text), now);
+}
+
 fn monitored(
     status: &mut BundleDeploymentStatus,
     tally: Tally,
     spec: &BundleDeploymentSpec,
+    room: usize,
     limits: &Limits,
     now: Timestamp,
 ) {
@@ -144,9 +163,7 @@ fn monitored(
     status.resource_counts = resource_counts(live, &tally.missing, &tally.non_ready);
     status.ready = tally.non_ready.is_empty();
     status.non_modified = tally.missing.is_empty();
-    let resources = fit_resources(tally.resources, &tally.non_ready, limits);
-    status.resources = resources.kept;
-    status.resources_omitted = resources.omitted as i64;
+    let (resources, all_non_ready) = (tally.resources, tally.non_ready.clone());
     let non_ready = fit_non_ready(tally.non_ready);
     let modified = fit_modified(tally.missing);
     let bytes_max = limits.deployment_details_bytes_max;
@@ -171,6 +188,12 @@ fn monitored(
     status.sync_generation = Some(spec.options.force_sync_generation);
     conditions::set(&mut status.conditions, READY, finding, now);
     conditions::set(&mut status.conditions, MONITORED, Finding::True, now);
+    // Last, because this list takes what the rest leaves.
+    let room = room.saturating_sub(json_len(status));
+    let bytes_max = limits.deployment_resources_bytes_max.min(room);
+    let resources = fit_resources(resources, &all_non_ready, bytes_max);
+    status.resources = resources.kept;
+    status.resources_omitted = resources.omitted as i64;
 }
 
 /// An entry within its budget: messages are what can be long.
@@ -196,9 +219,8 @@ fn cut(mut entry: NonReadyStatus, limits: &Limits) -> NonReadyStatus {
 fn fit_resources(
     mut resources: Vec<BundleDeploymentResource>,
     non_ready: &[NonReadyStatus],
-    limits: &Limits,
+    bytes_max: usize,
 ) -> Fitted<BundleDeploymentResource> {
-    let bytes_max = limits.deployment_resources_bytes_max;
     let all = fit(resources.iter(), usize::MAX, bytes_max);
     if all.omitted > 0 {
         let is_ready = |object: &BundleDeploymentResource| {

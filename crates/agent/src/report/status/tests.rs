@@ -55,17 +55,18 @@ fn missing(name: &str) -> ModifiedStatus {
 fn computed(
     outcome: &Outcome,
     applied: Option<&Applied>,
-    tally: Option<Tally>,
+    view: View,
     limits: &Limits,
 ) -> BTreeMap<&'static str, Value> {
     let spec = BundleDeploymentSpec::default();
     let now = Timestamp::UNIX_EPOCH;
     status(Inputs {
         spec: &spec,
+        other_bytes: 100,
         conditions: &[],
         outcome,
         applied,
-        tally,
+        view,
         limits,
         now,
     })
@@ -96,7 +97,7 @@ fn a_failure_tells_nothing_but_itself() {
     let status = computed(
         &outcome,
         Some(&applied()),
-        Some(Tally::default()),
+        View::Known(Tally::default()),
         &Limits::PRODUCTION,
     );
     assert_eq!(status.keys().copied().collect::<Vec<_>>(), ["conditions"]);
@@ -109,7 +110,7 @@ fn what_was_given_up_counts_as_applied_without_a_release() {
         deployment_id: "s:o".to_owned(),
         message: "boom".to_owned(),
     };
-    let status = computed(&outcome, None, None, &Limits::PRODUCTION);
+    let status = computed(&outcome, None, View::Settling, &Limits::PRODUCTION);
     assert_eq!(
         messages(&status),
         [
@@ -128,20 +129,38 @@ fn what_was_given_up_counts_as_applied_without_a_release() {
 }
 
 #[test]
-fn an_unwatched_deployment_tells_that_it_is_deployed() {
+fn nothing_new_is_told_before_the_objects_are_seen() {
+    let limits = &Limits::PRODUCTION;
+    assert!(computed(&Outcome::Deployed, Some(&applied()), View::Settling, limits).is_empty());
+    let nothing = View::Known(Tally::default());
+    assert!(computed(&Outcome::Deployed, None, nothing, limits).is_empty());
+}
+
+#[test]
+fn a_deployment_that_cannot_be_watched_is_not_ready() {
+    let view = View::Blind {
+        kinds: vec!["cats.example.com".to_owned()],
+    };
     let status = computed(
         &Outcome::Deployed,
         Some(&applied()),
-        None,
+        view,
         &Limits::PRODUCTION,
     );
-    assert_eq!(messages(&status), ["Installed=True", "Deployed=True"]);
     assert_eq!(
-        (&status["release"], &status["nonModified"]),
-        (&json!("n/web:3"), &json!(true))
+        messages(&status),
+        [
+            "Installed=True",
+            "Deployed=True",
+            "Ready=False cannot watch cats.example.com",
+            "Monitored=False cannot watch cats.example.com"
+        ]
+    );
+    assert_eq!(
+        (&status["release"], &status["ready"]),
+        (&json!("n/web:3"), &Value::Null)
     );
     assert!(!status.contains_key("resourceCounts"));
-    assert!(computed(&Outcome::Deployed, None, None, &Limits::PRODUCTION).is_empty());
 }
 
 #[test]
@@ -155,7 +174,7 @@ fn a_watched_deployment_tells_the_worst_first() {
     let status = computed(
         &Outcome::Deployed,
         Some(&applied()),
-        Some(tally),
+        View::Known(tally),
         &Limits::PRODUCTION,
     );
     assert_eq!(
@@ -193,7 +212,7 @@ fn everything_well_is_ready() {
     let status = computed(
         &Outcome::Deployed,
         Some(&applied()),
-        Some(tally),
+        View::Known(tally),
         &Limits::PRODUCTION,
     );
     assert!(messages(&status).contains(&"Ready=True".to_owned()));
@@ -219,7 +238,12 @@ fn long_lists_and_texts_are_cut_and_say_so() {
         missing: (0..30).map(|i| missing(&format!("gone-{i}"))).collect(),
         jobs_run: true,
     };
-    let status = computed(&Outcome::Deployed, Some(&applied()), Some(tally), limits);
+    let status = computed(
+        &Outcome::Deployed,
+        Some(&applied()),
+        View::Known(tally),
+        limits,
+    );
     let kept = status["resources"].as_array().unwrap();
     let names: Vec<&str> = kept.iter().filter_map(|it| it["name"].as_str()).collect();
     assert_eq!(names.first(), Some(&"object-30"), "what is not ready stays");
@@ -233,6 +257,6 @@ fn long_lists_and_texts_are_cut_and_say_so() {
     );
     assert!(api::limits::json_len(&status) <= limits.deployment_bytes_max);
     let failed = Outcome::Failed { message: long };
-    let status = computed(&failed, None, None, limits);
+    let status = computed(&failed, None, View::Settling, limits);
     assert!(api::limits::json_len(&status) <= limits.deployment_bytes_max);
 }
