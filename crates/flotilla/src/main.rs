@@ -1,2 +1,89 @@
 //! The one binary: every command of Flotilla.
-fn main() {}
+//!
+//! `main` parses, sets up logging, runs one command and turns its outcome into an exit code. Commands
+//! live in [`commands`], a file or directory each, and print through [`output`].
+
+mod commands;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// GitOps for many Kubernetes clusters.
+///
+/// Git repositories on one side, one to a hundred thousand clusters on the other. Start with
+/// `flotilla sandbox --clusters 3 --directory DIR`: it runs a hub and three clusters in this process
+/// and deploys DIR to them.
+#[derive(Debug, Parser)]
+#[command(name = "flotilla", version, max_term_width = 100)]
+struct Cli {
+    /// Log more; twice for everything (RUST_LOG=FILTER says it in detail)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Sandbox(Box<commands::sandbox::Args>),
+    Controller(commands::controller::Args),
+    Agent(commands::agent::Args),
+    Apply(Box<commands::apply::Args>),
+    Template(Box<commands::template::Args>),
+    Crds(commands::crds::Args),
+    Version(commands::version::Args),
+    Completion(commands::completion::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refuse_arguments(&error),
+    };
+    output::set_up_logging(cli.verbose, matches!(cli.command, Command::Sandbox(_)));
+    // One TLS provider for the whole process; a second installation would only say so.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match run(cli.command) {
+        Ok(code) => code,
+        Err(error) => {
+            output::print_error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Sandbox(args) => commands::sandbox::run(&args),
+        Command::Controller(args) => commands::controller::run(&args),
+        Command::Agent(args) => commands::agent::run(&args),
+        Command::Apply(args) => Ok(commands::apply::run(&args).map(|()| ExitCode::SUCCESS)?),
+        Command::Template(args) => commands::template::run(&args),
+        Command::Crds(args) => commands::crds::run(&args),
+        Command::Version(args) => commands::version::run(&args),
+        Command::Completion(args) => commands::completion::run(&args, &mut Cli::command()),
+    }
+}
+
+/// Help and version go to stdout with success. Scripts that asked for JSON get errors as JSON too.
+fn refuse_arguments(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() || !output::errors_as_json() {
+        // Nothing is left to do if the terminal is gone.
+        let _ = error.print();
+        return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+    }
+    let text = match (error.kind(), error.get(ContextKind::InvalidArg)) {
+        (ErrorKind::UnknownArgument, Some(ContextValue::String(flag))) => {
+            format!("unknown flag: {flag}")
+        }
+        _ => error.to_string(),
+    };
+    output::print_error(&anyhow::anyhow!(text));
+    ExitCode::FAILURE
+}
