@@ -20,6 +20,7 @@ mod content;
 mod failure;
 mod finalizers;
 mod git_repo;
+mod in_flight;
 mod index;
 pub mod registration;
 mod status;
@@ -92,6 +93,10 @@ pub(crate) struct Ctx {
     pub(crate) limits: Limits,
     pub(crate) polling_interval: Duration,
     pub(crate) unused_contents: content::Unused,
+    /// Clusters whose status waits for an agent.
+    pub(crate) clusters_in_flight: in_flight::InFlight,
+    /// Deployments whose display waits for an agent.
+    pub(crate) deployments_in_flight: in_flight::InFlight,
 }
 
 /// The byte budgets of what the hub writes.
@@ -139,6 +144,8 @@ pub async fn run_with(
         limits: options.limits,
         polling_interval: options.polling_interval,
         unused_contents: content::Unused::default(),
+        clusters_in_flight: in_flight::InFlight::default(),
+        deployments_in_flight: in_flight::InFlight::default(),
     });
     let mut watches = JoinSet::new();
     tokio::select! {

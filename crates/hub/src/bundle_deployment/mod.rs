@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apiclient::ObjectKey;
+use tokio::time::Instant;
 use workqueue::Next;
 
 use crate::Ctx;
@@ -29,15 +30,16 @@ pub(crate) const SETTLE: Duration = Duration::from_secs(2);
 /// One run for the BundleDeployment `key`.
 pub(crate) async fn reconcile(ctx: Arc<Ctx>, key: ObjectKey) -> Next {
     let planned = ctx.world.read(|state| {
-        state
-            .index
-            .deployments
-            .get(&key)
-            .map(|entry| plan::plan(&key, entry))
+        let entry = state.index.deployments.get(&key)?;
+        let failure = state.failed.get(&key).map(|(reason, _)| reason.as_str());
+        Some((plan::waits(entry), plan::plan(&key, entry, failure)))
     });
-    let Some(actions) = planned else {
+    let Some((waits, actions)) = planned else {
         return Next::Done;
     };
+    if let Some(left) = ctx.deployments_in_flight.hold(&key, waits, Instant::now()) {
+        return Next::After(left);
+    }
     match act::act(&ctx, actions).await {
         Ok(()) => Next::Done,
         Err(error) => crate::failure::next("bundledeployment", &key, &error),

@@ -1,5 +1,6 @@
 //! What a BundleDeployment needs from the hub besides its spec. Pure.
 
+use api::state::State;
 use api::v1alpha1::BundleDeploymentDisplay;
 use apiclient::ObjectKey;
 
@@ -23,7 +24,10 @@ pub(crate) enum Action {
 ///
 /// The finalizer goes at once and does not wait for the agent, as upstream does: the agent acts when
 /// the object has vanished, and a cluster that is gone must not hold up its deletion.
-pub(crate) fn plan(key: &ObjectKey, entry: &DeploymentEntry) -> Vec<Action> {
+///
+/// `failure` is why the hub could not compute what the deployment must run; it is shown in place of
+/// what the agent says.
+pub(crate) fn plan(key: &ObjectKey, entry: &DeploymentEntry, failure: Option<&str>) -> Vec<Action> {
     let deployment = key.clone();
     if entry.deleting {
         if !entry.has_finalizer {
@@ -36,11 +40,25 @@ pub(crate) fn plan(key: &ObjectKey, entry: &DeploymentEntry) -> Vec<Action> {
             Action::Release { deployment },
         ];
     }
-    if entry.display == entry.display_wanted {
+    let wanted = failure.map_or_else(|| (*entry.display_wanted).clone(), failed);
+    if *entry.display == wanted {
         return Vec::new();
     }
     vec![Action::Display {
         deployment,
-        display: (*entry.display_wanted).clone(),
+        display: wanted,
     }]
+}
+
+fn failed(reason: &str) -> BundleDeploymentDisplay {
+    BundleDeploymentDisplay {
+        deployed: format!("Error: {reason}"),
+        monitored: String::new(),
+        state: State::ErrApplied.to_string(),
+    }
+}
+
+/// Whether nothing is to be told but that the agent has not answered yet.
+pub(crate) fn waits(entry: &DeploymentEntry) -> bool {
+    !entry.deleting && entry.display_wanted.state == State::WaitApplied.as_str()
 }

@@ -5,6 +5,7 @@ use api::v1alpha1::{Cluster, ClusterStatus};
 use apiclient::Kind;
 use jiff::Timestamp;
 use rollup::ClusterView;
+use tokio::time::Instant;
 use workqueue::Next;
 
 use super::write;
@@ -26,6 +27,10 @@ pub(super) async fn reconcile(ctx: &Ctx, key: &rollup::ObjectKey) -> Next {
     // Until it has a namespace there is nothing to say about deployments.
     if stored.namespace.is_empty() {
         return Next::Done;
+    }
+    let waits = view.summary.wait_applied > 0 && view.summary.err_applied == 0;
+    if let Some(left) = ctx.clusters_in_flight.hold(&name, waits, Instant::now()) {
+        return Next::After(left);
     }
     let wanted = status(&stored, view, now);
     let answered = |cluster: Cluster| ctx.world.update(|state| state.cluster_applied(cluster));

@@ -59,6 +59,12 @@ pub(crate) struct Args {
     /// End as soon as everything is ready
     #[arg(long, requires = "what")]
     exit_when_ready: bool,
+    /// Follow this many commits: after the first, each changes one value of every bundle
+    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "repo")]
+    rounds: u32,
+    /// After the last round count the hub's writes for this long
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    quiet: u64,
     /// Seconds after which --exit-when-ready gives up, with exit code 3
     #[arg(long, value_name = "SECONDS", default_value_t = 900)]
     timeout: u64,
@@ -77,8 +83,7 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         bail!("--clusters 0: nothing can be deployed without a downstream cluster");
     }
     let stop = super::stop_on_signal();
-    std::fs::create_dir_all(&args.dir)
-        .with_context(|| format!("create {}", args.dir.display()))?;
+    std::fs::create_dir_all(&args.dir).with_context(|| format!("create {}", args.dir.display()))?;
     let dir = args.dir.canonicalize()?;
     let options = world::Options {
         clusters: args.clusters,
@@ -120,12 +125,52 @@ async fn deploy(
         (.., Some(repo)) => Source::existing(repo, &args.branch)?,
         _ => return Ok(ExitCode::SUCCESS),
     };
-    output::note(&format!("Deploying {} to {} clusters", source.title, args.clusters));
-    let started = tokio::time::Instant::now();
-    source.register(&world.hub, world.polling_interval).await?;
-    let timeout = args.exit_when_ready.then(|| Duration::from_secs(args.timeout));
-    let finished = progress::follow(&world.hub, args.clusters, started, timeout, stop).await?;
-    let report = report::Report::of(world, &finished, started.elapsed());
-    report.print(args.output)?;
-    Ok(if finished.is_ready { ExitCode::SUCCESS } else { ExitCode::from(NOT_READY) })
+    output::note(&format!(
+        "Deploying {} to {} clusters",
+        source.title, args.clusters
+    ));
+    let timeout = args
+        .exit_when_ready
+        .then(|| Duration::from_secs(args.timeout));
+    let mut code = ExitCode::SUCCESS;
+    for round in 1..=args.rounds {
+        let started = tokio::time::Instant::now();
+        let before = world.controller.stats().calls();
+        if round == 1 {
+            source.register(&world.hub, world.polling_interval).await?;
+        } else {
+            source.change(round).await?;
+            output::note(&format!("Committed change {round}"));
+        }
+        let wanted = progress::Wanted {
+            n_clusters: args.clusters,
+            commit: source.commit().await?,
+        };
+        let finished = progress::follow(&world.hub, &wanted, started, timeout, stop).await?;
+        let report = report::Report::of(world, round, &before, &finished, started.elapsed());
+        report.print(args.output)?;
+        if !finished.is_ready {
+            code = ExitCode::from(NOT_READY);
+            break;
+        }
+    }
+    count_quiet_writes(args.quiet, world).await;
+    Ok(code)
 }
+
+/// Counts what the hub writes while nothing changes.
+async fn count_quiet_writes(seconds: u64, world: &World) {
+    if seconds == 0 {
+        return;
+    }
+    // The last statuses of a roll-out are written a moment after it is done.
+    tokio::time::sleep(SETTLE).await;
+    let before = world.controller.stats().writes();
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+    let writes = world.controller.stats().writes() - before;
+    output::note(&format!(
+        "{writes} writes of the hub in {seconds} s without a change"
+    ));
+}
+
+const SETTLE: Duration = Duration::from_secs(15);

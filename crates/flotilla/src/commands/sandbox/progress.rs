@@ -18,6 +18,15 @@ const TICK: Duration = Duration::from_millis(200);
 /// Between two lines when nobody sees a moving display.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
+/// What has to be reached.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    /// Clusters that have to be ready.
+    pub(super) n_clusters: usize,
+    /// The commit that has to be deployed, where it is known.
+    pub(super) commit: Option<String>,
+}
+
 /// How a deployment ended.
 #[derive(Debug, Default)]
 pub(super) struct Finished {
@@ -36,12 +45,16 @@ struct View {
     bundles: BTreeMap<ObjectKey, (bool, String)>,
     clusters: BTreeMap<ObjectKey, bool>,
     git_repos: BTreeMap<ObjectKey, (bool, String)>,
+    commits: BTreeMap<ObjectKey, String>,
 }
 
 impl View {
     fn deployment(&mut self, event: Event<BundleDeployment>) {
         note(&mut self.deployments, event, |deployment| {
-            (State::of(deployment), deployment.status.resource_counts.desired_ready)
+            (
+                State::of(deployment),
+                deployment.status.resource_counts.desired_ready,
+            )
         });
     }
 
@@ -67,6 +80,10 @@ impl View {
     }
 
     fn git_repo(&mut self, event: Event<GitRepo>) {
+        if let Event::Applied(repo) = &event {
+            self.commits
+                .insert(apiclient::Object::key(repo), repo.status.commit.clone());
+        }
         note(&mut self.git_repos, event, |repo| {
             let (base, status) = (&repo.status.base, &repo.status);
             let ready = is_true(&base.conditions, READY)
@@ -79,7 +96,10 @@ impl View {
     }
 
     fn count(&self, state: State) -> usize {
-        self.deployments.values().filter(|(found, _)| *found == state).count()
+        self.deployments
+            .values()
+            .filter(|(found, _)| *found == state)
+            .count()
     }
 
     fn n_clusters_ready(&self) -> usize {
@@ -87,18 +107,25 @@ impl View {
     }
 
     /// Every status says so: GitRepo, Bundles, Clusters and BundleDeployments.
-    fn is_ready(&self, n_clusters: usize) -> bool {
+    fn is_ready(&self, wanted: &Wanted) -> bool {
+        let commit = wanted.commit.as_ref();
+        if commit.is_some_and(|commit| self.commits.values().any(|found| found != commit)) {
+            return false;
+        }
         let repos = !self.git_repos.is_empty() && self.git_repos.values().all(|(ready, _)| *ready);
         let bundles = !self.bundles.is_empty() && self.bundles.values().all(|(ready, _)| *ready);
         repos
             && bundles
-            && self.n_clusters_ready() == n_clusters
+            && self.n_clusters_ready() == wanted.n_clusters
             && self.count(State::Ready) == self.deployments.len()
     }
 
     fn line(&self, n_clusters: usize) -> String {
         let mut line = format!("clusters {}/{n_clusters} ready", self.n_clusters_ready());
-        for state in State::ALL.into_iter().filter(|state| self.count(*state) > 0) {
+        for state in State::ALL
+            .into_iter()
+            .filter(|state| self.count(*state) > 0)
+        {
             line.push_str(&format!("  {state} {}", self.count(state)));
         }
         if self.deployments.is_empty() {
@@ -107,17 +134,29 @@ impl View {
         line
     }
 
-    fn finished(&self, n_clusters: usize) -> Finished {
-        let is_ready = self.is_ready(n_clusters);
-        let unready = self.git_repos.iter().chain(&self.bundles).filter(|(_, (ready, _))| !ready);
+    fn finished(&self, wanted: &Wanted) -> Finished {
+        let is_ready = self.is_ready(wanted);
+        let unready = self
+            .git_repos
+            .iter()
+            .chain(&self.bundles)
+            .filter(|(_, (ready, _))| !ready);
         let problems = unready.map(|(key, (_, message))| format!("{}: {message}", key.name));
         Finished {
             is_ready,
             n_bundles: self.bundles.len(),
             n_deployments: self.deployments.len(),
-            n_resources: self.deployments.values().map(|(_, resources)| resources).sum(),
+            n_resources: self
+                .deployments
+                .values()
+                .map(|(_, resources)| resources)
+                .sum(),
             n_clusters_ready: self.n_clusters_ready(),
-            problems: if is_ready { Vec::new() } else { problems.collect() },
+            problems: if is_ready {
+                Vec::new()
+            } else {
+                problems.collect()
+            },
         }
     }
 }
@@ -141,7 +180,7 @@ fn note<T: apiclient::Object, V>(
 /// Shows the progress until everything is ready, `timeout` has passed or a signal came.
 pub(super) async fn follow(
     hub: &Client,
-    n_clusters: usize,
+    wanted: &Wanted,
     started: Instant,
     timeout: Option<Duration>,
     stop: &CancellationToken,
@@ -162,16 +201,16 @@ pub(super) async fn follow(
             Some(event) = bundles.next() => view.bundle(event),
             Some(event) = clusters.next() => view.cluster(event),
             Some(event) = git_repos.next() => view.git_repo(event),
-            _ = tick.tick() => display.show(&view.line(n_clusters)),
+            _ = tick.tick() => display.show(&view.line(wanted.n_clusters)),
             () = stop.cancelled() => break,
             () = tokio::time::sleep_until(deadline) => break,
         }
-        if view.is_ready(n_clusters) {
+        if view.is_ready(wanted) {
             break;
         }
     }
-    display.finish(&view.line(n_clusters));
-    Ok(view.finished(n_clusters))
+    display.finish(&view.line(wanted.n_clusters));
+    Ok(view.finished(wanted))
 }
 
 /// A moving line for people, a line now and then for logs.
@@ -187,7 +226,11 @@ impl Display {
         if let Some(bar) = &bar {
             bar.set_style(ProgressStyle::with_template("{spinner} {msg}")?);
         }
-        Ok(Self { bar, started, last: None })
+        Ok(Self {
+            bar,
+            started,
+            last: None,
+        })
     }
 
     fn show(&mut self, line: &str) {

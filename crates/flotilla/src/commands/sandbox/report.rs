@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use api::limits::{ETCD_REQUEST_BYTES, Limits};
+use apiclient::Call;
 use comfy_table::presets::UTF8_BORDERS_ONLY;
 use comfy_table::{CellAlignment, Table};
 use serde::Serialize;
@@ -16,6 +17,7 @@ use crate::output::{self, Format};
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Report {
+    round: u32,
     ready: bool,
     seconds: f64,
     clusters: usize,
@@ -47,15 +49,29 @@ struct Largest {
 }
 
 impl Report {
-    /// Sums up.
-    pub(super) fn of(world: &World, finished: &Finished, elapsed: Duration) -> Self {
+    /// Sums up one round; `before` is what the hub had done when it began.
+    pub(super) fn of(
+        world: &World,
+        round: u32,
+        before: &BTreeMap<Call, u64>,
+        finished: &Finished,
+        elapsed: Duration,
+    ) -> Self {
         let calls = world.controller.stats().calls();
         let writes = calls.into_iter().filter(|(call, _)| call.is_write());
-        let hub_writes: BTreeMap<String, u64> =
-            writes.map(|(call, n)| (format!("{} {}", call.verb, call.resource), n)).collect();
+        let hub_writes: BTreeMap<String, u64> = writes
+            .map(|(call, n)| {
+                (
+                    format!("{} {}", call.verb, call.resource),
+                    n - before.get(&call).unwrap_or(&0),
+                )
+            })
+            .filter(|(_, n)| *n > 0)
+            .collect();
         let total: u64 = hub_writes.values().sum();
         let (memory_mib, memory_peak_mib) = memory();
         Self {
+            round,
             ready: finished.is_ready,
             seconds: round(elapsed.as_secs_f64()),
             clusters: world.sandbox.clusters().len().saturating_sub(1),
@@ -90,12 +106,24 @@ impl Report {
         table.load_style(UTF8_BORDERS_ONLY);
         let rows = [
             ("time", format!("{:.1} s", self.seconds)),
-            ("clusters ready", format!("{} of {}", self.clusters_ready, self.clusters)),
+            (
+                "clusters ready",
+                format!("{} of {}", self.clusters_ready, self.clusters),
+            ),
             ("bundles", self.bundles.to_string()),
             ("deployments", self.deployments.to_string()),
             ("resources", self.resources.to_string()),
-            ("hub writes per deployment", format!("{:.1}", self.hub_writes_per_deployment)),
-            ("memory of the process", format!("{:.0} MiB, peak {:.0} MiB", self.memory_mib, self.memory_peak_mib)),
+            (
+                "hub writes per deployment",
+                format!("{:.1}", self.hub_writes_per_deployment),
+            ),
+            (
+                "memory of the process",
+                format!(
+                    "{:.0} MiB, peak {:.0} MiB",
+                    self.memory_mib, self.memory_peak_mib
+                ),
+            ),
             ("CPU time", format!("{:.1} s", self.cpu_seconds)),
         ];
         for (name, value) in rows {
@@ -107,7 +135,13 @@ impl Report {
     fn sizes(&self) -> Table {
         let mut table = Table::new();
         table.load_style(UTF8_BORDERS_ONLY);
-        table.set_header(["largest stored object on the hub", "objects", "bytes", "of budget", "of etcd's 1.5 MiB"]);
+        table.set_header([
+            "largest stored object on the hub",
+            "objects",
+            "bytes",
+            "of budget",
+            "of etcd's 1.5 MiB",
+        ]);
         for largest in &self.largest {
             let of_budget = percent(largest.bytes, largest.budget_bytes);
             table.add_row([
@@ -126,7 +160,9 @@ impl Report {
 }
 
 fn largest(world: &World) -> Vec<Largest> {
-    let Some(hub) = world.sandbox.cluster("hub") else { return Vec::new() };
+    let Some(hub) = world.sandbox.cluster("hub") else {
+        return Vec::new();
+    };
     let limits = Limits::PRODUCTION;
     let fleet = |resource: &str| resource.ends_with(api::v1alpha1::GROUP) || resource == "secrets";
     let mut largest: Vec<Largest> = hub
@@ -134,7 +170,12 @@ fn largest(world: &World) -> Vec<Largest> {
         .into_iter()
         .filter(|size| size.count > 0 && fleet(&size.resource))
         .map(|size| {
-            let plural = size.resource.split('.').next().unwrap_or_default().to_owned();
+            let plural = size
+                .resource
+                .split('.')
+                .next()
+                .unwrap_or_default()
+                .to_owned();
             let budget_bytes = match plural.as_str() {
                 "bundledeployments" => limits.deployment_bytes_max,
                 "contents" => limits.chunk_bytes_max,
@@ -169,7 +210,9 @@ fn memory() -> (f64, f64) {
     let field = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name));
         let kib = line.and_then(|line| line.split_whitespace().next());
-        kib.and_then(|kib| kib.parse::<f64>().ok()).unwrap_or_default() / 1024.0
+        kib.and_then(|kib| kib.parse::<f64>().ok())
+            .unwrap_or_default()
+            / 1024.0
     };
     (field("VmRSS:"), field("VmHWM:"))
 }
@@ -179,7 +222,17 @@ fn cpu_seconds() -> f64 {
     const TICKS_PER_SECOND: f64 = 100.0;
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     // The second field is the program's name in parentheses and may hold blanks.
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
+    let fields: Vec<&str> = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .collect();
+    let ticks = |at: usize| {
+        fields
+            .get(at)
+            .and_then(|field| field.parse::<f64>().ok())
+            .unwrap_or(0.0)
+    };
     (ticks(11) + ticks(12)) / TICKS_PER_SECOND
 }

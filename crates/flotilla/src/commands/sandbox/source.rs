@@ -34,7 +34,11 @@ impl Source {
         } else {
             repo.to_owned()
         };
-        Ok(Self { title: repo.to_owned(), url, branch: branch.to_owned() })
+        Ok(Self {
+            title: repo.to_owned(),
+            url,
+            branch: branch.to_owned(),
+        })
     }
 
     /// Commits a directory to a repository below `dir`.
@@ -77,6 +81,47 @@ impl Source {
         }
     }
 
+    /// The commit that its branch is at; `None` for a repository elsewhere.
+    pub(super) async fn commit(&self) -> anyhow::Result<Option<String>> {
+        let path = Path::new(&self.url);
+        if !path.is_dir() {
+            return Ok(None);
+        }
+        let commit = git(path, &["rev-parse", &self.branch]).await?;
+        Ok(Some(commit.trim().to_owned()))
+    }
+
+    /// Commits a change of one Helm value in every fleet.yaml that has a `helm` section.
+    pub(super) async fn change(&self, round: u32) -> anyhow::Result<()> {
+        let repository = Path::new(&self.url);
+        let mut changed = 0;
+        for entry in std::fs::read_dir(repository)? {
+            let path = entry?.path().join("fleet.yaml");
+            if !path.is_file() {
+                continue;
+            }
+            let mut options =
+                serde_json::Value::Object(goyaml::parse_object(&std::fs::read(&path)?)?);
+            if options
+                .get("helm")
+                .is_some_and(serde_json::Value::is_object)
+            {
+                options["helm"]["values"]["sandboxRound"] = round.into();
+                std::fs::write(&path, goyaml::to_yaml(&options)?)?;
+                changed += 1;
+            }
+        }
+        if changed == 0 {
+            bail!("no fleet.yaml with a helm section to change");
+        }
+        git(
+            repository,
+            &["commit", "--quiet", "--all", "--message", "Change a value"],
+        )
+        .await?;
+        Ok(())
+    }
+
     /// Registers the repository as a GitRepo for all clusters.
     pub(super) async fn register(&self, hub: &Client, interval: Duration) -> anyhow::Result<()> {
         let key = ObjectKey::new(WORKSPACE, GIT_REPO);
@@ -90,9 +135,13 @@ impl Source {
                 "targets": [{ "clusterSelector": {} }],
             },
         });
-        let options = WriteOptions { force: true, ..WriteOptions::default() };
-        let _: apiclient::ObjectMeta =
-            hub.patch(&kind, &key, None, Patch::Apply(&object), 0, options).await?;
+        let options = WriteOptions {
+            force: true,
+            ..WriteOptions::default()
+        };
+        let _: apiclient::ObjectMeta = hub
+            .patch(&kind, &key, None, Patch::Apply(&object), 0, options)
+            .await?;
         Ok(())
     }
 }
@@ -140,10 +189,15 @@ fn copy_tree(from: &Path, to: &Path) -> anyhow::Result<()> {
 async fn commit(repository: &Path) -> anyhow::Result<()> {
     git(repository, &["init", "--quiet", "--initial-branch", BRANCH]).await?;
     git(repository, &["add", "--all", "--force", "."]).await?;
-    git(repository, &["commit", "--quiet", "--allow-empty", "--message", "Deploy"]).await
+    git(
+        repository,
+        &["commit", "--quiet", "--allow-empty", "--message", "Deploy"],
+    )
+    .await?;
+    Ok(())
 }
 
-async fn git(directory: &Path, args: &[&str]) -> anyhow::Result<()> {
+async fn git(directory: &Path, args: &[&str]) -> anyhow::Result<String> {
     let output = Command::new("git")
         .args(args)
         .current_dir(directory)
@@ -158,7 +212,12 @@ async fn git(directory: &Path, args: &[&str]) -> anyhow::Result<()> {
         .context("run git: is it installed?")?;
     if !output.status.success() {
         let text = String::from_utf8_lossy(&output.stderr);
-        bail!("git {} in {}: {}", args.join(" "), directory.display(), text.trim());
+        bail!(
+            "git {} in {}: {}",
+            args.join(" "),
+            directory.display(),
+            text.trim()
+        );
     }
-    Ok(())
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -76,14 +76,18 @@ impl World {
         let stop = parent.child_token();
         let mut tasks = JoinSet::new();
         start_controllers(&options, &controller, &stop, &mut tasks);
-        let names: Vec<String> =
-            (1..=options.clusters).map(|number| format!("cluster-{number:03}")).collect();
+        let names: Vec<String> = (1..=options.clusters)
+            .map(|number| format!("cluster-{number:03}"))
+            .collect();
         let shared = agent::Shared::new(agent::Capacity::default());
-        let starting = names.iter().enumerate().map(|(index, name)| {
-            start_cluster(&sandbox, &hub, &hub_cluster, index, name, &shared)
-        });
-        let agents: Vec<agent::Options> =
-            futures::stream::iter(starting).buffer_unordered(SET_UPS_AT_ONCE).try_collect().await?;
+        let starting = names
+            .iter()
+            .enumerate()
+            .map(|(index, name)| start_cluster(&sandbox, &hub, &hub_cluster, index, name, &shared));
+        let agents: Vec<agent::Options> = futures::stream::iter(starting)
+            .buffer_unordered(SET_UPS_AT_ONCE)
+            .try_collect()
+            .await?;
         for agent in agents {
             start_agent(agent, &stop, &mut tasks);
         }
@@ -107,7 +111,8 @@ impl World {
 
     /// Prints where the kubeconfigs are and how to use them.
     pub(super) fn print_kubeconfigs(&self) {
-        let show = |name: &str, path: &Path| output::note(&format!("  {name:<12} {}", path.display()));
+        let show =
+            |name: &str, path: &Path| output::note(&format!("  {name:<12} {}", path.display()));
         output::note("Kubeconfigs:");
         let (first, last) = (self.kubeconfigs.iter().take(2), self.kubeconfigs.last());
         for (name, path) in first {
@@ -120,10 +125,16 @@ impl World {
             show(name, path);
         }
         if let Some((_, hub)) = self.kubeconfigs.first() {
-            output::note(&format!("Try: kubectl --kubeconfig {} get gitrepos,bundles,clusters -A", hub.display()));
+            output::note(&format!(
+                "Try: kubectl --kubeconfig {} get gitrepos,bundles,clusters -A",
+                hub.display()
+            ));
         }
         if let Some((_, cluster)) = self.kubeconfigs.get(1) {
-            output::note(&format!("     kubectl --kubeconfig {} get all -A", cluster.display()));
+            output::note(&format!(
+                "     kubectl --kubeconfig {} get all -A",
+                cluster.display()
+            ));
         }
     }
 
@@ -163,13 +174,23 @@ fn start_agent(options: agent::Options, stop: &CancellationToken, tasks: &mut Jo
 async fn install(hub: &Client) -> anyhow::Result<()> {
     let kind = Kind::of::<CustomResourceDefinition>();
     for crd in api::crds::crds() {
-        let name = crd.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+        let name = crd
+            .pointer("/metadata/name")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         let key = ObjectKey::new("", name);
-        apply(hub, &kind, &key, &crd).await.with_context(|| format!("install CRD {name}"))?;
+        apply(hub, &kind, &key, &crd)
+            .await
+            .with_context(|| format!("install CRD {name}"))?;
     }
-    apply(hub, &Kind::of::<Namespace>(), &ObjectKey::new("", WORKSPACE), &json!({
-        "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": WORKSPACE },
-    }))
+    apply(
+        hub,
+        &Kind::of::<Namespace>(),
+        &ObjectKey::new("", WORKSPACE),
+        &json!({
+            "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": WORKSPACE },
+        }),
+    )
     .await?;
     // A CRD is served a moment after it was written.
     let key = ObjectKey::new(WORKSPACE, "default");
@@ -195,9 +216,13 @@ async fn apply(
     key: &ObjectKey,
     object: &Value,
 ) -> Result<(), apiclient::Error> {
-    let options = WriteOptions { force: true, ..WriteOptions::default() };
-    let applied: Result<ObjectMeta, _> =
-        hub.patch(kind, key, None, Patch::Apply(object), 0, options).await;
+    let options = WriteOptions {
+        force: true,
+        ..WriteOptions::default()
+    };
+    let applied: Result<ObjectMeta, _> = hub
+        .patch(kind, key, None, Patch::Apply(object), 0, options)
+        .await;
     applied.map(drop)
 }
 
@@ -211,7 +236,11 @@ async fn start_cluster(
     shared: &Arc<agent::Shared>,
 ) -> anyhow::Result<agent::Options> {
     let downstream = sandbox.add_cluster(name).await?;
-    let tier = if (index + 1).is_multiple_of(EDGE_EVERY) { "edge" } else { "core" };
+    let tier = if (index + 1).is_multiple_of(EDGE_EVERY) {
+        "edge"
+    } else {
+        "core"
+    };
     let key = ObjectKey::new(WORKSPACE, name);
     let object = json!({
         "apiVersion": api::v1alpha1::API_VERSION, "kind": "Cluster",
@@ -221,7 +250,9 @@ async fn start_cluster(
         "spec": { "clientID": name },
     });
     let kind = Kind::of::<Cluster>();
-    apply(hub, &kind, &key, &object).await.with_context(|| format!("register {name}"))?;
+    apply(hub, &kind, &key, &object)
+        .await
+        .with_context(|| format!("register {name}"))?;
     let cluster = loop {
         let cluster: Option<Cluster> = hub.get(&kind, &key).await?;
         match cluster.filter(|cluster| !cluster.status.namespace.is_empty()) {
@@ -245,7 +276,9 @@ fn write_kubeconfigs(
     std::fs::create_dir_all(&directory)?;
     let mut written = Vec::with_capacity(names.len() + 1);
     for name in std::iter::once(HUB).chain(names.iter().map(String::as_str)) {
-        let text = sandbox.cluster(name).and_then(|cluster| cluster.kubeconfig());
+        let text = sandbox
+            .cluster(name)
+            .and_then(|cluster| cluster.kubeconfig());
         let text = text.with_context(|| format!("make the kubeconfig of {name}"))?;
         let path = directory.join(format!("{name}.yaml"));
         write_private(&path, &text).with_context(|| format!("write {}", path.display()))?;
