@@ -30,7 +30,12 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAMESPACE")]
     deployment_namespace: String,
     /// Namespace of the agent on the downstream cluster
-    #[arg(long, value_name = "NAMESPACE", env = "NAMESPACE", default_value = "cattle-fleet-system")]
+    #[arg(
+        long,
+        value_name = "NAMESPACE",
+        env = "NAMESPACE",
+        default_value = "cattle-fleet-system"
+    )]
     namespace: String,
     /// Seconds between heartbeats
     #[arg(long, value_name = "SECONDS", default_value_t = 900)]
@@ -41,7 +46,9 @@ pub(crate) struct Args {
 #[tokio::main]
 pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let stop = super::stop_on_signal();
-    let hub = apiclient::connect(Some(&args.hub_kubeconfig)).await.context("connect to the hub")?;
+    let hub = apiclient::connect(Some(&args.hub_kubeconfig))
+        .await
+        .context("connect to the hub")?;
     let downstream = apiclient::connect(args.kubeconfig.as_deref())
         .await
         .context("connect to the downstream cluster")?;

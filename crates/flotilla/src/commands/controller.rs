@@ -22,10 +22,20 @@ pub(crate) struct Args {
     #[arg(long)]
     allow_local_repositories: bool,
     /// Number of GitRepos synchronised at the same time
-    #[arg(long, value_name = "N", default_value_t = 4, env = "GITREPO_RECONCILER_WORKERS")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 4,
+        env = "GITREPO_RECONCILER_WORKERS"
+    )]
     gitrepo_workers: usize,
     /// Number of objects of each other kind worked on at the same time
-    #[arg(long, value_name = "N", default_value_t = 8, env = "BUNDLE_RECONCILER_WORKERS")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 8,
+        env = "BUNDLE_RECONCILER_WORKERS"
+    )]
     workers: usize,
 }
 
@@ -42,6 +52,8 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     options.allow_local_repositories = args.allow_local_repositories;
     options.git_workers = args.gitrepo_workers;
     options.workers = args.workers;
-    hub::run(kube, options, stop).await.context("run the controllers")?;
+    hub::run(kube, options, stop)
+        .await
+        .context("run the controllers")?;
     Ok(ExitCode::SUCCESS)
 }

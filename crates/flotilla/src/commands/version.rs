@@ -30,7 +30,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     if args.output == Format::Text {
         let Version { version, api, helm } = version;
-        output::print(&format!("flotilla {version} ({api}, renders charts as Helm {helm})\n"))?;
+        output::print(&format!(
+            "flotilla {version} ({api}, renders charts as Helm {helm})\n"
+        ))?;
     } else {
         output::print_value(&version, args.output)?;
     }

@@ -73,7 +73,7 @@ impl Report {
         Self {
             round,
             ready: finished.is_ready,
-            seconds: round(elapsed.as_secs_f64()),
+            seconds: hundredths(elapsed.as_secs_f64()),
             clusters: world.sandbox.clusters().len().saturating_sub(1),
             clusters_ready: finished.n_clusters_ready,
             bundles: finished.n_bundles,
@@ -81,10 +81,12 @@ impl Report {
             resources: finished.n_resources,
             largest: largest(world),
             hub_writes,
-            hub_writes_per_deployment: round(total as f64 / finished.n_deployments.max(1) as f64),
-            memory_mib: round(memory_mib),
-            memory_peak_mib: round(memory_peak_mib),
-            cpu_seconds: round(cpu_seconds()),
+            hub_writes_per_deployment: hundredths(
+                total as f64 / finished.n_deployments.max(1) as f64,
+            ),
+            memory_mib: hundredths(memory_mib),
+            memory_peak_mib: hundredths(memory_peak_mib),
+            cpu_seconds: hundredths(cpu_seconds()),
             problems: finished.problems.clone(),
         }
     }
@@ -183,7 +185,7 @@ fn largest(world: &World) -> Vec<Largest> {
                 _ => limits.object_bytes_max,
             };
             Largest {
-                etcd_percent: round(percent(size.largest_bytes, ETCD_REQUEST_BYTES)),
+                etcd_percent: hundredths(percent(size.largest_bytes, ETCD_REQUEST_BYTES)),
                 resource: plural,
                 count: size.count,
                 object: size.largest,
@@ -200,7 +202,7 @@ fn percent(bytes: usize, of: usize) -> f64 {
     bytes as f64 * 100.0 / of.max(1) as f64
 }
 
-fn round(value: f64) -> f64 {
+fn hundredths(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
 }
 
