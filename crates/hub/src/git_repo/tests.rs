@@ -12,7 +12,7 @@ fn tree(values: Node) -> fetch::Tree {
     files.insert_file("app/map.yaml", *b"kind: ConfigMap\n");
     files.insert_file(
         "app/fleet.yaml",
-        *b"helm: {valuesFiles: [../shared/values.yaml]}\n",
+        *b"helm: {chart: ., valuesFiles: [../shared/values.yaml]}\n",
     );
     files.insert("shared/values.yaml", values);
     files.insert("elsewhere/large.yaml", Node::NotLoaded { size: 1 << 40 });
@@ -35,7 +35,8 @@ fn built(tree: &fetch::Tree, path: &str, is_whole: bool) -> Option<Built> {
 #[test]
 fn files_outside_of_the_paths_are_asked_for_only_when_a_bundle_needs_them() {
     let missing = Node::NotLoaded { size: 9 };
-    assert!(built(&tree(missing.clone()), "app", false).is_none());
+    let first = built(&tree(missing.clone()), "app", false);
+    assert!(first.is_none(), "{first:?}");
     let whole = built(&tree(Node::File((*b"n: 1\n").into())), "app", false).unwrap();
     assert_eq!(whole.names().into_iter().collect::<Vec<_>>(), ["repo-app"]);
     assert_eq!(whole.problems, [""; 0]);
