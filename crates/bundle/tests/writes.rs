@@ -283,12 +283,12 @@ fn files_are_compared_however_they_are_stored() {
     let large = |name: &str| {
         let mut bundle = labelled(name, MOVED, "1");
         // Does not compress, so that there are several chunks.
-        let noise: String = (0..9_000_u64)
+        let noise: Vec<String> = (0..9_000_u64)
             .map(|n| format!("{:x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
             .collect();
         bundle.spec.resources.push(BundleResource {
             name: "noise".into(),
-            content: noise,
+            content: noise.concat(),
             encoding: String::new(),
         });
         bundle

@@ -142,7 +142,7 @@ async fn get<T: serde::de::DeserializeOwned>(
 /// Text that does not compress.
 fn noise() -> String {
     let numbers = (0..9_000_u64).map(|n| format!("{:x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
-    numbers.collect()
+    numbers.collect::<Vec<_>>().concat()
 }
 
 const MAP: &str = "kind: ConfigMap\nmetadata: {name: moved}\n";

@@ -224,7 +224,7 @@ pub(crate) enum Error {
     WorkingDirectory(#[source] io::Error),
     /// The cluster does not have the Bundles.
     #[error(transparent)]
-    Cluster(cluster::Error),
+    Cluster(Box<cluster::Error>),
 }
 
 /// How often upstream tries when others write at the same time, unless it is told otherwise.
@@ -246,7 +246,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let bundles = read(args, &directory)?;
     match &args.output {
         Some(output) => print(&bundles, output),
-        None => cluster::write(args, bundles, attempts).map_err(Error::Cluster),
+        None => {
+            cluster::write(args, bundles, attempts).map_err(|error| Error::Cluster(Box::new(error)))
+        }
     }
 }
 
