@@ -14,11 +14,26 @@ use crate::object::text;
 const FRESH: Duration = Duration::from_secs(5);
 
 /// The kinds of a cluster as of one moment, and its version.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Served {
     pub(crate) discovery: Discovery,
     /// `gitVersion` of the server.
     pub(crate) version: String,
+    /// Kinds that were asked for. All objects of a kind share one.
+    found: Mutex<BTreeMap<(String, String), Arc<Kind>>>,
+}
+
+impl Served {
+    fn find(&self, api_version: &str, kind: &str) -> Option<Arc<Kind>> {
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (api_version.to_owned(), kind.to_owned());
+        if let Some(known) = found.get(&key) {
+            return Some(Arc::clone(known));
+        }
+        let kind = Arc::new(self.discovery.find(api_version, kind).ok()?.clone());
+        found.insert(key, Arc::clone(&kind));
+        Some(kind)
+    }
 }
 
 /// Kinds by `apiVersion` and `kind`: of the cluster, and of CustomResourceDefinitions that are about
@@ -46,8 +61,8 @@ impl Kinds {
     }
 
     pub(crate) fn find(&self, api_version: &str, kind: &str) -> Option<Arc<Kind>> {
-        if let Ok(found) = self.served.discovery.find(api_version, kind) {
-            return Some(Arc::new(found.clone()));
+        if let Some(found) = self.served.find(api_version, kind) {
+            return Some(found);
         }
         self.brought
             .get(&(api_version.to_owned(), kind.to_owned()))
@@ -112,6 +127,7 @@ impl Cache {
         let served = Arc::new(Served {
             discovery,
             version: version.git_version,
+            found: Mutex::default(),
         });
         *self.read.lock().unwrap_or_else(PoisonError::into_inner) =
             Some((Instant::now(), Arc::clone(&served)));

@@ -28,6 +28,9 @@ const CONCURRENCY: usize = 8;
 /// How long a definition may take until its kind is served.
 const ESTABLISH_TIMEOUT: Duration = Duration::from_mins(1);
 
+/// Field managers of what deploys releases: ours and upstream's agent, Helm.
+const OUR_MANAGERS: [&str; 3] = [crate::FIELD_MANAGER, "helm", "Helm"];
+
 /// A step failed. Texts name the object; the server's reason is part of them, because the request's
 /// own text would name the object a second time.
 #[derive(Debug, thiserror::Error)]
@@ -132,27 +135,45 @@ pub(crate) fn reason(error: &apiclient::Error) -> String {
 }
 
 /// Applies one object.
+///
+/// Fields that Helm or upstream's agent wrote, by other means than server-side apply, are taken over:
+/// they are the same release's. Fields of anybody else are a conflict.
 pub(crate) async fn apply(cluster: &Client, desired: &Desired, force: bool) -> Result<(), Error> {
     let Desired { id, body, .. } = desired;
-    let options = WriteOptions {
+    let mut options = WriteOptions {
         force,
         ..WriteOptions::default()
     };
-    let applied: Result<ObjectMeta, apiclient::Error> = cluster
-        .patch(&id.kind, &id.key, None, Patch::Apply(body), 0, options)
-        .await;
-    match applied {
-        Ok(_) => Ok(()),
-        Err(error) if error.is_conflict() => Err(Error::Conflict {
-            id: id.clone(),
-            reason: reason(&error),
-        }),
-        Err(error) => Err(Error::Apply {
-            id: id.clone(),
-            reason: reason(&error),
-            class: error.class(),
-        }),
+    loop {
+        let applied: Result<ObjectMeta, apiclient::Error> = cluster
+            .patch(&id.kind, &id.key, None, Patch::Apply(body), 0, options)
+            .await;
+        let Err(error) = applied else { return Ok(()) };
+        let (id, reason) = (id.clone(), reason(&error));
+        if !error.is_conflict() {
+            return Err(Error::Apply {
+                id,
+                reason,
+                class: error.class(),
+            });
+        }
+        if options.force || !is_with_ourselves(&reason) {
+            return Err(Error::Conflict { id, reason });
+        }
+        options.force = true;
     }
+}
+
+/// Whether a conflict is only with managers that deployed this release before. The API server's text
+/// names them: `conflict with "helm" using apps/v1: .spec.replicas`.
+fn is_with_ourselves(reason: &str) -> bool {
+    let one = reason.split("conflict with \"").skip(1);
+    let several = reason.split("conflicts with \"").skip(1);
+    let mut managers = one
+        .chain(several)
+        .map(|rest| rest.split('"').next().unwrap_or_default());
+    let is_named = reason.contains(" with \"");
+    is_named && managers.all(|manager| OUR_MANAGERS.contains(&manager))
 }
 
 /// Runs requests, a few at a time; the first failure ends it.
@@ -343,6 +364,32 @@ mod tests {
             id,
             keep: false,
             body: serde_json::value::to_raw_value(&1).unwrap(),
+        }
+    }
+
+    #[test]
+    fn only_conflicts_with_deployers_of_the_release_are_with_ourselves() {
+        for (reason, expected) in [
+            (
+                "Apply failed with 1 conflict: conflict with \"helm\" using v1: .data.key",
+                true,
+            ),
+            (
+                "Apply failed with 2 conflicts: conflicts with \"fleetagent\" using v1:\n- .data.a\n- .data.b",
+                true,
+            ),
+            (
+                "Apply failed with 2 conflicts: conflict with \"helm\" using v1: .data.a\nconflict with \"kubectl\" using v1: .data.b",
+                false,
+            ),
+            (
+                "Apply failed with 2 conflicts: conflicts with \"kubectl\" using v1:\n- .data.a\nconflict with \"helm\" using v1: .b",
+                false,
+            ),
+            ("the object has been modified", false),
+            ("", false),
+        ] {
+            assert_eq!(is_with_ourselves(reason), expected, "{reason}");
         }
     }
 

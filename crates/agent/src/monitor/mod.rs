@@ -57,21 +57,22 @@ pub(crate) fn sync(agent: &Arc<Agent>) {
             .map(|entry| &entry.id.kind);
         let wanted: BTreeSet<Arc<Kind>> = kinds.cloned().collect();
         world.live.retain(|kind, _| wanted.contains(kind));
-        for kind in &wanted {
-            world.live.entry(Arc::clone(kind)).or_default();
-        }
         wanted
     });
     tasks.retain(|kind, _| wanted.contains(kind));
     for kind in wanted {
-        tasks.entry(Arc::clone(&kind)).or_insert_with(|| {
-            let selector = Selector {
-                metadata_only: live::is_metadata_enough(&kind),
-                ..Selector::labels(OBJECT_SET_HASH)
-            };
-            let watch = agent.cluster.watch(&kind, selector);
-            Task(tokio::spawn(follow(Arc::downgrade(agent), kind, watch)))
-        });
+        if tasks.contains_key(&kind) {
+            continue;
+        }
+        // What an earlier watch of the kind saw last may be gone by now.
+        agent.world(|world| world.live.insert(Arc::clone(&kind), Live::default()));
+        let selector = Selector {
+            metadata_only: live::is_metadata_enough(&kind),
+            ..Selector::labels(OBJECT_SET_HASH)
+        };
+        let watch = agent.cluster.watch(&kind, selector);
+        let follower = follow(Arc::downgrade(agent), Arc::clone(&kind), watch);
+        tasks.insert(kind, Task(tokio::spawn(follower)));
     }
 }
 
@@ -107,12 +108,9 @@ fn applied(agent: &Agent, kind: &Arc<Kind>, seen: Seen) -> Option<String> {
     let ignored = ignored.unwrap_or_default().conditions;
     let object = reduce(kind, seen, &ignored, Timestamp::now());
     agent.world(|world| {
-        world
-            .live
-            .entry(Arc::clone(kind))
-            .or_default()
-            .objects
-            .insert(key, object);
+        if let Some(live) = world.live.get_mut(kind) {
+            live.objects.insert(key, object);
+        }
     });
     owner
 }
@@ -120,7 +118,9 @@ fn applied(agent: &Agent, kind: &Arc<Kind>, seen: Seen) -> Option<String> {
 /// Everything of a kind has been seen: whoever has objects of it can be reported.
 fn synced(agent: &Agent, kind: &Arc<Kind>) {
     let concerned: Vec<String> = agent.world(|world| {
-        world.live.entry(Arc::clone(kind)).or_default().synced = true;
+        if let Some(live) = world.live.get_mut(kind) {
+            live.synced = true;
+        }
         let has_kind = |track: &crate::world::Track| {
             let applied = track.applied.as_ref();
             applied.is_some_and(|it| it.inventory.iter().any(|entry| entry.id.kind == *kind))

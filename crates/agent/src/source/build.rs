@@ -33,6 +33,9 @@ pub(crate) enum Error {
     /// Not implemented.
     #[error("{file}: kustomize is not supported yet")]
     Kustomize { file: String },
+    /// The chart that the options name is not among the files.
+    #[error("chart {chart:?} is not in the bundle")]
+    NoChart { chart: String },
     /// An overlay does not fit.
     #[error(transparent)]
     Overlay(overlays::Error),
@@ -144,12 +147,13 @@ pub(super) fn build(resources: &[BundleResource], recipe: &Recipe) -> Result<Bui
     }
     let files = decode(resources)?;
     let bytes = files.iter().map(|(_, data)| data.len()).sum();
-    let (directory, chart) = match style.chart {
-        Some(directory) => {
-            let inside = below(files, &directory);
-            (directory, Chart::from_directory(inside, &Limits::default()))
-        }
-        None => (recipe.bundle_id.clone(), around_manifests(files, recipe)?),
+    let (directory, chart) = if let Some(directory) = style.chart {
+        let inside = below(files, &directory);
+        (directory, Chart::from_directory(inside, &Limits::default()))
+    } else if let Some(chart) = named_chart(recipe) {
+        return Err(Error::NoChart { chart });
+    } else {
+        (recipe.bundle_id.clone(), around_manifests(files, recipe)?)
     };
     let named = directory.clone();
     let chart = chart.map_err(|source| Error::Chart {
@@ -184,6 +188,15 @@ pub(super) fn build(resources: &[BundleResource], recipe: &Recipe) -> Result<Bui
         bytes,
         definitions: Mutex::default(),
     })
+}
+
+/// The chart that the options name; what they name and the bundle lacks is not left out silently.
+fn named_chart(recipe: &Recipe) -> Option<String> {
+    let helm = recipe.options.helm.as_ref()?;
+    [&helm.chart, &helm.repo]
+        .into_iter()
+        .find(|name| !name.is_empty())
+        .cloned()
 }
 
 type Files = Vec<(String, Vec<u8>)>;
@@ -348,6 +361,7 @@ pub(crate) fn expand(object: Value, objects: &mut Vec<Value>) {
 #[cfg(test)]
 mod tests {
     use api::v1alpha1::BundleDeploymentOptions;
+    use serde_json::json;
 
     use super::*;
 
@@ -455,6 +469,27 @@ mod tests {
                 .err()
                 .unwrap();
             assert!(error.to_string().starts_with(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_chart_that_is_named_must_be_there() {
+        for helm in [
+            json!({"chart": "web"}),
+            json!({"repo": "https://charts.example", "version": "1"}),
+        ] {
+            let options = serde_json::from_value(json!({ "helm": helm })).unwrap();
+            let recipe = Recipe {
+                options,
+                ..recipe()
+            };
+            let error = build(&resources(&[("a.yaml", &config("a"))]), &recipe)
+                .err()
+                .unwrap();
+            assert!(
+                error.to_string().ends_with(" is not in the bundle"),
+                "{error}"
+            );
         }
     }
 

@@ -130,6 +130,37 @@ async fn an_upgrade_prunes_what_left_and_keeps_what_says_so() {
 }
 
 #[tokio::test]
+async fn fields_of_somebody_else_are_a_conflict_until_they_are_forced() {
+    let world = World::start().await;
+    let files = |value: &str| config_map("a", value);
+    let id = world
+        .deploy(&bundle("raw", &[("a.yaml", &files("1"))]))
+        .await;
+    world.ready("raw", &id).await;
+    let key = apiclient::ObjectKey::new("shop", "a");
+    let edit = json!({ "data": { "key": "edited" } });
+    let options = apiclient::WriteOptions::default();
+    let patch = apiclient::Patch::Merge(&edit);
+    let edited: Result<Value, _> = world
+        .cluster
+        .patch(&config_maps(), &key, None, patch, 0, options)
+        .await;
+    edited.unwrap();
+    let second = bundle("raw", &[("a.yaml", &files("2"))]);
+    world.deploy(&second).await;
+    let error = world.error("raw").await;
+    assert!(
+        error.starts_with("cluster fleet-default/north: apply ConfigMap shop/a: Apply failed with 1 conflict: conflict with \"test\""),
+        "{error}"
+    );
+    let forced = json!({ "defaultNamespace": "shop", "helm": { "force": true } });
+    let id = world.deploy(&second.with_options(forced)).await;
+    world.ready("raw", &id).await;
+    let object = world.object(&config_maps(), "shop", "a").await.unwrap();
+    assert_eq!(object["data"]["key"], "2");
+}
+
+#[tokio::test]
 async fn a_removed_deployment_takes_its_objects_along() {
     let world = World::start().await;
     let id = world
@@ -174,6 +205,79 @@ async fn a_deployment_that_is_not_ready_says_which_object_and_why() {
         .deploy(&bundle("raw", &[("web.yaml", &deployment("web"))]))
         .await;
     world.ready("raw", &id).await;
+}
+
+fn simulated(name: &str, word: &str) -> String {
+    let annotations = format!("  annotations: {{sandbox.flotilla.io/simulate: '{word}'}}\n");
+    deployment(name).replace(
+        "spec:\n  selector",
+        &format!("{annotations}spec:\n  selector"),
+    )
+}
+
+#[tokio::test]
+async fn a_timeout_waits_for_readiness_and_gives_up_when_it_is_over() {
+    let world = World::start().await;
+    let options =
+        |seconds: i64| json!({ "defaultNamespace": "shop", "helm": { "timeoutSeconds": seconds } });
+    let slow = bundle("slow", &[("web.yaml", &simulated("slow", "delay=300ms"))]);
+    let slow_id = world.deploy(&slow.with_options(options(60))).await;
+    let never = bundle("never", &[("web.yaml", &simulated("never", "never"))]);
+    let never_id = world.deploy(&never.with_options(options(1))).await;
+
+    let found = world
+        .until("slow", "is applied", |found| {
+            found.status.applied_deployment_id == slow_id
+        })
+        .await;
+    assert!(
+        found.status.ready,
+        "nothing is told before the objects are ready"
+    );
+    let found = world
+        .until("never", "is given up", |found| {
+            found.status.applied_deployment_id == never_id
+        })
+        .await;
+    let message = api::conditions::message(&found.status.conditions, "Installed");
+    assert!(
+        message.contains("timed out waiting for the condition: 1 objects are not ready after 1 s"),
+        "{message}"
+    );
+    assert!(message.contains("deployment.apps shop/never"), "{message}");
+}
+
+#[tokio::test]
+async fn the_release_namespace_gets_its_labels_and_annotations() {
+    let world = World::start().await;
+    let options = json!({ "defaultNamespace": "shop", "namespaceLabels": { "team": "a" },
+        "namespaceAnnotations": { "contact": "b" } });
+    let files = [("a.yaml", config_map("a", "1"))];
+    let files: Vec<(&str, &str)> = files
+        .iter()
+        .map(|(name, text)| (*name, text.as_str()))
+        .collect();
+    let id = world
+        .deploy(&bundle("raw", &files).with_options(options))
+        .await;
+    world.ready("raw", &id).await;
+    let namespace = world.object(&namespaces(), "", "shop").await.unwrap();
+    let meta = &namespace["metadata"];
+    assert_eq!(
+        meta["labels"],
+        json!({ "kubernetes.io/metadata.name": "shop", "team": "a" })
+    );
+    assert_eq!(meta["annotations"], json!({ "contact": "b" }));
+
+    let refused = json!({ "defaultNamespace": "nowhere", "createNamespace": false });
+    world
+        .deploy(&bundle("other", &files).with_options(refused))
+        .await;
+    let error = world.error("other").await;
+    assert_eq!(
+        error,
+        "cluster fleet-default/north: namespace nowhere: it does not exist, and createNamespace is false"
+    );
 }
 
 #[tokio::test]

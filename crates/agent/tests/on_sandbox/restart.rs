@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use apiclient::Kind;
+use apiclient::{Kind, ObjectKey, ObjectMeta, Patch, WriteOptions};
 use serde_json::json;
 
-use crate::world::{World, bundle, config_map, config_maps, deployment, eventually};
+use crate::world::{World, bundle, config_map, config_maps, deployment, eventually, secrets};
 
 const OBJECTS: usize = 30;
 
@@ -98,7 +98,7 @@ async fn a_restart_without_change_writes_nothing() {
         .await;
     let before = world.ready("raw", &id).await;
     let record = "sh.helm.release.v1.raw.v1";
-    let record_before = world.object(&crate::world::secrets(), "shop", record).await;
+    let record_before = world.object(&secrets(), "shop", record).await;
     world.kill_agent().await;
     world.start_agent();
     // Another deployment is through: the first has been looked at.
@@ -111,7 +111,7 @@ async fn a_restart_without_change_writes_nothing() {
         after.metadata.resource_version,
         before.metadata.resource_version
     );
-    let record_after = world.object(&crate::world::secrets(), "shop", record).await;
+    let record_after = world.object(&secrets(), "shop", record).await;
     assert_eq!(record_after, record_before);
 }
 
@@ -141,6 +141,56 @@ async fn what_was_removed_or_renamed_while_the_agent_was_away_is_cleaned_up() {
     .await;
     assert!(world.object(&config_maps(), "new", "moved").await.is_some());
     assert_eq!(world.records("new").await.len(), 1);
+}
+
+#[tokio::test]
+async fn records_that_upstream_wrote_are_taken_over() {
+    let mut world = World::start().await;
+    let mut ids = Vec::new();
+    for name in ["stays", "goes"] {
+        let id = world
+            .deploy(&bundle(name, &[("a.yaml", &config_map(name, "1"))]))
+            .await;
+        ids.push(id.clone());
+        world.ready(name, &id).await;
+    }
+    world.kill_agent().await;
+    // Upstream's records say whose they are only inside.
+    for name in ["stays", "goes"] {
+        let key = ObjectKey::new("shop", format!("sh.helm.release.v1.{name}.v1"));
+        let bare = json!({ "metadata": { "annotations": null } });
+        let options = WriteOptions::default();
+        let patched: Result<ObjectMeta, _> = world
+            .cluster
+            .patch(&secrets(), &key, None, Patch::Merge(&bare), 0, options)
+            .await;
+        patched.unwrap();
+    }
+    let before = world.deployment("stays").await;
+    world.remove("goes").await;
+    world.start_agent();
+    eventually("the orphan is gone", async || {
+        world
+            .object(&config_maps(), "shop", "goes")
+            .await
+            .is_none()
+            .then_some(())
+    })
+    .await;
+    let records = world.records("shop").await;
+    assert_eq!(
+        records,
+        [(
+            "sh.helm.release.v1.stays.v1".to_owned(),
+            "deployed".to_owned()
+        )]
+    );
+    let after = world.deployment("stays").await;
+    assert_eq!(
+        after.metadata.resource_version,
+        before.metadata.resource_version
+    );
+    assert_eq!(after.status.applied_deployment_id, ids[0]);
 }
 
 #[tokio::test]

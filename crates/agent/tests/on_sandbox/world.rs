@@ -31,6 +31,8 @@ pub(crate) struct World {
     pub(crate) sandbox: Sandbox,
     shared: Arc<Shared>,
     agent: Option<(CancellationToken, JoinHandle<()>)>,
+    /// What the agent presents to the hub.
+    token: String,
 }
 
 /// A deployment to be written to the hub.
@@ -106,9 +108,11 @@ impl World {
             sandbox,
             shared: Shared::new(Capacity::default()),
             agent: None,
+            token: String::new(),
         };
         world.prepare_hub().await;
-        world
+        let token = world.grant().await;
+        Self { token, ..world }
     }
 
     /// API servers with an agent.
@@ -163,11 +167,90 @@ impl World {
         patched.unwrap();
     }
 
+    /// Gives an account on the hub exactly the rights that registration gives an agent, and returns
+    /// its token.
+    async fn grant(&self) -> String {
+        let rbac = |kind, plural| Kind::new("rbac.authorization.k8s.io", "v1", kind, plural, true);
+        let roles = rbac("Role", "roles");
+        let bindings = rbac("RoleBinding", "rolebindings");
+        let cluster_roles = Kind {
+            namespaced: false,
+            ..rbac("ClusterRole", "clusterroles")
+        };
+        let cluster_bindings = Kind {
+            namespaced: false,
+            ..rbac("ClusterRoleBinding", "clusterrolebindings")
+        };
+        let may = |resource: &str, verbs: &[&str]| {
+            let group = if resource == "secrets" {
+                ""
+            } else {
+                "fleet.cattle.io"
+            };
+            json!({ "apiGroups": [group], "resources": [resource], "verbs": verbs })
+        };
+        let own_cluster = json!({ "apiGroups": ["fleet.cattle.io"], "resources": ["clusters/status"],
+            "resourceNames": ["north"], "verbs": ["patch"] });
+        let in_namespace = json!([
+            may("bundledeployments", &["get", "list", "watch"]),
+            may("bundledeployments/status", &["get", "update", "patch"]),
+            may("secrets", &["get"]),
+        ]);
+        let account =
+            json!([{ "kind": "ServiceAccount", "name": "agent", "namespace": NAMESPACE }]);
+        let accounts = Kind::new("", "v1", "ServiceAccount", "serviceaccounts", true);
+        let named = |namespace: &str, name: &str| ObjectKey::new(namespace, name);
+        let meta = |extra: Value| {
+            let mut object = json!({ "metadata": { "name": "agent" } });
+            for (key, value) in extra.as_object().unwrap() {
+                object[key] = value.clone();
+            }
+            object
+        };
+        create(
+            &self.hub,
+            &accounts,
+            &named(NAMESPACE, "agent"),
+            &meta(json!({})),
+        )
+        .await;
+        for (namespace, rules) in [(NAMESPACE, in_namespace), (WORKSPACE, json!([own_cluster]))] {
+            let role = meta(json!({ "rules": rules }));
+            create(&self.hub, &roles, &named(namespace, "agent"), &role).await;
+            let role =
+                json!({ "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "agent" });
+            let binding = meta(json!({ "subjects": account, "roleRef": role }));
+            create(&self.hub, &bindings, &named(namespace, "agent"), &binding).await;
+        }
+        let role = meta(json!({ "rules": [may("contents", &["get"])] }));
+        create(&self.hub, &cluster_roles, &named("", "agent"), &role).await;
+        let role = json!({ "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "agent" });
+        let binding = meta(json!({ "subjects": account, "roleRef": role }));
+        create(&self.hub, &cluster_bindings, &named("", "agent"), &binding).await;
+        let secret = json!({ "metadata": { "name": "agent-token", "annotations": {
+            "kubernetes.io/service-account.name": "agent" } }, "type": "kubernetes.io/service-account-token" });
+        let key = named(NAMESPACE, "agent-token");
+        create(&self.hub, &secrets(), &key, &secret).await;
+        eventually("the token is there", async || {
+            let kind = secrets();
+            let found: Option<k8s_openapi::api::core::v1::Secret> =
+                self.hub.get(&kind, &key).await.unwrap();
+            let token = found?.data?.remove("token")?;
+            String::from_utf8(token.0).ok()
+        })
+        .await
+    }
+
     /// Starts an agent, with the memory of a new process.
     pub(crate) fn start_agent(&mut self) {
         let connect = |name: &str| {
             let cluster = self.sandbox.cluster(name).unwrap();
-            kube::Client::new(cluster.service(cluster.admin_token()), "default")
+            let token = if name == "hub" {
+                &self.token
+            } else {
+                cluster.admin_token()
+            };
+            kube::Client::new(cluster.service(token), "default")
         };
         let key = ObjectKey::new(WORKSPACE, "north");
         let shared = Arc::clone(&self.shared);
