@@ -346,7 +346,7 @@ pub(crate) fn inventory(
         let (api_version, kind) = (text(object, "/apiVersion"), text(object, "/kind"));
         let name = text(object, "/metadata/name");
         let Some(kind) = kinds.find(api_version, kind) else {
-            tracing::debug!(
+            tracing::warn!(
                 api_version,
                 kind,
                 name,

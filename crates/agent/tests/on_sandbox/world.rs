@@ -493,6 +493,6 @@ pub(crate) async fn eventually<T>(what: &str, ask: impl AsyncFn() -> Option<T>) 
     };
     match tokio::time::timeout(PATIENCE, asked).await {
         Ok(answer) => answer,
-        Err(_) => panic!("never: {what}"),
+        Err(tokio::time::error::Elapsed { .. }) => panic!("never: {what}"),
     }
 }
