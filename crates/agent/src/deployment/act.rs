@@ -155,10 +155,13 @@ impl Run<'_> {
             foreign.map_err(Error::Apply)?;
         }
         let record = self.record(&built, &mut rendered, values);
+        // From here on the cluster has neither the old nor the new: only another run can tell.
+        self.forget();
         let record = self.write(record, true).await?;
         match self.bring(&rendered, &recorded, &helm).await {
             Ok(()) => self.finish(record).await,
             Err(error) => {
+                self.forget();
                 let failed = with_status(record, Status::Failed, "Release failed");
                 if let Err(error) = self.write(failed, false).await {
                     let error = crate::failure::chain(&error);
@@ -167,6 +170,11 @@ impl Run<'_> {
                 Err(error)
             }
         }
+    }
+
+    fn forget(&self) {
+        self.agent
+            .track(self.known.name(), |track| track.applied = None);
     }
 
     /// Renders; kinds that the cluster does not know yet are looked up again a few times.

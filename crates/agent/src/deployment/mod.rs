@@ -25,7 +25,7 @@ use workqueue::Next;
 use crate::agent::Agent;
 use crate::failure::{Class, chain};
 use crate::monitor;
-use crate::world::{Known, Track};
+use crate::world::Known;
 use plan::Step;
 
 /// How long a deployment waits for others at most before it looks again.
@@ -102,14 +102,13 @@ async fn deploy(agent: &Arc<Agent>, name: &str, known: &Arc<Known>) -> Next {
         track.outcome = None;
         track.applied.clone()
     });
-    match act::deploy(agent, known, before.clone()).await {
+    match act::deploy(agent, known, before).await {
         Ok(()) => {
             tracing::info!(deployment = name, cluster = %agent.options.cluster, "deployed");
             end(agent, name, Outcome::Deployed);
             tidy(agent, name).await
         }
         Err(error) => {
-            agent.track(name, |track: &mut Track| track.applied = before);
             monitor::sync(agent);
             failed(agent, name, known, &error)
         }

@@ -11,18 +11,26 @@ use crate::agent::Agent;
 use crate::kinds::Kinds;
 use crate::monitor;
 use crate::object::Entry;
-use crate::release::{release_id, store};
+use crate::release::{Record, release_id, store};
 use crate::render;
 use crate::render::ownership::Ownership;
 use crate::world::{Applied, Known};
 
-/// Reads what a revision put on the cluster; `false` when the revision does not exist.
+/// Reads what a revision put on the cluster; `false` when the revision does not exist, or when a later
+/// one of ours was begun and may have changed its objects.
 pub(super) async fn restore(
     agent: &Arc<Agent>,
     known: &Known,
     release: &ObjectKey,
     revision: u32,
 ) -> Result<bool, Error> {
+    let history = store::history(&agent.cluster, release)
+        .await
+        .map_err(in_store)?;
+    let is_later = |record: &Record| record.revision > revision && !record.deployment_id.is_empty();
+    if history.iter().any(is_later) {
+        return Ok(false);
+    }
     let served = agent
         .kinds
         .fresh(&agent.cluster)

@@ -160,3 +160,45 @@ async fn a_failing_hook_stops_the_install_and_says_why() {
             .is_some()
     );
 }
+
+#[tokio::test]
+async fn what_a_failed_upgrade_changed_is_taken_back_when_the_old_version_is_wanted_again() {
+    for is_restarted in [false, true] {
+        let mut world = World::start().await;
+        let old = chart(&[("templates/c.yaml", config_map("object", "old"))]);
+        let id = world.deploy(&old).await;
+        world.ready("web", &id).await;
+        let new = chart(&[
+            (
+                "templates/a.yaml",
+                hook("check", "post-upgrade", 0, "broken", "before-hook-creation"),
+            ),
+            ("templates/c.yaml", config_map("object", "new")),
+            ("templates/d.yaml", config_map("more", "new")),
+        ]);
+        world.deploy(&new).await;
+        let error = world.error("web").await;
+        assert!(
+            error.contains("failed post-upgrade: hook Job shop/check"),
+            "{error}"
+        );
+        if is_restarted {
+            world.kill_agent().await;
+        }
+        world.deploy(&old).await;
+        if is_restarted {
+            world.start_agent();
+        }
+        world
+            .until("web", "is the third revision", |found| {
+                found.status.release == "shop/web:3"
+            })
+            .await;
+        let object = world
+            .object(&config_maps(), "shop", "object")
+            .await
+            .unwrap();
+        assert_eq!(object["data"]["key"], "old");
+        assert!(world.object(&config_maps(), "shop", "more").await.is_none());
+    }
+}
