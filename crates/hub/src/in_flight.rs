@@ -2,8 +2,9 @@
 //!
 //! Between a promotion and the agent's report a deployment is `WaitApplied`, mostly for a second or
 //! two. Writing that into the status of each cluster and deployment would double the hub's writes of
-//! a roll-out without telling anybody anything, so such a status is held back for a moment
-//! (invariant W-2). A cluster that does not answer shows it when the moment is over.
+//! a roll-out without telling anybody anything, so such a status is held back for a while
+//! (invariant W-2). Bundle and GitRepo show it at once; the cluster that does not answer shows it
+//! itself when the while is over.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -13,7 +14,7 @@ use apiclient::ObjectKey;
 use tokio::time::Instant;
 
 /// How long a status may be held back.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Since when objects wait for an agent.
 #[derive(Debug, Default)]
@@ -52,7 +53,7 @@ mod tests {
         let later = start + Duration::from_secs(2);
         assert_eq!(
             in_flight.hold(&key, true, later),
-            Some(Duration::from_secs(3))
+            Some(Duration::from_secs(28))
         );
         assert_eq!(in_flight.hold(&key, true, start + PATIENCE), None);
     }

@@ -47,7 +47,8 @@ where
             return Next::Done;
         }
     };
-    let stored_bytes = json_len(stored);
+    // What is measured is the status as it will be, however the patch comes to it.
+    let stored_bytes = json_len(wanted).saturating_sub(json_len(&body));
     let patch = Patch::Merge(&body);
     let options = WriteOptions::default();
     match ctx
