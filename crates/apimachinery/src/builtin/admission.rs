@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::context::{Findings, IMMUTABLE, list, port_name, text};
+use super::context::{Findings, list, port_name, text};
+use super::network;
 use crate::field::{FieldError, Path};
 use crate::names::check_dns_subdomain;
 
@@ -14,7 +15,9 @@ pub(super) fn check(kind: &str, object: &Value, old: Option<&Value>, found: &mut
         "NetworkPolicy" => {
             let path = Path::new("spec.podSelector");
             found.selector(&object["spec"]["podSelector"], &path);
+            network::policy(&object["spec"], found);
         }
+        "IngressClass" => network::ingress_class(&object["spec"], found),
         "StorageClass" => storage_class(object, old, found),
         "PriorityClass" => priority_class(object, old, found),
         "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration" => {
@@ -29,7 +32,7 @@ fn ingress(spec: &Value, found: &mut Findings) {
     let rules = list(spec, "/rules");
     if rules.is_empty() && !spec["defaultBackend"].is_object() {
         let why = "either `defaultBackend` or `rules` must be specified";
-        found.invalid(&path, rules.to_vec(), why);
+        found.invalid(&path, spec["rules"].clone(), why);
     }
     if spec["defaultBackend"].is_object() {
         backend(
@@ -38,11 +41,27 @@ fn ingress(spec: &Value, found: &mut Findings) {
             found,
         );
     }
+    for (index, tls) in list(spec, "/tls").iter().enumerate() {
+        let path = path.child("tls").index(index).child("hosts");
+        for (index, host) in list(tls, "/hosts").iter().enumerate() {
+            let host = host.as_str().unwrap_or_default();
+            let plain = host.strip_prefix("*.").unwrap_or(host);
+            found.complaints(&path.index(index), host, check_dns_subdomain(plain));
+        }
+    }
+    let class = text(spec, "/ingressClassName");
+    if !class.is_empty() {
+        let path = path.child("ingressClassName");
+        found.complaints(&path, class, check_dns_subdomain(class));
+    }
     for (index, rule) in rules.iter().enumerate() {
         let path = path.child("rules").index(index);
         let host = text(rule, "/host");
         let plain = host.strip_prefix("*.").unwrap_or(host);
-        if !host.is_empty() {
+        if host.parse::<std::net::IpAddr>().is_ok() {
+            let why = "must be a DNS name, not an IP address";
+            found.invalid(&path.child("host"), host, why);
+        } else if !host.is_empty() {
             found.complaints(&path.child("host"), host, check_dns_subdomain(plain));
         }
         if !rule["http"].is_object() {
@@ -87,10 +106,11 @@ fn backend(backend: &Value, path: &Path, found: &mut Findings) {
     }
     if !service.is_object() {
         if !resource.is_object() {
-            found.required(path, "resource or service backend is required");
+            found.invalid(path, "", "resource or service backend is required");
         }
         return;
     }
+    let outer = path;
     let path = path.child("service");
     found.text_required(service, "name", &path);
     let port = &service["port"];
@@ -98,9 +118,9 @@ fn backend(backend: &Value, path: &Path, found: &mut Findings) {
         text(port, "/name").is_empty(),
         port["number"].as_i64().unwrap_or_default(),
     ) {
-        (true, 0) => found.required(&path, "port name or number is required"),
+        (true, 0) => found.required(outer, "port name or number is required"),
         (false, number) if number != 0 => {
-            found.invalid(&path, "", "cannot set both port name & port number");
+            found.invalid(outer, "", "cannot set both port name & port number");
         }
         (true, _) => found.port(&port["number"], &path.child("port").child("number")),
         (false, _) => {
@@ -121,20 +141,14 @@ fn storage_class(object: &Value, old: Option<&Value>, found: &mut Findings) {
         &root,
     );
     let Some(old) = old else { return };
-    for (key, why) in [
-        ("parameters", "updates to parameters are forbidden."),
-        ("provisioner", "updates to provisioner are forbidden."),
-        ("reclaimPolicy", "updates to reclaimPolicy are forbidden."),
+    for key in [
+        "parameters",
+        "provisioner",
+        "reclaimPolicy",
+        "volumeBindingMode",
     ] {
-        if object[key] != old[key] {
-            found.forbidden(&Path::new(key), why);
-        }
+        found.immutable(&object[key], &old[key], &Path::new(key));
     }
-    found.immutable(
-        &object["volumeBindingMode"],
-        &old["volumeBindingMode"],
-        &Path::new("volumeBindingMode"),
-    );
 }
 
 fn priority_class(object: &Value, old: Option<&Value>, found: &mut Findings) {
@@ -151,9 +165,15 @@ fn priority_class(object: &Value, old: Option<&Value>, found: &mut Findings) {
         let why = format!("maximum allowed value of a user defined priority is {USER_MAX}");
         found.forbidden(&Path::new("value"), &why);
     }
+    found.one_of(
+        object,
+        "preemptionPolicy",
+        &["PreemptLowerPriority", "Never"],
+        &Path::new(""),
+    );
     let Some(old) = old else { return };
     if old["value"] != object["value"] {
-        found.invalid(&Path::new("value"), object["value"].clone(), IMMUTABLE);
+        found.forbidden(&Path::new("value"), "may not be changed in an update.");
     }
     found.immutable(
         &object["preemptionPolicy"],
@@ -189,14 +209,19 @@ fn webhooks(object: &Value, found: &mut Findings) {
             let why = "the timeout value must be between 1 and 30 seconds";
             found.invalid(&path.child("timeoutSeconds"), timeout, why);
         }
+        let config = &hook["clientConfig"];
+        let at = path.child("clientConfig");
+        if config["url"].is_string() == config["service"].is_object() {
+            found.required(&at, "exactly one of url or service is required");
+        } else if let Some((scheme, _)) = text(config, "/url").split_once("://")
+            && scheme != "https"
+        {
+            let why = "'https' is the only allowed URL scheme; desired format: https://host[/path]";
+            found.invalid(&at.child("url"), scheme, why);
+        }
         if list(hook, "/admissionReviewVersions").is_empty() {
             let why = "must specify one of v1, v1beta1";
             found.required(&path.child("admissionReviewVersions"), why);
-        }
-        let config = &hook["clientConfig"];
-        if config["url"].is_string() == config["service"].is_object() {
-            let path = path.child("clientConfig");
-            found.required(&path, "exactly one of url or service is required");
         }
         found.selector(&hook["namespaceSelector"], &path.child("namespaceSelector"));
         found.selector(&hook["objectSelector"], &path.child("objectSelector"));

@@ -24,7 +24,90 @@ pub(super) fn check(kind: &str, object: &Value, old: Option<&Value>, found: &mut
         "Secret" => secret(object, old, found),
         "PersistentVolumeClaim" => claim(object, old, found),
         "PersistentVolume" => volume(object, old, found),
+        "Event" => event(object, found),
+        "ResourceQuota" => quota(&object["spec"], found),
         _ => {}
+    }
+}
+
+/// An event lies in the namespace of what it is about; of cluster-wide things, in `default`.
+fn event(object: &Value, found: &mut Findings) {
+    let about = text(object, "/involvedObject/namespace");
+    let own = text(object, "/metadata/namespace");
+    let fits = if about.is_empty() {
+        own == "default"
+    } else {
+        about == own
+    };
+    if !fits {
+        let path = Path::new("involvedObject.namespace");
+        found.invalid(&path, about, "does not match event.namespace");
+    }
+}
+
+/// Quotas count objects of these kinds.
+const COUNTED: [&str; 8] = [
+    "configmaps",
+    "persistentvolumeclaims",
+    "pods",
+    "replicationcontrollers",
+    "resourcequotas",
+    "secrets",
+    "services",
+    "services.loadbalancers",
+];
+/// Quotas add up amounts of these.
+const MEASURED: [&str; 12] = [
+    "cpu",
+    "ephemeral-storage",
+    "limits.cpu",
+    "limits.ephemeral-storage",
+    "limits.memory",
+    "memory",
+    "requests.cpu",
+    "requests.ephemeral-storage",
+    "requests.memory",
+    "requests.storage",
+    "services.nodeports",
+    "storage",
+];
+const SCOPES: [&str; 7] = [
+    "BestEffort",
+    "CrossNamespacePodAffinity",
+    "NotBestEffort",
+    "NotTerminating",
+    "PriorityClass",
+    "Terminating",
+    "VolumeAttributesClass",
+];
+
+fn quota(spec: &Value, found: &mut Findings) {
+    let path = Path::new("spec.hard");
+    for (name, amount) in pairs(spec, "/hard") {
+        let path = path.key(name);
+        let counted = COUNTED.contains(&name.as_str());
+        if !counted && !MEASURED.contains(&name.as_str()) && !name.contains('/') {
+            let why = "must be a standard resource type or fully qualified";
+            found.invalid(&path, name.as_str(), why);
+            let why = "must be a standard resource for quota";
+            found.invalid(&path, name.as_str(), why);
+        }
+        let Ok(quantity) = Quantity::from_json(amount) else {
+            continue;
+        };
+        if quantity.sign().is_lt() {
+            let why = "must be greater than or equal to 0";
+            found.invalid(&path, amount.clone(), why);
+        }
+        if counted && amount.as_str().is_some_and(|text| text.ends_with('m')) {
+            found.invalid(&path, amount.clone(), "must be an integer");
+        }
+    }
+    let scopes = list(spec, "/scopes");
+    let known = |scope: &Value| scope.as_str().is_some_and(|scope| SCOPES.contains(&scope));
+    if !scopes.iter().all(known) {
+        let path = Path::new("spec.scopes");
+        found.invalid(&path, scopes.to_vec(), "unsupported scope");
     }
 }
 
@@ -70,9 +153,10 @@ fn config_map(object: &Value, old: Option<&Value>, found: &mut Findings) {
         size += bytes(value).len();
     }
     if size > DATA_BYTES_MAX {
-        found
-            .errors
-            .push(FieldError::too_long(&Path::new(""), DATA_BYTES_MAX as i64));
+        found.errors.push(FieldError::too_long(
+            &Path::new("[]"),
+            DATA_BYTES_MAX as i64,
+        ));
     }
 }
 

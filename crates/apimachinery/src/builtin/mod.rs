@@ -8,9 +8,11 @@
 //! [`validate_update`]. Source: `pkg/apis/*/v1/defaults.go` and `pkg/apis/*/validation` of Kubernetes 1.36.
 
 mod admission;
+mod binary;
 mod context;
 mod core;
 mod defaults;
+mod network;
 mod normalise;
 mod pods;
 mod quantity;
@@ -24,6 +26,7 @@ mod tests;
 
 use serde_json::Value;
 
+pub use self::binary::{bad_bytes, base64_text};
 pub use self::defaults::{apply_defaults, prepare_create};
 pub use self::quantity::{Quantity, QuantityError, bad_quantity, canonical};
 use crate::field::FieldError;
@@ -52,7 +55,10 @@ fn check(
     match group {
         "" if kind == "Service" => services::check(object, old, found),
         "" if kind == "Pod" => pods::check(object, old, found),
+        "" if kind == "Endpoints" => network::endpoints(object, found),
         "" => core::check(kind, object, old, found),
+        "discovery.k8s.io" => network::slice(object, old, found),
+        "coordination.k8s.io" if kind == "Lease" => network::lease(&object["spec"], found),
         "apps" | "batch" | "autoscaling" | "policy" => workloads::check(kind, object, old, found),
         "rbac.authorization.k8s.io" => rbac::check(kind, object, old, found),
         "networking.k8s.io"

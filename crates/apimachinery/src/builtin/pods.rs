@@ -92,13 +92,21 @@ fn spec(spec: &Value, path: &Path, found: &mut Findings) {
     found.one_of(
         spec,
         "dnsPolicy",
-        &["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"],
+        &["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"],
         path,
     );
     found.labels(&spec["nodeSelector"], &path.child("nodeSelector"));
-    found.non_negative(spec, &["terminationGracePeriodSeconds"], path);
+    tolerations(spec, path, found);
+    identity(spec, path, found);
     for (index, one) in list(spec, "/topologySpreadConstraints").iter().enumerate() {
         let path = path.child("topologySpreadConstraints").index(index);
+        let skew = one["maxSkew"].as_i64().unwrap_or_default();
+        if skew <= 0 {
+            found.invalid(&path.child("maxSkew"), skew, "must be greater than zero");
+        }
+        if text(one, "/topologyKey").is_empty() {
+            found.required(&path.child("topologyKey"), "can not be empty");
+        }
         let words = ["DoNotSchedule", "ScheduleAnyway"];
         let word = text(one, "/whenUnsatisfiable");
         if !words.contains(&word) {
@@ -112,6 +120,47 @@ fn spec(spec: &Value, path: &Path, found: &mut Findings) {
     if !account.is_empty() {
         let complaints = crate::names::check_dns_subdomain(account);
         found.complaints(&path.child("serviceAccountName"), account, complaints);
+    }
+}
+
+/// Names and users that a pod takes on.
+fn identity(spec: &Value, path: &Path, found: &mut Findings) {
+    let hostname = text(spec, "/hostname");
+    if !hostname.is_empty() {
+        found.dns_label(hostname, &path.child("hostname"));
+    }
+    let class = text(spec, "/priorityClassName");
+    if !class.is_empty() {
+        let complaints = crate::names::check_dns_subdomain(class);
+        found.complaints(&path.child("priorityClassName"), class, complaints);
+    }
+    let user = at(spec, "/securityContext/runAsUser").as_i64();
+    if let Some(user) = user.filter(|user| !(0..=i64::from(i32::MAX)).contains(user)) {
+        let path = path.child("securityContext").child("runAsUser");
+        found.invalid(&path, user, "must be between 0 and 2147483647, inclusive");
+    }
+}
+
+fn tolerations(spec: &Value, path: &Path, found: &mut Findings) {
+    for (index, one) in list(spec, "/tolerations").iter().enumerate() {
+        let path = path.child("tolerations").index(index).child("operator");
+        let operator = text(one, "/operator");
+        if text(one, "/key").is_empty() && operator != "Exists" {
+            let why = "operator must be Exists when `key` is empty, which means \"match all values \
+                       and all keys\"";
+            found.invalid(&path, operator, why);
+        }
+        match operator {
+            "Exists" if !text(one, "/value").is_empty() => {
+                let why = "value must be empty when `operator` is 'Exists'";
+                found.invalid(&path, text(one, "/value"), why);
+            }
+            "" | "Equal" | "Exists" | "Gt" | "Lt" => {}
+            other => {
+                let error = FieldError::not_supported(&path, other, &["Equal", "Exists"]);
+                found.errors.push(error);
+            }
+        }
     }
 }
 

@@ -19,6 +19,11 @@ pub(super) fn check(kind: &str, object: &Value, old: Option<&Value>, found: &mut
                     found,
                 );
             }
+            let selectors = list(object, "/aggregationRule/clusterRoleSelectors");
+            if object["aggregationRule"].is_object() && selectors.is_empty() {
+                let why = "at least one clusterRoleSelector required if aggregationRule is non-nil";
+                found.required(&Path::new("aggregationRule.clusterRoleSelectors"), why);
+            }
         }
         "RoleBinding" | "ClusterRoleBinding" => {
             role_ref(&object["roleRef"], kind == "RoleBinding", found);
