@@ -60,6 +60,15 @@ impl Status {
         Self::new(StatusCode::NOT_FOUND, "", "404 page not found")
     }
 
+    /// A path below a resource or a group that has no such part.
+    pub(crate) fn no_such_resource() -> Self {
+        let message = "the server could not find the requested resource";
+        Self {
+            details: json!({}),
+            ..Self::new(StatusCode::NOT_FOUND, "NotFound", message)
+        }
+    }
+
     /// `configmaps "a" already exists`.
     pub(crate) fn already_exists(resource: &GroupResource, name: &str) -> Self {
         let message = format!("{} \"{name}\" already exists", resource.as_str());

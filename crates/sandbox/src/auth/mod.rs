@@ -1,7 +1,8 @@
 //! Who asks, and whether they may: bearer tokens, impersonation, RBAC.
 //!
 //! A logical cluster knows two kinds of credentials: its admin token (group `system:masters`) and
-//! tokens of its service accounts. Anonymous requests are refused.
+//! tokens of its service accounts. Requests without any are anonymous, and may ask for version and
+//! health.
 
 pub(crate) mod escalation;
 pub(crate) mod rbac;
@@ -30,7 +31,19 @@ pub(crate) const MASTERS: &str = "system:masters";
 /// Group of everybody who presented credentials.
 pub(crate) const AUTHENTICATED: &str = "system:authenticated";
 
+/// Group of those who presented none.
+pub(crate) const UNAUTHENTICATED: &str = "system:unauthenticated";
+
 impl User {
+    /// Somebody without credentials.
+    pub(crate) fn anonymous() -> Self {
+        Self {
+            name: "system:anonymous".to_owned(),
+            groups: vec![UNAUTHENTICATED.to_owned()],
+            ..Self::default()
+        }
+    }
+
     /// The cluster's administrator.
     pub(crate) fn admin() -> Self {
         Self {

@@ -127,6 +127,38 @@ struct Binding {
     role: RoleRef,
 }
 
+/// A binding and whom of its subjects it is about.
+struct Grant<'a> {
+    binding: &'a Binding,
+    subject: &'a SubjectId,
+}
+
+impl std::fmt::Display for Grant<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (key, role) = (&self.binding.key, &self.binding.role);
+        let place = if key.namespace.is_empty() {
+            format!("ClusterRoleBinding \"{}\"", key.name)
+        } else {
+            format!("RoleBinding \"{}/{}\"", key.name, key.namespace)
+        };
+        let subject = match self.subject {
+            SubjectId::Group(group) => format!("Group \"{group}\""),
+            SubjectId::User(user) => {
+                let account = user.strip_prefix("system:serviceaccount:");
+                match account.and_then(|account| account.split_once(':')) {
+                    Some((namespace, name)) => format!("ServiceAccount \"{name}/{namespace}\""),
+                    None => format!("User \"{user}\""),
+                }
+            }
+        };
+        let (kind, name) = (&role.kind, &role.name);
+        write!(
+            f,
+            "RBAC: allowed by {place} of {kind} \"{name}\" to {subject}"
+        )
+    }
+}
+
 const GROUP: &str = "rbac.authorization.k8s.io";
 static BUCKETS: LazyLock<[GroupResource; 4]> = LazyLock::new(|| {
     [
@@ -167,7 +199,24 @@ impl Rbac {
     /// Whether `user` may do what `wanted` says.
     pub(crate) fn allows(&self, user: &User, wanted: &Attributes) -> bool {
         user.groups.iter().any(|group| group == MASTERS)
-            || self.any_rule(user, &wanted.namespace, |rule| rule.allows(wanted))
+            || self.any_rule(user, &wanted.namespace, |_, rule| rule.allows(wanted))
+    }
+
+    /// Which binding lets `user` do what `wanted` says, as reviews tell it; `None` for what nothing
+    /// allows, and for administrators, who need no binding.
+    pub(crate) fn reason(&self, user: &User, wanted: &Attributes) -> Option<String> {
+        if user.groups.iter().any(|group| group == MASTERS) {
+            return None;
+        }
+        let mut reason = None;
+        self.any_rule(user, &wanted.namespace, |grant, rule| {
+            let allows = rule.allows(wanted);
+            if allows {
+                reason = Some(grant.to_string());
+            }
+            allows
+        });
+        reason
     }
 
     /// The rules that hold for `user` in `namespace` (empty: cluster-wide only).
@@ -187,7 +236,7 @@ impl Rbac {
                 ..Rule::default()
             });
         }
-        self.any_rule(user, namespace, |rule| {
+        self.any_rule(user, namespace, |_, rule| {
             rules.push(rule.clone());
             false
         });
@@ -202,7 +251,12 @@ impl Rbac {
         index.roles.get(&ObjectKey::new(namespace, name)).cloned()
     }
 
-    fn any_rule(&self, user: &User, namespace: &str, mut found: impl FnMut(&Rule) -> bool) -> bool {
+    fn any_rule(
+        &self,
+        user: &User,
+        namespace: &str,
+        mut found: impl FnMut(&Grant<'_>, &Rule) -> bool,
+    ) -> bool {
         let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
         self.catch_up(&mut index);
         let subjects = std::iter::once(SubjectId::User(user.name.clone()))
@@ -220,7 +274,11 @@ impl Rbac {
                 };
                 let role = ObjectKey::new(role_namespace, &binding.role.name);
                 let rules = index.roles.get(&role);
-                if rules.is_some_and(|rules| rules.iter().any(&mut found)) {
+                let grant = Grant {
+                    binding,
+                    subject: &subject,
+                };
+                if rules.is_some_and(|rules| rules.iter().any(|rule| found(&grant, rule))) {
                     return true;
                 }
             }

@@ -151,7 +151,11 @@ fn access(call: &Call, user: &User, review: &Value) -> Result<Value, Status> {
         }
     };
     let allowed = call.cluster.rbac.allows(user, &wanted);
-    Ok(json!({"allowed": allowed}))
+    let mut status = json!({"allowed": allowed});
+    if let Some(reason) = call.cluster.rbac.reason(user, &wanted) {
+        status["reason"] = reason.into();
+    }
+    Ok(status)
 }
 
 fn rules(call: &Call, review: &Value) -> Result<Value, Status> {

@@ -135,7 +135,8 @@ fn aggregated_resource(resource: &Arc<Resource>) -> Value {
     let kind = |group: &str, version: &str, kind: &str| json!({"group": group, "version": version, "kind": kind});
     let mut value = json!({
         "resource": resource.plural,
-        "responseKind": kind(&resource.group, &resource.version, &resource.kind),
+        // Group and version are those of the list, and a real server does not repeat them.
+        "responseKind": kind("", "", &resource.kind),
         "scope": if resource.namespaced { "Namespaced" } else { "Cluster" },
         "singularResource": resource.singular,
         "verbs": resource.verbs,
@@ -152,7 +153,7 @@ fn aggregated_resource(resource: &Arc<Resource>) -> Value {
         .map(|sub| {
             let response = match &sub.group_version {
                 Some((group, version)) => kind(group, version, &sub.kind),
-                None => kind(&resource.group, &resource.version, &sub.kind),
+                None => kind("", "", &sub.kind),
             };
             json!({"subresource": sub.name, "responseKind": response, "verbs": sub.verbs})
         })

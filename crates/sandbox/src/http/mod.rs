@@ -80,8 +80,10 @@ fn authenticate(cluster: &ClusterState, head: &Head) -> Result<User, Status> {
         .headers
         .get(AUTHORIZATION)
         .and_then(|value| value.to_str().ok());
-    let token = header.and_then(|value| value.split_once(' '));
-    let (scheme, token) = token.ok_or_else(Status::unauthorized)?;
+    let Some(header) = header else {
+        return Ok(User::anonymous());
+    };
+    let (scheme, token) = header.split_once(' ').ok_or_else(Status::unauthorized)?;
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(Status::unauthorized());
     }
@@ -192,7 +194,7 @@ where
                 agent,
             );
             cluster.metrics.count(counted);
-            authorize(cluster, &user, &attributes(verb, &path))?;
+            authorize(cluster, &user, &attributes(verb, &path, &head.query))?;
             let resource = cluster
                 .registry
                 .resolve(&path.group, &path.version, &path.plural)
@@ -239,7 +241,7 @@ fn verb(head: &Head, path: &ResourcePath) -> Result<&'static str, Status> {
     })
 }
 
-fn attributes(verb: &str, path: &ResourcePath) -> Attributes {
+fn attributes(verb: &str, path: &ResourcePath, query: &Query) -> Attributes {
     // A namespace is inside itself: RoleBindings in it may grant access to it.
     let namespace = if path.plural == "namespaces" && path.group.is_empty() {
         path.name.clone()
@@ -252,9 +254,21 @@ fn attributes(verb: &str, path: &ResourcePath) -> Attributes {
         resource: path.plural.clone(),
         subresource: path.subresource.clone(),
         namespace,
-        name: path.name.clone(),
+        name: if matches!(verb, "list" | "watch" | "deletecollection") {
+            selected_name(query)
+        } else {
+            path.name.clone()
+        },
         path: String::new(),
     }
+}
+
+/// The name of the one object that a field selector leaves: rules for names hold for it.
+fn selected_name(query: &Query) -> String {
+    let mut terms = query.get("fieldSelector").split(',');
+    let name = terms.find_map(|term| term.strip_prefix("metadata.name="));
+    let name = name.map(|name| name.trim_start_matches('='));
+    name.unwrap_or_default().to_owned()
 }
 
 fn check_verb(resource: &Resource, path: &ResourcePath, verb: &str) -> Result<(), Status> {
@@ -276,7 +290,10 @@ fn check_verb(resource: &Resource, path: &ResourcePath, verb: &str) -> Result<()
         };
     }
     let Some(sub) = resource.subresource(&path.subresource) else {
-        return Err(Status::no_such_path());
+        return Err(match resource.custom {
+            Some(_) => Status::not_found(&resource.group_resource, &path.name),
+            None => Status::no_such_resource(),
+        });
     };
     let implemented = matches!(
         path.subresource.as_str(),
@@ -310,21 +327,10 @@ async fn on_resource(
 ) -> Result<Response<Body>, Status> {
     let form = negotiate::form(&head.headers, head.query.get("includeObject"))?;
     let query = &head.query;
+    if matches!(verb, "get" | "list" | "watch") {
+        return read_resource(call, head, verb, form);
+    }
     let done = match verb {
-        "get" => return read::get(&call, form, query.get("resourceVersion")),
-        "list" | "watch" => {
-            let selection = Selection::parse(
-                &call.resource,
-                query.get("labelSelector"),
-                query.get("fieldSelector"),
-            )?;
-            if verb == "watch" {
-                return watch::watch(call, watch::Options::read(query, form, selection)?);
-            }
-            let options = ListOptions::read(query)?;
-            let gzip = negotiate::takes_gzip(&head.headers);
-            return read::list(&call, form, &options, &selection, gzip);
-        }
         "create" => create(&mut call, head, bytes, form)?,
         "update" => write::put(&mut call, &head.headers, bytes, form)?,
         "patch" => write::patch(&mut call, &head.headers, query, bytes, form)?,
@@ -337,6 +343,36 @@ async fn on_resource(
     }
     let mut response = done.response;
     body::warn(&mut response, &call.warnings);
+    Ok(response)
+}
+
+/// Reads, with the warning that a deprecated version deserves.
+fn read_resource(
+    call: Call,
+    head: &Head,
+    verb: &str,
+    form: negotiate::Form,
+) -> Result<Response<Body>, Status> {
+    let query = &head.query;
+    let custom = call.resource.custom.as_ref();
+    let warning = custom.and_then(|custom| custom.deprecation.clone());
+    let mut response = if verb == "get" {
+        read::get(&call, form, query.get("resourceVersion"))?
+    } else {
+        let selection = Selection::parse(
+            &call.resource,
+            query.get("labelSelector"),
+            query.get("fieldSelector"),
+        )?;
+        if verb == "watch" {
+            watch::watch(call, watch::Options::read(query, form, selection)?)?
+        } else {
+            let options = ListOptions::read(query)?;
+            let gzip = negotiate::takes_gzip(&head.headers);
+            read::list(&call, form, &options, &selection, gzip)?
+        }
+    };
+    body::warn(&mut response, warning.as_slice());
     Ok(response)
 }
 
@@ -401,7 +437,13 @@ fn other(
         ["apis"] => Some(discovery::groups(registry)),
         ["api", version] => discovery::resources(registry, "", version),
         ["apis", group] => discovery::group(registry, group),
-        ["apis", group, version] => discovery::resources(registry, group, version),
+        ["apis", group, version] => {
+            let found = discovery::resources(registry, group, version);
+            if found.is_none() && discovery::group(registry, group).is_some() {
+                return Err(Status::no_such_resource());
+            }
+            found
+        }
         ["version"] => Some(version()),
         ["healthz" | "readyz" | "livez", ..] => return Ok(health(path, &head.query)),
         ["metrics"] => return Ok(body::text(StatusCode::OK, cluster.metrics.text())),

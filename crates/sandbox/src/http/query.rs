@@ -67,7 +67,8 @@ impl Query {
             "" => Ok(false),
             "All" => Ok(true),
             other => {
-                let error = FieldError::not_supported(&Path::new("dryRun"), other, &["All"]);
+                let given = serde_json::json!([other]);
+                let error = FieldError::not_supported(&Path::new("dryRun"), given, &["All"]);
                 Err(Status::invalid("meta.k8s.io", kind, "", &[error]))
             }
         }
@@ -130,10 +131,13 @@ pub(super) fn continue_token(last: &ObjectKey, revision: Option<u64>) -> String 
 }
 
 fn read_token(text: &str) -> Result<(ObjectKey, i64), Status> {
-    let bad = |why: &str| Status::bad_request(format!("continue key is not valid: {why}"));
+    let bad = |why: &str| {
+        let message = format!("invalid continue token: continue key is not valid: {why}");
+        Status::bad_request(message)
+    };
     let bytes = URL_SAFE_NO_PAD
         .decode(text)
-        .map_err(|error| bad(&error.to_string()))?;
+        .map_err(|error| bad(&apimachinery::builtin::base64_text(&error)))?;
     let token: Token = serde_json::from_slice(&bytes).map_err(|error| bad(&error.to_string()))?;
     if token.v != "meta.k8s.io/v1" {
         return Err(bad(&format!(
@@ -199,7 +203,7 @@ impl ListOptions {
         let at = match (matching, version) {
             (_, "") => At::Newest,
             ("Exact", "0") => {
-                let why = "resourceVersionMatch \"Exact\" is forbidden for resourceVersion \"0\"";
+                let why = "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"";
                 return Err(forbidden("resourceVersionMatch", why));
             }
             ("Exact", version) => At::Exact(parse_version(version)?),

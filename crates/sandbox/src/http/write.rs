@@ -51,6 +51,19 @@ pub(super) fn options(
         let error = apimachinery::field::FieldError::too_long(&at, MANAGER_BYTES_MAX as i64);
         return Err(Status::invalid("meta.k8s.io", kind, "", &[error]));
     }
+    let odd = manager
+        .chars()
+        .enumerate()
+        .find(|(_, char)| char.is_control());
+    if let Some((at, char)) = odd {
+        let why = format!(
+            "invalid character U+{:04X} (at position {at})",
+            u32::from(char)
+        );
+        let path = apimachinery::field::Path::new("fieldManager");
+        let error = apimachinery::field::FieldError::invalid(&path, manager, why);
+        return Err(Status::invalid("meta.k8s.io", kind, "", &[error]));
+    }
     let manager = if manager.is_empty() {
         agent_name(headers)
     } else {
@@ -95,6 +108,32 @@ fn decode_body(call: &mut Call, bytes: &Bytes) -> Result<Value, Status> {
         machinery::report_unknown(call, findings)?;
     }
     Ok(value)
+}
+
+/// Decodes a patch that is no apply configuration.
+fn decode_patch(call: &mut Call, kind: PatchKind, bytes: &Bytes) -> Result<Value, Status> {
+    if call.options.force {
+        let at = apimachinery::field::Path::new("force");
+        let why = "may not be specified for non-apply patch";
+        let error = apimachinery::field::FieldError::forbidden(&at, why);
+        return Err(Status::invalid("meta.k8s.io", "PatchOptions", "", &[error]));
+    }
+    if let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(bytes)
+        && error.is_eof()
+    {
+        let why = "error decoding patch: unexpected end of JSON input";
+        return Err(Status::bad_request(why));
+    }
+    let patch = decode_body(call, bytes)?;
+    let mismatch = match kind {
+        PatchKind::Merge if patch.is_array() => ("array", "map[string]interface {}"),
+        PatchKind::Json if patch.is_object() => ("object", "[]handlers.jsonPatchOp"),
+        _ => return Ok(patch),
+    };
+    let (found, wanted) = mismatch;
+    Err(Status::bad_request(format!(
+        "error decoding patch: json: cannot unmarshal {found} into Go value of type {wanted}"
+    )))
 }
 
 /// Decodes a protobuf body. Kinds that are not understood in that form are a matter of media type.
@@ -257,7 +296,10 @@ pub(super) fn put(
     let name = object::name(&object);
     if name != call.name {
         if name.is_empty() {
-            return Err(Status::bad_request("name must be provided"));
+            return Err(Status::bad_request(format!(
+                "the name of the object ({} based on URL) was undeterminable: name must be provided",
+                call.name
+            )));
         }
         return Err(Status::bad_request(format!(
             "the name of the object ({name}) does not match the name on the URL ({})",
@@ -299,13 +341,30 @@ pub(super) fn patch(
         let written = update::update(call, update::Edit::Apply(config))?;
         return done(call, &written, form);
     };
-    let patch = decode_body(call, bytes)?;
+    let patch = decode_patch(call, kind, bytes)?;
     let written = if call.subresource == "scale" {
         scale::update(call, &scale::Edit::Patch(kind, patch))?
     } else {
         update::update(call, update::Edit::Patch(kind, patch))?
     };
     done(call, &written, form)
+}
+
+/// An apply configuration must say what it is: owners are recorded by version.
+fn check_applied_type(call: &Call, config: &Value) -> Result<(), Status> {
+    let (kind, api_version) = expected_type(call);
+    let text = |field| object::str_at(config, &[field]);
+    if (text("kind"), text("apiVersion")) == (kind.as_str(), api_version.as_str()) {
+        return Ok(());
+    }
+    let version = match text("apiVersion") {
+        group_version if group_version.contains('/') => group_version.to_owned(),
+        version => format!("/{version}"),
+    };
+    let kind = text("kind");
+    Err(Status::bad_request(format!(
+        "invalid object type: {version}, Kind={kind}"
+    )))
 }
 
 /// Decodes and checks an apply configuration.
@@ -322,16 +381,20 @@ fn decode_apply(call: &mut Call, query: &Query, bytes: &Bytes) -> Result<Value, 
             "the body of the request is not an object",
         ));
     }
-    let name = object::name(&config).to_owned();
+    check_applied_type(call, &config)?;
+    let name = object::name(&config);
     if !name.is_empty() && name != call.name {
         return Err(Status::bad_request(format!(
             "the name of the object ({name}) does not match the name on the URL ({})",
             call.name
         )));
     }
-    object::metadata_mut(&mut config).insert("name".to_owned(), call.name.clone().into());
-    check_type(call, &mut config)?;
-    match_namespace(&mut config, &call.namespace)?;
+    // Objects and field owners are checked as they were sent: without name and namespace they are
+    // refused further on, without namespace they get that of the path.
+    let namespace = object::namespace(&config);
+    if !namespace.is_empty() {
+        match_namespace(&mut config, &call.namespace)?;
+    }
     Ok(config)
 }
 
@@ -342,11 +405,27 @@ fn decode_delete(
 ) -> Result<DeleteOptions, Status> {
     if !bytes.is_empty() {
         let options = decode_plain(headers, bytes)?;
+        let kind = object::str_at(&options, &["kind"]);
+        if !matches!(kind, "" | "DeleteOptions") {
+            let version = object::str_at(&options, &["apiVersion"]);
+            return Err(Status::bad_request(format!(
+                "no kind \"{kind}\" is registered for version \"{version}\" in scheme \
+                 \"pkg/runtime/scheme.go:111\""
+            )));
+        }
         return serde_json::from_value(options).map_err(|error| {
             Status::bad_request(format!("error decoding DeleteOptions: {error}"))
         });
     }
     let mut options = DeleteOptions::default();
+    let seconds = query.get("gracePeriodSeconds");
+    if !seconds.is_empty() {
+        let parsed = seconds.parse::<i64>().map_err(|_| {
+            let text = apimachinery::names::quote(seconds);
+            Status::bad_request(format!("strconv.ParseInt: parsing {text}: invalid syntax"))
+        })?;
+        options.grace_period_seconds = Some(parsed);
+    }
     if !query.get("propagationPolicy").is_empty() {
         options.propagation_policy = Some(query.get("propagationPolicy").to_owned());
     }

@@ -209,16 +209,23 @@ fn roles() -> Vec<Value> {
 
 fn bindings() -> [Value; 4] {
     [
-        ("cluster-admin", "system:masters"),
-        ("system:discovery", "system:authenticated"),
-        ("system:basic-user", "system:authenticated"),
-        ("system:public-info-viewer", "system:authenticated"),
+        ("cluster-admin", &["system:masters"][..]),
+        ("system:discovery", &["system:authenticated"]),
+        ("system:basic-user", &["system:authenticated"]),
+        (
+            "system:public-info-viewer",
+            &["system:authenticated", "system:unauthenticated"],
+        ),
     ]
-    .map(|(role, group)| {
+    .map(|(role, groups)| {
+        let subject = |group| {
+            json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": group})
+        };
+        let subjects: Vec<Value> = groups.iter().map(subject).collect();
         json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
             "metadata": {"name": role, "labels": {DEFAULTING: "rbac-defaults"},
                 "annotations": {"rbac.authorization.kubernetes.io/autoupdate": "true"}},
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
-            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": group}]})
+            "subjects": subjects})
     })
 }

@@ -163,7 +163,11 @@ fn report(namespace: &mut Value, left: &Left, now: &str) {
         let all: Vec<String> = left
             .resources
             .iter()
-            .map(|(resource, count)| format!("{resource} has {count} resource instances"))
+            .map(|(resource, count)| {
+                // The core group has no name, and the dot stays.
+                let dot = if resource.contains('.') { "" } else { "." };
+                format!("{resource}{dot} has {count} resource instances")
+            })
             .collect();
         let message = format!("Some resources are remaining: {}", all.join(", "));
         set(

@@ -182,6 +182,12 @@ fn admit_builtin(call: &mut Call, new: &mut Value, old: Option<&Value>) -> Resul
             "{kind} in version \"{version}\" cannot be handled as a {kind}: {error}"
         )));
     }
+    if let Some(error) = builtin::bad_bytes(group, kind, new) {
+        let version = &resource.version;
+        return Err(Status::bad_request(format!(
+            "{kind} in version \"{version}\" cannot be handled as a {kind}: {error}"
+        )));
+    }
     builtin::apply_defaults(group, kind, new);
     if old.is_none() {
         builtin::prepare_create(group, kind, new);
@@ -349,11 +355,18 @@ pub(crate) fn patch(
 /// # Errors
 /// As [`patch`].
 pub(crate) fn patch_untyped(kind: PatchKind, old: &Value, patch: &Value) -> Result<Value, Status> {
-    let patched = match kind {
-        PatchKind::Json => patches::json_patch(old, patch),
-        PatchKind::Merge | PatchKind::Strategic => patches::merge_patch(old, patch),
-    };
-    patched.map_err(|error| to_status(&error))
+    if kind != PatchKind::Json {
+        return patches::merge_patch(old, patch).map_err(|error| to_status(&error));
+    }
+    patches::json_patch(old, patch).map_err(|error| match error {
+        // A real server keeps to itself which operation did not fit.
+        patches::Error::Apply(_) => Status::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "Invalid",
+            "the server rejected our request due to an error in our request",
+        ),
+        error => to_status(&error),
+    })
 }
 
 fn to_status(error: &patches::Error) -> Status {

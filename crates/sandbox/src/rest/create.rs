@@ -69,7 +69,15 @@ pub(super) fn store_new(call: &mut Call, mut object: Value) -> Result<Written, S
     let key = ObjectKey::new(object::namespace(&object), &name);
     let draft = call.encode(&object)?;
     let (store, resource) = (&call.cluster.store, &call.resource);
-    let to_status = |error: store::Error| Status::of_store(&error, &resource.group_resource, &name);
+    let to_status = |error: store::Error| {
+        let mut status = Status::of_store(&error, &resource.group_resource, &name);
+        let key = ObjectKey::new(object::namespace(&object), &name);
+        let known = store.get(call.cluster.id, &resource.bucket, &key);
+        if matches!(error, store::Error::Exists) && known.is_some_and(|known| known.meta.deleting) {
+            status.message = format!("object is being deleted: {}", status.message);
+        }
+        status
+    };
     if call.options.dry_run {
         if store.get(call.cluster.id, &resource.bucket, &key).is_some() {
             return Err(to_status(store::Error::Exists));
@@ -97,6 +105,13 @@ pub(super) fn store_new(call: &mut Call, mut object: Value) -> Result<Written, S
 /// Creates the object that a server-side apply describes.
 pub(super) fn apply_new(call: &mut Call, config: &Value) -> Result<Written, Status> {
     let mut object = machinery::apply(call, None, config)?;
+    if object::name(&object).is_empty() {
+        return Err(Status::bad_request(format!(
+            "the name of the object ({} based on URL) was undeterminable: name must be provided",
+            call.name
+        )));
+    }
+    metadata::match_namespace(&mut object, &call.namespace)?;
     call.cluster.check_namespace(call, &call.name.clone())?;
     let now = call.now();
     metadata::fill_new(&mut object, &crate::cluster::new_uid(), &now);

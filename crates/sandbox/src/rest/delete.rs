@@ -22,6 +22,8 @@ pub(crate) const FOREGROUND: &str = "foregroundDeletion";
 pub(crate) const ORPHAN: &str = "orphan";
 /// Finalizer that keeps a CRD until its objects are gone.
 pub(crate) const CRD_CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
+/// Namespaces that a cluster cannot do without.
+const PROTECTED: [&str; 3] = ["default", "kube-system", "kube-public"];
 /// Rounds of compare and swap before a deletion gives up.
 const ATTEMPTS_MAX: usize = 16;
 
@@ -61,7 +63,7 @@ impl DeleteOptions {
             let error = apimachinery::field::FieldError::not_supported(
                 &apimachinery::field::Path::new("propagationPolicy"),
                 other,
-                &["Background", "Foreground", "Orphan"],
+                &["Foreground", "Background", "Orphan", "nil"],
             );
             return Err(Status::invalid(
                 "meta.k8s.io",
@@ -181,6 +183,14 @@ fn delete_at(call: &Call, entry: &Arc<Entry>, options: &DeleteOptions) -> Result
     let adds = options.finalizer(&call.resource);
     let dry_run = call.options.dry_run || options.dry_run.iter().any(|value| value == "All");
     let mut object = call.decode(entry)?;
+    if is_namespace && PROTECTED.contains(&&*call.name) {
+        let why = "this namespace may not be deleted";
+        return Err(Status::forbidden(
+            &call.resource.group_resource,
+            &call.name,
+            why,
+        ));
+    }
     if is_namespace && entry.meta.deleting {
         let why = "The system is ensuring all content is removed from this namespace.  Upon \
                    completion, this namespace will automatically be purged by the system.";

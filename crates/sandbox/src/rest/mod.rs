@@ -153,9 +153,13 @@ pub(crate) fn decode(resource: &Resource, entry: &Entry) -> Result<Value, Status
 
 /// Completes and checks an object on its way to the store.
 fn admit(call: &mut Call, new: &mut Value, old: Option<&Value>) -> Result<(), Status> {
+    let is_service = call.resource.bucket.as_str() == "services" && call.subresource.is_empty();
+    if let Some(old) = old.filter(|_| is_service) {
+        service::keep(new, old);
+    }
     crate::machinery::admit(call, new, old)?;
     match call.resource.bucket.as_str() {
-        "services" if call.subresource.is_empty() => service::allocate(call, new, old),
+        _ if is_service => service::allocate(call, new, old),
         _ if call.resource.group == "rbac.authorization.k8s.io" => {
             crate::auth::escalation::check(call, new, old)
         }

@@ -41,13 +41,15 @@ pub(super) fn allocate(call: &Call, new: &mut Value, old: Option<&Value>) -> Res
         }
         return Ok(());
     }
-    if let Some(old) = old {
-        keep(new, old);
-    }
     let mut errors = Vec::new();
     let mut used = LazyUsed { call, used: None };
     let given = object::str_at(new, &["spec", "clusterIP"]).to_owned();
     let before = old.map_or("", |old| object::str_at(old, &["spec", "clusterIP"]));
+    if !before.is_empty() && given != before {
+        let at = Path::new("spec").child("clusterIPs").index(0);
+        let error = FieldError::invalid(&at, json!([given]), "may not change once set");
+        return Err(call.invalid(object::name(new), &[error]));
+    }
     let address = match given.as_str() {
         "" => free_address(used.get()),
         "None" => "None".to_owned(),
@@ -83,14 +85,37 @@ impl LazyUsed<'_> {
     }
 }
 
-/// Takes over what an update leaves out.
-fn keep(new: &mut Value, old: &Value) {
+/// Takes over what an update leaves out, and drops what another type of Service does not have, as
+/// long as the client did not change it.
+pub(super) fn keep(new: &mut Value, old: &Value) {
     let Some(before) = old.get("spec").and_then(Value::as_object) else {
         return;
     };
+    let kind = object::str_at(new, &["spec", "type"]).to_owned();
     let spec = object::member_mut(new, "spec");
+    let has_ports = matches!(kind.as_str(), "NodePort" | "LoadBalancer");
+    let mut dropped = Vec::new();
+    if kind == "ExternalName" {
+        dropped.extend(["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"]);
+    }
+    if !has_ports {
+        dropped.extend(["externalTrafficPolicy", "healthCheckNodePort"]);
+        drop_node_ports(spec, before);
+    }
+    if kind != "LoadBalancer" {
+        dropped.push("allocateLoadBalancerNodePorts");
+    }
+    for field in dropped {
+        if spec.get(field) == before.get(field) {
+            spec.remove(field);
+        }
+    }
+    if kind == "ExternalName" {
+        return;
+    }
     for field in [
         "clusterIP",
+        "clusterIPs",
         "ipFamilies",
         "ipFamilyPolicy",
         "healthCheckNodePort",
@@ -100,6 +125,18 @@ fn keep(new: &mut Value, old: &Value) {
             .is_none_or(|v| v.is_null() || v == "" || *v == json!([]));
         if let Some(value) = before.get(field).filter(|_| unset) {
             spec.insert(field.to_owned(), value.clone());
+        }
+    }
+}
+
+/// Drops node ports that were allotted before.
+fn drop_node_ports(spec: &mut Map<String, Value>, before: &Map<String, Value>) {
+    let before = before.get("ports").and_then(Value::as_array);
+    let allotted: HashSet<u16> = before.into_iter().flatten().filter_map(node_port).collect();
+    let ports = spec.get_mut("ports").and_then(Value::as_array_mut);
+    for port in ports.into_iter().flatten() {
+        if node_port(port).is_some_and(|number| allotted.contains(&number)) {
+            object::as_object_mut(port).remove("nodePort");
         }
     }
 }

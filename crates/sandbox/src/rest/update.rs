@@ -112,8 +112,15 @@ fn attempt(
             created: false,
         }));
     };
+    if matches!(edit, Edit::Patch(..)) {
+        check_place(call, &new)?;
+    }
     let pinned = check_preconditions(call, entry, &old, &new, edit)?;
-    complete(call, &mut new, &old, edit.operation())?;
+    let completed = complete(call, &mut new, &old, edit.operation());
+    completed.map_err(|status| match edit {
+        Edit::Patch(..) => unfit(call, &new, status),
+        _ => status,
+    })?;
     if object::is_deleting(&new) && object::finalizers(&new).is_empty() && is_finished(call, &new) {
         return finish_deletion(call, entry, new, pinned);
     }
@@ -152,6 +159,44 @@ fn attempt(
             &call.name,
         )),
     }
+}
+
+/// Refuses a patch that gives the object another name or namespace.
+fn check_place(call: &Call, new: &Value) -> Result<(), Status> {
+    let name = object::name(new);
+    if name.is_empty() {
+        return Err(Status::bad_request(format!(
+            "the name of the object ({} based on URL) was undeterminable: name must be provided",
+            call.name
+        )));
+    }
+    if name != call.name {
+        return Err(Status::bad_request(format!(
+            "the name of the object ({name}) does not match the name on the URL ({})",
+            call.name
+        )));
+    }
+    let namespace = object::namespace(new);
+    if !namespace.is_empty() && namespace != call.namespace {
+        return Err(Status::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ));
+    }
+    Ok(())
+}
+
+/// A patch whose result cannot be decoded is a wrong patch, not a wrong body.
+fn unfit(call: &Call, new: &Value, status: Status) -> Status {
+    if status.code != http::StatusCode::BAD_REQUEST {
+        return status;
+    }
+    let decoder = format!("cannot be handled as a {}: ", call.resource.kind);
+    let why = match status.message.split_once(&decoder) {
+        Some((_, why)) => why.to_owned(),
+        None => status.message,
+    };
+    let error = FieldError::invalid(&Path::new("patch"), new.to_string(), why);
+    Status::invalid("", "", "", &[error])
 }
 
 fn set_revision(object: &mut Value, revision: u64) {
@@ -197,7 +242,9 @@ fn check_preconditions(
                 0,
                 "must be specified for an update",
             );
-            return Err(call.invalid(&call.name, &[error]));
+            // Quirk: here a real server names the resource, not the kind.
+            let (group, plural) = (&resource.group, &resource.plural);
+            return Err(Status::invalid(group, plural, &call.name, &[error]));
         }
         return Ok(false);
     }
@@ -251,7 +298,16 @@ fn complete(
     ];
     let fields = object::as_object_mut(new);
     for (field, value) in type_meta {
-        fields.insert(field.to_owned(), value.into());
+        let given = fields.insert(field.to_owned(), value.clone().into());
+        let other = given
+            .as_ref()
+            .and_then(Value::as_str)
+            .filter(|given| *given != value);
+        if let Some(other) = other {
+            return Err(Status::bad_request(format!(
+                "the {field} in the data ({other}) does not match the expected {field} ({value})"
+            )));
+        }
     }
     metadata::carry_over(new, old);
     separate_status(call, new, old);
