@@ -15,7 +15,7 @@ pub(crate) struct Args {
 }
 
 #[derive(Serialize)]
-struct Version {
+struct About {
     version: &'static str,
     api: &'static str,
     helm: &'static str,
@@ -23,18 +23,18 @@ struct Version {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let version = Version {
+    let about = About {
         version: env!("CARGO_PKG_VERSION"),
         api: api::v1alpha1::API_VERSION,
         helm: "4.3.1",
     };
     if args.output == Format::Text {
-        let Version { version, api, helm } = version;
+        let About { version, api, helm } = about;
         output::print(&format!(
             "flotilla {version} ({api}, renders charts as Helm {helm})\n"
         ))?;
     } else {
-        output::print_value(&version, args.output)?;
+        output::print_value(&about, args.output)?;
     }
     Ok(ExitCode::SUCCESS)
 }

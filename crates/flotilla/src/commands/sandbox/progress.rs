@@ -1,6 +1,7 @@
 //! Follows a deployment from the statuses on the hub until everything is ready.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use api::conditions::{READY, is_true, message};
@@ -126,7 +127,8 @@ impl View {
             .into_iter()
             .filter(|state| self.count(*state) > 0)
         {
-            line.push_str(&format!("  {state} {}", self.count(state)));
+            // Writing to a string cannot fail.
+            let _ = write!(line, "  {state} {}", self.count(state));
         }
         if self.deployments.is_empty() {
             line.push_str("  waiting for bundles");
@@ -194,7 +196,7 @@ pub(super) async fn follow(
     let mut view = View::default();
     let mut display = Display::new(started)?;
     let mut tick = tokio::time::interval(TICK);
-    let deadline = started + timeout.unwrap_or(Duration::from_secs(86_400 * 365));
+    let deadline = timeout.map(|timeout| started + timeout);
     loop {
         tokio::select! {
             Some(event) = deployments.next() => view.deployment(event),
@@ -203,7 +205,7 @@ pub(super) async fn follow(
             Some(event) = git_repos.next() => view.git_repo(event),
             _ = tick.tick() => display.show(&view.line(wanted.n_clusters)),
             () = stop.cancelled() => break,
-            () = tokio::time::sleep_until(deadline) => break,
+            () = passed(deadline) => break,
         }
         if view.is_ready(wanted) {
             break;
@@ -211,6 +213,14 @@ pub(super) async fn follow(
     }
     display.finish(&view.line(wanted.n_clusters));
     Ok(view.finished(wanted))
+}
+
+/// Ends when the instant has come; never without one.
+async fn passed(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// A moving line for people, a line now and then for logs.

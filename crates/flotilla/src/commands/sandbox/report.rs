@@ -1,6 +1,7 @@
 //! The closing table.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use api::limits::{ETCD_REQUEST_BYTES, Limits};
@@ -98,7 +99,8 @@ impl Report {
         }
         let mut text = format!("\n{}\n{}\n", self.summary(), self.sizes());
         for problem in &self.problems {
-            text.push_str(&format!("not ready: {problem}\n"));
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "not ready: {problem}");
         }
         Ok(output::print(&text)?)
     }
