@@ -76,8 +76,11 @@ pub(super) fn form(headers: &HeaderMap, include: &str) -> Result<Form, Status> {
         match kind {
             "Table" => {
                 let refused = || {
-                    let why = "unrecognized includeObject value";
-                    Status::bad_request(format!("{why}: {include:?}"))
+                    let value = apimachinery::names::quote(include);
+                    Status::bad_request(format!(
+                        "Unable to convert to Table as requested: includeObject: Invalid value: \
+                         {value}: must be 'Metadata', 'Object', 'None', or empty"
+                    ))
                 };
                 return IncludeObject::parse(include)
                     .map(Form::Table)

@@ -32,9 +32,8 @@ impl Selection {
     /// # Errors
     /// `BadRequest` for texts that do not parse and for fields the resource does not offer.
     pub(crate) fn parse(resource: &Resource, labels: &str, fields: &str) -> Result<Self, Status> {
-        let labels = LabelSelector::parse(labels).map_err(|error| {
-            Status::bad_request(format!("unable to parse requirement: {error}"))
-        })?;
+        let labels =
+            LabelSelector::parse(labels).map_err(|error| Status::bad_request(error.to_string()))?;
         let fields =
             FieldSelector::parse(fields).map_err(|error| Status::bad_request(error.to_string()))?;
         let mut decodes = false;
@@ -43,8 +42,7 @@ impl Selection {
                 continue;
             }
             if !is_selectable(resource, &term.field) {
-                let message = format!("field label not supported: {}", term.field);
-                return Err(Status::bad_request(message));
+                return Err(Status::bad_request(unknown_field(resource, &term.field)));
             }
             decodes = true;
         }
@@ -113,6 +111,16 @@ fn field_text(object: &Value, field: &str) -> Option<String> {
 
 /// Fields beyond name and namespace. Source: the `AddFieldLabelConversionFunc` calls of kubernetes
 /// `pkg/apis/*/v1/conversion.go`; for CRDs `selectableFields`.
+/// What a real server says of a field that cannot be selected by: kinds without fields of their own
+/// share one answer.
+fn unknown_field(resource: &Resource, field: &str) -> String {
+    if resource.custom.is_some() || !own_fields(resource).is_empty() {
+        return format!("field label not supported: {field}");
+    }
+    let field = apimachinery::names::quote(field);
+    format!("{field} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")
+}
+
 fn is_selectable(resource: &Resource, field: &str) -> bool {
     if let Some(custom) = &resource.custom {
         return custom
@@ -120,7 +128,12 @@ fn is_selectable(resource: &Resource, field: &str) -> bool {
             .iter()
             .any(|path| path.trim_start_matches('.') == field);
     }
-    let fields: &[&str] = match (resource.group.as_str(), resource.plural.as_str()) {
+    own_fields(resource).contains(&field)
+}
+
+/// Fields beside name and namespace by which objects of a built-in kind can be selected.
+fn own_fields(resource: &Resource) -> &'static [&'static str] {
+    match (resource.group.as_str(), resource.plural.as_str()) {
         ("", "pods") => &[
             "spec.nodeName",
             "spec.restartPolicy",
@@ -165,6 +178,5 @@ fn is_selectable(resource: &Resource, field: &str) -> bool {
         ],
         ("resource.k8s.io", "resourceslices") => &["spec.nodeName", "spec.driver"],
         _ => &[],
-    };
-    fields.contains(&field)
+    }
 }
