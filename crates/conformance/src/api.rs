@@ -162,7 +162,10 @@ impl Api {
         let answer = async {
             let response = self.start(request).await;
             let (head, body) = response.into_parts();
-            let bytes = body.collect().await.map(|body| body.to_bytes());
+            let bytes = body
+                .collect()
+                .await
+                .map(http_body_util::Collected::to_bytes);
             let bytes = bytes.unwrap_or_else(|error| panic!("{what}: {error}"));
             let text = || Value::String(String::from_utf8_lossy(&bytes).into_owned());
             Answer {

@@ -212,7 +212,7 @@ fn apiserver_flags(etcd: &str, secure: u16) -> Vec<String> {
         "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
         "--service-account-key-file=accounts.pub".to_owned(),
         "--service-account-signing-key-file=accounts.key".to_owned(),
-        "--service-cluster-ip-range=10.0.0.0/16".to_owned(),
+        "--service-cluster-ip-range=10.96.0.0/12".to_owned(),
         "--max-requests-inflight=1000".to_owned(),
         "--max-mutating-requests-inflight=1000".to_owned(),
     ]

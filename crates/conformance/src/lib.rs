@@ -11,6 +11,9 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::missing_panics_doc,
+    clippy::return_self_not_must_use,
+    clippy::similar_names,
     reason = "cases fail by panicking, and so do their helpers"
 )]
 

@@ -13,11 +13,12 @@
 //! ```
 //!
 //! `<` holds code, reason and message of the answer (the code alone for what is no failure), `?` the
-//! value at a JSON pointer or of a header, `!` keeps a value for later lines, where `{uid}` stands for
+//! value at a JSON pointer, of a header (`header NAME`) or the `columns` of a table, `!` keeps a value for later lines, where `{uid}` stands for
 //! it, and `~` waits until a path is answered with a code. `{ns}` is the case's own name; the
 //! namespace of that name exists. In answers, kept values of eight bytes and more are named as well.
 //! `#` begins a comment. `<*` compares code and reason alone, for messages that print structures of Go
-//! or name what the server makes up. Ids, times and versions in answers are masked.
+//! or name what the server makes up. Ids and times in answers are masked, and so are objects that a
+//! message quotes: they are in the form that Go prints.
 //!
 //! A line `%` below `<` or `?` is a known difference: what the sandbox answers today in that place. It
 //! must go when the sandbox answers as the line above says, and is there so that the next difference
@@ -232,9 +233,10 @@ impl Run {
             _ => answer.message(),
         };
         let message = self.name(&Value::String(message.to_owned()));
-        match brief {
-            true => format!("{mark} {} {reason}", answer.code),
-            false => format!("{mark} {} {reason} {message}", answer.code),
+        if brief {
+            format!("{mark} {} {reason}", answer.code)
+        } else {
+            format!("{mark} {} {reason} {message}", answer.code)
         }
     }
 
@@ -242,8 +244,9 @@ impl Run {
     fn value(&self, line: &str) -> String {
         let (pointer, _) = line.split_once(" =").unwrap_or((line, ""));
         let (_, answer) = self.answer();
-        let value = match pointer.strip_prefix("header ") {
-            Some(name) => Value::from(answer.header(name)),
+        let value = match pointer.split_once(' ') {
+            Some((_, name)) => Value::from(answer.header(name)),
+            None if pointer == "columns" => columns(answer),
             None => answer.at(&self.fill(pointer)).clone(),
         };
         format!("? {pointer} = {}", self.name(&value))
@@ -289,6 +292,19 @@ impl Run {
     }
 }
 
+/// The columns of a table without their descriptions, which are prose.
+fn columns(answer: &Answer) -> Value {
+    let columns = answer.at("/columnDefinitions").as_array();
+    let columns = columns.into_iter().flatten().map(|column| {
+        let mut column = column.clone();
+        if let Some(fields) = column.as_object_mut() {
+            fields.remove("description");
+        }
+        column
+    });
+    columns.collect()
+}
+
 /// Whether two lines say the same. Keys of objects are in no order.
 fn same(expected: &str, got: &str) -> bool {
     let parts = |line: &str| {
@@ -299,31 +315,48 @@ fn same(expected: &str, got: &str) -> bool {
     expected == got || parts(expected).is_some_and(|expected| parts(got) == Some(expected))
 }
 
-/// Text with marks in the place of ids, times, and resource versions of quoted objects.
+/// Text with marks in the place of ids, times, and quoted objects.
 fn mask(text: &str) -> String {
     let shapes = [
-        "########-####-####-####-############",
-        "0000-00-00T00:00:00Z",
+        ("########-####-####-####-############", "<id>"),
+        ("0000-00-00T00:00:00Z", "<time>"),
     ];
-    let names = ["<id>", "<time>"];
+    let quotes = ["value: {", "value: [{", r#"value: \"{"#, r#"value: \"map["#];
     let mut out = String::new();
     let mut rest = text;
-    'next: while let Some(char) = rest.chars().next() {
-        for (shape, name) in shapes.iter().zip(names) {
-            if fits(rest, shape) {
-                out.push_str(name);
-                rest = &rest[shape.len()..];
-                continue 'next;
-            }
-        }
-        out.push(char);
-        rest = &rest[char.len_utf8()..];
-        if out.ends_with(r#"resourceVersion\\\":\\\""#) {
-            rest = rest.trim_start_matches(|char: char| char.is_ascii_digit());
-            out.push_str("<version>");
+    while let Some(char) = rest.chars().next() {
+        let known = shapes.iter().find(|(shape, _)| fits(rest, shape));
+        let quote = quotes.iter().find(|quote| rest.starts_with(**quote));
+        if let Some((shape, name)) = known {
+            out.push_str(name);
+            rest = &rest[shape.len()..];
+        } else if let Some(quote) = quote {
+            out.push_str("value: <object>");
+            let from = quote.find(['{', '[']).unwrap_or_default();
+            rest = behind(&rest[from..]);
+        } else {
+            out.push(char);
+            rest = &rest[char.len_utf8()..];
         }
     }
     out
+}
+
+/// What follows the bracket that text begins with, its content, and the ends of quotes and lists.
+fn behind(text: &str) -> &str {
+    let mut depth = 0_usize;
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth == 0 {
+            let ends = |char| matches!(char, ']' | '}' | '\\' | '"');
+            return text[at + 1..].trim_start_matches(ends);
+        }
+    }
+    ""
 }
 
 /// Whether text begins as a shape says: `#` is a lower case hexadecimal digit, `0` a decimal one.

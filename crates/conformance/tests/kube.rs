@@ -3,8 +3,6 @@
 //! `CONFORMANCE_FILTER` limits it to cases whose name holds the text; `CONFORMANCE_RECORD=1` writes
 //! what the server answers into the scripts.
 
-#![expect(clippy::print_stderr, reason = "a skipped test says so")]
-
 use std::path::Path;
 
 use conformance::Mode;
