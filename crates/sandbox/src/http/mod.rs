@@ -198,7 +198,7 @@ where
             let resource = cluster
                 .registry
                 .resolve(&path.group, &path.version, &path.plural)
-                .ok_or_else(Status::no_such_path)?;
+                .ok_or_else(|| missing_resource(cluster, &path.group))?;
             check_verb(&resource, &path, verb)?;
             let bytes = body::read(body).await?;
             let options = match verb {
@@ -222,6 +222,15 @@ where
             };
             on_resource(call, head, verb, &bytes).await
         }
+    }
+}
+
+/// A path of a known group without such a resource, or of a group that nobody serves.
+fn missing_resource(cluster: &ClusterState, group: &str) -> Status {
+    if group.is_empty() || discovery::group(&cluster.registry, group).is_some() {
+        Status::no_such_resource()
+    } else {
+        Status::no_such_path()
     }
 }
 

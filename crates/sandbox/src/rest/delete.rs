@@ -158,14 +158,13 @@ fn check_preconditions(call: &Call, entry: &Entry, options: &DeleteOptions) -> R
     let Some(wanted) = &options.preconditions else {
         return Ok(());
     };
-    let gr = &call.resource.group_resource;
     if let Some(uid) = wanted.uid.as_deref().filter(|uid| **uid != *entry.meta.uid) {
         let why = format!(
             "the UID in the precondition ({uid}) does not match the UID in record ({}). The \
              object might have been deleted and then recreated",
             entry.meta.uid
         );
-        return Err(Status::conflict(gr, &call.name, &why));
+        return Err(precondition(call, &why));
     }
     let revision = entry.revision.to_string();
     if let Some(version) = wanted.resource_version.as_ref().filter(|v| **v != revision) {
@@ -173,9 +172,15 @@ fn check_preconditions(call: &Call, entry: &Entry, options: &DeleteOptions) -> R
             "the ResourceVersion in the precondition ({version}) does not match the \
              ResourceVersion in record ({revision}). The object might have been modified"
         );
-        return Err(Status::conflict(gr, &call.name, &why));
+        return Err(precondition(call, &why));
     }
     Ok(())
+}
+
+/// Quirk: here a real server names the kind, not the resource.
+fn precondition(call: &Call, why: &str) -> Status {
+    let kind = store::GroupResource::new(&call.resource.group, &call.resource.kind);
+    Status::conflict(&kind, &call.name, why)
 }
 
 fn delete_at(call: &Call, entry: &Arc<Entry>, options: &DeleteOptions) -> Result<Deleted, Status> {
