@@ -201,7 +201,12 @@ fn check_name(resource: &Resource, name: &str) -> Vec<String> {
     match (resource.group.as_str(), resource.plural.as_str()) {
         ("rbac.authorization.k8s.io", _) => names::check_path_segment(name),
         ("", "namespaces" | "services") => names::check_dns_label(name),
-        _ => names::check_dns_subdomain(name),
+        _ => {
+            let complaints = names::check_dns_subdomain(name).into_iter();
+            // Of names a real server counts characters, of everything else bytes.
+            let reworded = complaints.map(|why| why.replace("253 bytes", "253 characters"));
+            reworded.collect()
+        }
     }
 }
 
