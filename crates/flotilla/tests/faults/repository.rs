@@ -1,6 +1,5 @@
 //! A git repository on disk, and manifests to put there.
 
-use std::path::Path;
 use std::process::Command;
 
 /// A git repository with the branch `main`.
@@ -27,11 +26,6 @@ impl Repository {
     /// Its path, as a GitRepo names it.
     pub(crate) fn url(&self) -> String {
         self.dir.path().display().to_string()
-    }
-
-    /// Its path.
-    pub(crate) fn path(&self) -> &Path {
-        self.dir.path()
     }
 
     /// Writes a file without a commit.
@@ -68,7 +62,9 @@ impl Repository {
 
 /// A ConfigMap's manifest.
 pub(crate) fn config_map(name: &str, value: &str) -> String {
-    format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\ndata:\n  value: {value}\n")
+    format!(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\ndata:\n  value: \"{value}\"\n"
+    )
 }
 
 /// A Deployment's manifest.

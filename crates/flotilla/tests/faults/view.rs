@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use api::conditions::{self, READY};
+use api::labels::BUNDLE_NAME;
 use api::v1alpha1::{Bundle, BundleDeployment, GitRepo};
 use apiclient::{Client, Kind, ObjectKey, ObjectMeta, Patch, Selector, WriteOptions};
 use serde::de::DeserializeOwned;
@@ -10,9 +11,7 @@ use serde_json::{Value, json};
 
 /// Where clusters and repositories are.
 pub(crate) const WORKSPACE: &str = "fleet-default";
-/// Label that says which Bundle a BundleDeployment is of.
-const BUNDLE_LABEL: &str = "fleet.cattle.io/bundle-name";
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Waits until `check` finds something.
 pub(crate) async fn eventually<T>(what: &str, check: impl AsyncFn() -> Option<T>) -> T {
@@ -37,10 +36,11 @@ impl Hub {
     /// An object of the workspace.
     pub(crate) async fn get<T>(&self, name: &str) -> Option<T>
     where
-        T: DeserializeOwned + apiclient::Object,
+        T: kube::Resource<DynamicType = ()> + DeserializeOwned,
+        T::Scope: apiclient::Scope,
     {
         let key = ObjectKey::new(WORKSPACE, name);
-        self.client.get(&T::kind(), &key).await.unwrap()
+        self.client.get(&Kind::of::<T>(), &key).await.unwrap()
     }
 
     /// Creates or changes a GitRepo for all clusters.
@@ -52,10 +52,16 @@ impl Hub {
                 "targets": [{ "clusterSelector": {} }] },
         });
         let key = ObjectKey::new(WORKSPACE, name);
-        let options = WriteOptions { force: true, ..WriteOptions::default() };
+        let options = WriteOptions {
+            force: true,
+            ..WriteOptions::default()
+        };
         let kind = Kind::of::<GitRepo>();
-        let _: ObjectMeta =
-            self.client.patch(&kind, &key, None, Patch::Apply(&object), 0, options).await.unwrap();
+        let _: ObjectMeta = self
+            .client
+            .patch(&kind, &key, None, Patch::Apply(&object), 0, options)
+            .await
+            .unwrap();
     }
 
     /// Labels a cluster.
@@ -64,16 +70,22 @@ impl Hub {
         let body = json!({ "metadata": { "labels": { label: value } } });
         let kind = Kind::of::<api::v1alpha1::Cluster>();
         let options = WriteOptions::default();
-        let _: ObjectMeta =
-            self.client.patch(&kind, &key, None, Patch::Merge(&body), 0, options).await.unwrap();
+        let _: ObjectMeta = self
+            .client
+            .patch(&kind, &key, None, Patch::Merge(&body), 0, options)
+            .await
+            .unwrap();
     }
 
     /// BundleDeployments of a bundle by cluster.
     pub(crate) async fn deployments(&self, bundle: &str) -> Vec<BundleDeployment> {
-        let selector = Selector::labels(format!("{BUNDLE_LABEL}={bundle}"));
+        let selector = Selector::labels(format!("{BUNDLE_NAME}={bundle}"));
         let kind = Kind::of::<BundleDeployment>();
         let mut found = Vec::new();
-        self.client.list(&kind, &selector, |one| found.push(one)).await.unwrap();
+        self.client
+            .list(&kind, &selector, |one| found.push(one))
+            .await
+            .unwrap();
         found.sort_by_key(|one: &BundleDeployment| one.metadata.namespace.clone());
         found
     }
@@ -107,7 +119,9 @@ impl Hub {
         eventually(&format!("GitRepo {name} tells {wanted:?}"), async || {
             let repo: GitRepo = self.get(name).await?;
             let conditions = &repo.status.base.conditions;
-            conditions.iter().find_map(|condition| tells(&condition.message, wanted))
+            conditions
+                .iter()
+                .find_map(|condition| tells(&condition.message, wanted))
         })
         .await
     }
@@ -129,23 +143,34 @@ impl Hub {
 }
 
 fn tells(found: &str, wanted: &[&str]) -> Option<String> {
-    wanted.iter().all(|part| found.contains(part)).then(|| found.to_owned())
+    wanted
+        .iter()
+        .all(|part| found.contains(part))
+        .then(|| found.to_owned())
 }
 
 /// What one condition of a deployment says, if it tells all of these.
 pub(crate) fn deployment_tells(deployment: &BundleDeployment, wanted: &[&str]) -> Option<String> {
     let conditions = &deployment.status.conditions;
-    conditions.iter().find_map(|condition| tells(&condition.message, wanted))
+    conditions
+        .iter()
+        .find_map(|condition| tells(&condition.message, wanted))
 }
 
 /// Everything of a kind on a cluster.
 pub(crate) async fn all(client: &Client, kind: &Kind, selector: &Selector) -> Vec<Value> {
     let mut found = Vec::new();
-    client.list::<Value, _>(kind, selector, |one| found.push(one)).await.unwrap();
+    client
+        .list::<Value, _>(kind, selector, |one| found.push(one))
+        .await
+        .unwrap();
     found
 }
 
 /// Text at a pointer, empty if there is none.
 pub(crate) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
-    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    object
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }
