@@ -98,9 +98,7 @@ pub fn check_dns_label(name: &str) -> Vec<String> {
 pub fn check_dns_subdomain(name: &str) -> Vec<String> {
     let mut complaints = Vec::new();
     if name.len() > SUBDOMAIN_BYTES_MAX {
-        complaints.push(format!(
-            "must be no more than {SUBDOMAIN_BYTES_MAX} characters"
-        ));
+        complaints.push(too_long(SUBDOMAIN_BYTES_MAX));
     }
     if !is_dns_subdomain(name) {
         complaints.push(complaint(
