@@ -188,7 +188,8 @@ async fn deploy(
     let written = match write {
         Write::Create { object, values } => {
             if !values.is_empty() {
-                write_values(ctx, &deployment, "", values.clone(), values).await?;
+                let secret = options::secret(&deployment, "", values.clone(), values);
+                write_values(ctx, &deployment, &secret, false).await?;
             }
             create(ctx, &deployment, &object).await
         }
@@ -197,10 +198,15 @@ async fn deploy(
             spec,
             labels,
             values,
+            has_values,
         } => {
             let emptied = spec.values_hash.is_empty();
+            if emptied && has_values {
+                delete_options(ctx, &deployment).await?;
+            }
             if let Some(values) = values.filter(|_| !emptied) {
-                write_values(ctx, &deployment, &uid, values.clone(), values).await?;
+                let secret = options::secret(&deployment, &uid, values.clone(), values);
+                write_values(ctx, &deployment, &secret, has_values).await?;
             }
             replace(ctx, &deployment, &spec, &labels).await
         }
@@ -237,28 +243,38 @@ fn note_missing_namespace(ctx: &Ctx, cluster: &ObjectKey, error: &apiclient::Err
     }
 }
 
+async fn delete_options(ctx: &Ctx, deployment: &ObjectKey) -> Result<(), Error> {
+    let (kind, options) = (Kind::of::<Secret>(), DeleteOptions::default());
+    match ctx.client.delete(&kind, deployment, &options).await {
+        Ok(_) => Ok(()),
+        Err(source) => Err(Error::WriteValues {
+            deployment: deployment.clone(),
+            source,
+        }),
+    }
+}
+
+/// Writes the Secret of a deployment. `exists` is what the deployment says, which is right at once
+/// but for a crash between the two writes.
 async fn write_values(
     ctx: &Ctx,
     deployment: &ObjectKey,
-    uid: &str,
-    values: Vec<u8>,
-    staged: Vec<u8>,
+    secret: &Secret,
+    exists: bool,
 ) -> Result<(), Error> {
-    let secret = options::secret(deployment, uid, values, staged);
     let kind = Kind::of::<Secret>();
     let once = WriteOptions::default();
-    // One of the two is right at once: new deployments have no Secret, old ones mostly do.
-    let result = if uid.is_empty() {
-        match ctx.client.create(&kind, deployment, &secret, once).await {
-            Err(error) if error.is_already_exists() => {
-                ctx.client.replace(&kind, deployment, &secret, once).await
+    let result = if exists {
+        match ctx.client.replace(&kind, deployment, secret, once).await {
+            Err(error) if error.is_not_found() => {
+                ctx.client.create(&kind, deployment, secret, once).await
             }
             result => result,
         }
     } else {
-        match ctx.client.replace(&kind, deployment, &secret, once).await {
-            Err(error) if error.is_not_found() => {
-                ctx.client.create(&kind, deployment, &secret, once).await
+        match ctx.client.create(&kind, deployment, secret, once).await {
+            Err(error) if error.is_already_exists() => {
+                ctx.client.replace(&kind, deployment, secret, once).await
             }
             result => result,
         }
@@ -354,7 +370,14 @@ async fn stage(
         .unwrap_or_default();
     let hash = options::hash(&values, &staged_values);
     if !hash.is_empty() && hash != current.spec.values_hash {
-        write_values(ctx, &deployment, &uid, values, staged_values).await?;
+        let secret = options::secret(&deployment, &uid, values, staged_values);
+        write_values(
+            ctx,
+            &deployment,
+            &secret,
+            !current.spec.values_hash.is_empty(),
+        )
+        .await?;
     }
     let spec = BundleDeploymentSpec {
         options: current.spec.options,

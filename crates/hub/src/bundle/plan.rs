@@ -54,6 +54,8 @@ pub(crate) enum Write {
         spec: BundleDeploymentSpec,
         labels: BTreeMap<String, String>,
         values: Option<Vec<u8>>,
+        /// The Secret is known to exist.
+        has_values: bool,
     },
     /// What runs stays; `spec` holds what is staged.
     Stage {
@@ -458,6 +460,7 @@ impl<'a> Selection<'a> {
                     spec,
                     labels,
                     values,
+                    has_values: !stored.values_hash.is_empty(),
                 })
             }
             Decision::Stage => {
