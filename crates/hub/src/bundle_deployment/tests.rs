@@ -7,7 +7,7 @@ use serde_json::json;
 use super::plan::{Action, plan, waits};
 use crate::index::DeploymentEntry;
 
-fn entry(status: serde_json::Value, metadata: serde_json::Value) -> DeploymentEntry {
+fn entry(status: &serde_json::Value, metadata: &serde_json::Value) -> DeploymentEntry {
     let mut object = json!({
         "metadata": { "name": "app", "namespace": "cluster-a", "labels": {
             "fleet.cattle.io/bundle-name": "app", "fleet.cattle.io/bundle-namespace": "ns",
@@ -41,7 +41,7 @@ fn a_display_that_agrees_is_not_written() {
         "conditions": [{ "type": "Deployed", "status": "True" }],
         "display": { "deployed": "True", "state": "Ready" },
     });
-    assert_eq!(plan(&key(), &entry(status, json!({})), None), []);
+    assert_eq!(plan(&key(), &entry(&status, &json!({})), None), []);
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn an_error_of_the_agent_is_shown_with_its_text() {
     let status = json!({ "conditions": [
         { "type": "Deployed", "status": "False", "reason": "Error", "message": "no such chart" },
     ] });
-    let actions = plan(&key(), &entry(status, json!({})), None);
+    let actions = plan(&key(), &entry(&status, &json!({})), None);
     assert_eq!(states(&actions), ["Error: no such chart|ErrApplied"]);
 }
 
@@ -58,7 +58,7 @@ fn an_error_of_the_hub_stands_in_for_what_the_agent_says() {
     let status = json!({ "appliedDeploymentID": "s-1:a", "ready": true, "nonModified": true });
     let actions = plan(
         &key(),
-        &entry(status, json!({})),
+        &entry(&status, &json!({})),
         Some("label zone is missing"),
     );
     assert_eq!(
@@ -70,9 +70,9 @@ fn an_error_of_the_hub_stands_in_for_what_the_agent_says() {
 #[test]
 fn a_deployment_that_was_just_promoted_only_waits() {
     let applied = json!({ "appliedDeploymentID": "s-0:z", "ready": true });
-    assert!(waits(&entry(applied, json!({}))));
+    assert!(waits(&entry(&applied, &json!({}))));
     let failed = json!({ "conditions": [{ "type": "Deployed", "status": "False" }] });
-    assert!(!waits(&entry(failed, json!({}))));
+    assert!(!waits(&entry(&failed, &json!({}))));
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn deletion_takes_the_options_first_and_does_not_wait_for_the_agent() {
         },
         Action::Release { deployment },
     ];
-    assert_eq!(plan(&key(), &entry(json!({}), metadata), None), wanted);
+    assert_eq!(plan(&key(), &entry(&json!({}), &metadata), None), wanted);
     let released = json!({ "deletionTimestamp": "2026-01-01T00:00:00Z" });
-    assert_eq!(plan(&key(), &entry(json!({}), released), None), []);
+    assert_eq!(plan(&key(), &entry(&json!({}), &released), None), []);
 }

@@ -1,5 +1,10 @@
 //! A hub on the sandbox, a git repository on disk, and agents played by the test.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test needs and does not get fails the test"
+)]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -16,16 +21,16 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// Where clusters and repositories are.
-pub const WORKSPACE: &str = "fleet-default";
+pub(crate) const WORKSPACE: &str = "fleet-default";
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running hub. Dropping it stops everything.
-pub struct Hub {
+pub(crate) struct Hub {
     /// The API server as a person uses it.
-    pub client: Client,
+    pub(crate) client: Client,
     /// The API server as the controllers use it: for its counters.
-    pub controller: Client,
-    sandbox: Sandbox,
+    pub(crate) controller: Client,
+    _sandbox: Sandbox,
     stop: CancellationToken,
     controllers: Option<JoinHandle<()>>,
     dir: tempfile::TempDir,
@@ -39,7 +44,7 @@ impl Drop for Hub {
 
 impl Hub {
     /// A hub with CRDs, controllers and a workspace, without clusters.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let sandbox = Sandbox::start(sandbox::Options::default()).await.unwrap();
         let cluster = sandbox.add_cluster("hub").await.unwrap();
         let kube = || kube::Client::new(cluster.service(cluster.admin_token()), "default");
@@ -54,7 +59,7 @@ impl Hub {
         let mut hub = Self {
             client,
             controller,
-            sandbox,
+            _sandbox: sandbox,
             stop,
             controllers: None,
             dir,
@@ -92,7 +97,7 @@ impl Hub {
     }
 
     /// Starts the controllers, as after a restart of their process.
-    pub fn start_controllers(&mut self) {
+    pub(crate) fn start_controllers(&mut self) {
         self.stop = CancellationToken::new();
         let mut options = hub::Options::new(self.dir.path().join("git"));
         options.allow_local_repositories = true;
@@ -104,20 +109,15 @@ impl Hub {
     }
 
     /// Stops the controllers and waits until they have ended.
-    pub async fn stop_controllers(&mut self) {
+    pub(crate) async fn stop_controllers(&mut self) {
         self.stop.cancel();
         if let Some(controllers) = self.controllers.take() {
             controllers.await.unwrap();
         }
     }
 
-    /// The sandbox, for counters and sizes.
-    pub fn sandbox(&self) -> &Sandbox {
-        &self.sandbox
-    }
-
     /// Creates an object of any kind.
-    pub async fn create_at(&self, kind: &Kind, key: &ObjectKey, object: &Value) {
+    pub(crate) async fn create_at(&self, kind: &Kind, key: &ObjectKey, object: &Value) {
         self.client
             .create(kind, key, object, WriteOptions::default())
             .await
@@ -125,7 +125,7 @@ impl Hub {
     }
 
     /// Registers a cluster and waits for its namespace.
-    pub async fn cluster(&self, name: &str, labels: Value) -> String {
+    pub(crate) async fn cluster(&self, name: &str, labels: Value) -> String {
         let (kind, key) = (Kind::of::<Cluster>(), ObjectKey::new(WORKSPACE, name));
         let object = json!({
             "apiVersion": "fleet.cattle.io/v1alpha1", "kind": "Cluster",
@@ -140,7 +140,7 @@ impl Hub {
     }
 
     /// Creates a GitRepo for all clusters on the repository, with further members of its spec.
-    pub async fn git_repo(&self, name: &str, repo: &str, spec: Value) {
+    pub(crate) async fn git_repo(&self, name: &str, repo: &str, spec: Value) {
         let mut object = json!({
             "apiVersion": "fleet.cattle.io/v1alpha1", "kind": "GitRepo",
             "metadata": { "name": name, "namespace": WORKSPACE },
@@ -159,7 +159,7 @@ impl Hub {
     }
 
     /// An object of the workspace.
-    pub async fn get<T>(&self, name: &str) -> Option<T>
+    pub(crate) async fn get<T>(&self, name: &str) -> Option<T>
     where
         T: kube_core::Resource<DynamicType = ()> + DeserializeOwned,
         T::Scope: apiclient::Scope,
@@ -171,7 +171,11 @@ impl Hub {
     }
 
     /// A deployment of a bundle.
-    pub async fn deployment(&self, namespace: &str, bundle: &str) -> Option<BundleDeployment> {
+    pub(crate) async fn deployment(
+        &self,
+        namespace: &str,
+        bundle: &str,
+    ) -> Option<BundleDeployment> {
         let key = ObjectKey::new(namespace, bundle);
         self.client
             .get(&Kind::of::<BundleDeployment>(), &key)
@@ -180,7 +184,7 @@ impl Hub {
     }
 
     /// Waits until a Bundle reports this many ready deployments.
-    pub async fn bundle_ready(&self, name: &str, ready: i64) -> Bundle {
+    pub(crate) async fn bundle_ready(&self, name: &str, ready: i64) -> Bundle {
         let found = || async {
             let bundle: Bundle = self.get(name).await?;
             let status = &bundle.status;
@@ -196,7 +200,7 @@ impl Hub {
     }
 
     /// Patches an object with a merge patch.
-    pub async fn patch(&self, kind: &Kind, key: &ObjectKey, body: &Value) {
+    pub(crate) async fn patch(&self, kind: &Kind, key: &ObjectKey, body: &Value) {
         let options = WriteOptions::default();
         let _: ObjectMeta = self
             .client
@@ -206,7 +210,7 @@ impl Hub {
     }
 
     /// Plays the agents of all clusters: every deployment is applied and ready at once.
-    pub fn play_agents(&self) -> JoinHandle<()> {
+    pub(crate) fn play_agents(&self) -> JoinHandle<()> {
         let client = self.client.clone();
         tokio::spawn(async move {
             let kind = Kind::of::<BundleDeployment>();
@@ -236,7 +240,7 @@ impl Hub {
 }
 
 /// Waits until `check` finds something.
-pub async fn eventually<T, F, Fut>(what: &str, check: F) -> T
+pub(crate) async fn eventually<T, F, Fut>(what: &str, check: F) -> T
 where
     F: Fn() -> Fut,
     Fut: Future<Output = Option<T>>,
@@ -255,13 +259,13 @@ where
 }
 
 /// A git repository on disk.
-pub struct Repository {
+pub(crate) struct Repository {
     dir: tempfile::TempDir,
 }
 
 impl Repository {
     /// An empty repository.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let repository = Self {
             dir: tempfile::tempdir().unwrap(),
         };
@@ -270,17 +274,17 @@ impl Repository {
     }
 
     /// Its path, as a GitRepo names it.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         self.dir.path().display().to_string()
     }
 
     /// Its path.
-    pub fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.dir.path().to_owned()
     }
 
     /// Writes files and commits everything. Returns the commit.
-    pub fn commit(&self, files: &[(&str, &str)]) -> String {
+    pub(crate) fn commit(&self, files: &[(&str, &str)]) -> String {
         for (path, text) in files {
             let path = self.dir.path().join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -290,7 +294,7 @@ impl Repository {
     }
 
     /// Removes a path and commits.
-    pub fn remove(&self, path: &str) -> String {
+    pub(crate) fn remove(&self, path: &str) -> String {
         let path = self.dir.path().join(path);
         if path.is_dir() {
             std::fs::remove_dir_all(path).unwrap();
@@ -333,6 +337,6 @@ fn git(directory: &Path, args: &[&str]) -> String {
 }
 
 /// A ConfigMap's manifest.
-pub fn config_map(name: &str, value: &str) -> String {
+pub(crate) fn config_map(name: &str, value: &str) -> String {
     format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\ndata:\n  value: {value}\n")
 }
