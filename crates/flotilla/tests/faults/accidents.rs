@@ -1,14 +1,16 @@
 //! `kill -9` at any moment: after a restart everything goes on, and nothing is installed twice.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::Duration;
 
 use api::v1alpha1::{Bundle, BundleDeployment, Cluster};
-use apiclient::{Client, Kind, Selector};
+use apiclient::{Budgets, Client, Kind, Selector};
+use sandbox::Sandbox;
 
 use crate::product::Product;
 use crate::repository::{Repository, chart, config_map, workload};
-use crate::view::{Hub, all, eventually, text};
+use crate::view::{all, eventually, text};
 
 const CLUSTERS: usize = 2;
 const KILLS: usize = 10;
@@ -22,6 +24,23 @@ const SEED: &str = "FAULTS_SEED";
 const DEPLOYMENTS: Kind = Kind::new("apps", "v1", "Deployment", "deployments", true);
 const CONFIG_MAPS: Kind = Kind::new("", "v1", "ConfigMap", "configmaps", true);
 const SECRETS: Kind = Kind::new("", "v1", "Secret", "secrets", true);
+
+/// Runs before an install, which takes its time.
+const HOOK: &str = r"apiVersion: batch/v1
+kind: Job
+metadata:
+  name: prepare
+  annotations:
+    helm.sh/hook: pre-install
+    helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+spec:
+  template:
+    spec:
+      restartPolicy: Never
+      containers:
+      - name: main
+        image: example/prepare:1
+";
 
 /// Cluster, kind, namespace and name to uid, of everything that was ever seen.
 type Seen = BTreeMap<String, String>;
@@ -51,6 +70,7 @@ fn commit_round(repository: &Repository, round: usize) -> String {
     );
     repository.write(&format!("{web}/Chart.yaml"), chart("web", "0.1.0"));
     repository.write(&format!("{web}/templates/web.yaml"), workload("web"));
+    repository.write(&format!("{web}/templates/hook.yaml"), HOOK);
     for number in 0..MAPS {
         let map = config_map(&format!("map-{number}"), "{{ .Release.Name }}");
         repository.write(&format!("{web}/templates/map-{number}.yaml"), map);
@@ -78,18 +98,77 @@ async fn note(client: &Client, on: &str, kinds: &[Kind], seen: &mut Seen) {
     }
 }
 
-async fn note_everything(product: &Product, hub: &Hub, seen: &mut Seen) {
-    let kinds = [
-        Kind::of::<Cluster>(),
-        Kind::of::<Bundle>(),
-        Kind::of::<BundleDeployment>(),
-    ];
-    note(&hub.client, "hub", &kinds, seen).await;
-    for number in 1..=CLUSTERS {
-        let name = format!("cluster-{number:03}");
-        let kinds = [DEPLOYMENTS, CONFIG_MAPS];
-        note(&product.client(&name).await, &name, &kinds, seen).await;
+/// Clients for the hub and all clusters.
+struct Clients(Vec<(String, Client)>);
+
+impl Clients {
+    async fn of(product: &Product) -> Self {
+        let mut clients = Vec::new();
+        for name in names() {
+            clients.push((name.clone(), product.client(&name).await));
+        }
+        Self(clients)
     }
+
+    async fn note(&self, seen: &mut Seen) {
+        for (name, client) in &self.0 {
+            if name == "hub" {
+                let kinds = [
+                    Kind::of::<Cluster>(),
+                    Kind::of::<Bundle>(),
+                    Kind::of::<BundleDeployment>(),
+                ];
+                note(client, name, &kinds, seen).await;
+            } else {
+                note(client, name, &[DEPLOYMENTS, CONFIG_MAPS], seen).await;
+            }
+        }
+    }
+}
+
+fn names() -> impl Iterator<Item = String> {
+    let clusters = (1..=CLUSTERS).map(|number| format!("cluster-{number:03}"));
+    std::iter::once("hub".to_owned()).chain(clusters)
+}
+
+/// What a killed process left on disk, with no controllers and agents to mend it: all that anybody
+/// ever saw. Returns how many installs were under way.
+async fn left_on_disk(data: &Path, seen: &Seen) -> usize {
+    let copy = tempfile::tempdir().unwrap();
+    for file in std::fs::read_dir(data).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
+    }
+    let data = Some(copy.path().to_owned());
+    let sandbox = Sandbox::start(sandbox::Options {
+        data,
+        ..Default::default()
+    })
+    .await
+    .unwrap();
+    let clients = names().filter_map(|name| {
+        let cluster = sandbox.cluster(&name)?;
+        let kube = kube::Client::new(cluster.service(cluster.admin_token()), "default");
+        Some((name, Client::new(kube, "test", Budgets::default())))
+    });
+    let clients = Clients(clients.collect());
+    if seen.is_empty() {
+        return 0;
+    }
+    let mut found = Seen::new();
+    clients.note(&mut found).await;
+    for (key, uid) in seen {
+        assert_eq!(
+            found.get(key),
+            Some(uid),
+            "{key} was seen before the process was killed"
+        );
+    }
+    let (mut pending, selector) = (0, Selector::labels("owner=helm,status=pending-install"));
+    for (_, client) in &clients.0 {
+        pending += all(client, &SECRETS, &selector).await.len();
+    }
+    pending
 }
 
 /// What a moment is counted from.
@@ -115,15 +194,15 @@ async fn watch_until_killed(
     product.is_up().await;
     let hub = product.hub().await;
     if matches!(from, From::Deploying) {
-        eventually("a deployment of the round", async || {
-            let found = hub.deployments(&format!("demo-web-{round:02}")).await;
-            (!found.is_empty()).then_some(())
-        })
-        .await;
+        let bundle = format!("demo-web-{round:02}");
+        while hub.deployments(&bundle).await.is_empty() {
+            tokio::task::yield_now().await;
+        }
     }
+    let clients = Clients::of(product).await;
     let looking = async {
         loop {
-            note_everything(product, &hub, seen).await;
+            clients.note(seen).await;
         }
     };
     let _: Result<(), _> = tokio::time::timeout(moment, looking).await;
@@ -172,14 +251,18 @@ async fn nothing_is_lost_or_installed_twice_when_the_process_is_killed_ten_times
         commit = commit_round(&repository, round);
         let from = [From::Start, From::Up, From::Deploying][round % 3];
         let moment = match from {
-            From::Deploying => moments.next() / 4,
+            From::Deploying => moments.next() / 3,
             From::Start | From::Up => moments.next(),
         };
         eprintln!("round {round}: killed {moment:?} after {from:?}");
         let product = start();
         watch_until_killed(&product, from, moment, round, &mut seen).await;
         product.kill();
-        eprintln!("  {} objects were seen up to now", seen.len());
+        let pending = left_on_disk(&dir.path().join("data"), &seen).await;
+        eprintln!(
+            "  {} objects were seen, {pending} installs were under way",
+            seen.len()
+        );
     }
 
     let bundles: BTreeSet<String> = (0..KILLS)
@@ -210,7 +293,7 @@ async fn nothing_is_lost_or_installed_twice_when_the_process_is_killed_ten_times
             (others == 0 && ready == bundles.len() * CLUSTERS).then_some(())
         })
         .await;
-        note_everything(&product, &hub, &mut seen).await;
+        Clients::of(&product).await.note(&mut seen).await;
         assert_installed_once(&product, &bundles).await;
         eprintln!("{run}: {} objects", seen.len());
         product.kill();

@@ -166,13 +166,12 @@ async fn a_large_file_harms_only_the_bundle_it_is_in() {
     let commit = repository.commit(&inside);
     hub.git_repo_tells("repo", &["big/dump.bin", "20971520", "8388608"])
         .await;
-    let good = hub.bundle_ready("repo-good", 2).await;
     eventually("the good bundle has the commit", async || {
         let good: Bundle = hub.get("repo-good").await?;
         (good.metadata.labels?["fleet.cattle.io/commit"] == commit).then_some(())
     })
     .await;
-    assert!(good.metadata.name.is_some());
+    hub.bundle_ready("repo-good", 2).await;
     assert!(hub.get::<Bundle>("repo-big").await.is_none());
 
     let commit = repository.commit(&[("big/.fleetignore", "*.bin\n")]);

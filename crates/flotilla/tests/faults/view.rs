@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 
 /// Where clusters and repositories are.
 pub(crate) const WORKSPACE: &str = "fleet-default";
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Far longer than anything here takes.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Waits until `check` finds something.
 pub(crate) async fn eventually<T>(what: &str, check: impl AsyncFn() -> Option<T>) -> T {
