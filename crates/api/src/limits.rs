@@ -160,31 +160,38 @@ pub fn fit<T: Serialize>(
 
 /// Cuts a text to a budget for its JSON form without quotes, and says how many bytes are missing.
 ///
-/// A budget that cannot even hold that remark gives an empty text.
+/// What is left out is in the middle: errors name first what failed and last why. A budget that
+/// cannot even hold the remark gives an empty text.
 pub fn fit_text(text: &str, bytes_max: usize) -> Cow<'_, str> {
     if text.chars().map(escaped_len).sum::<usize>() <= bytes_max {
         return Cow::Borrowed(text);
     }
     // The remark is longest when all of the text is missing.
-    let room = bytes_max.saturating_sub(remark(text.len()).len());
-    let mut used = 0;
-    let end = text
-        .char_indices()
-        .find(|(_, c)| {
-            used += escaped_len(*c);
-            used > room
-        })
-        .map_or(text.len(), |(at, _)| at);
-    let cut = format!("{}{}", &text[..end], remark(text.len() - end));
-    if cut.len() > bytes_max && end == 0 {
-        Cow::Borrowed("")
-    } else {
-        Cow::Owned(cut)
+    let longest = remark(text.len()).len();
+    if longest > bytes_max {
+        return Cow::Borrowed("");
     }
+    let room = bytes_max - longest;
+    let end_room = room / 3;
+    let head = fitting(text.chars(), room - end_room);
+    let end = fitting(text[head..].chars().rev(), end_room);
+    let missing = text.len() - head - end;
+    let (head, end) = (&text[..head], &text[text.len() - end..]);
+    Cow::Owned(format!("{head}{}{end}", remark(missing)))
+}
+
+/// Bytes of the first characters whose JSON form fits.
+fn fitting(chars: impl Iterator<Item = char>, bytes_max: usize) -> usize {
+    let mut used = 0;
+    let fits = |c: &char| {
+        used += escaped_len(*c);
+        used <= bytes_max
+    };
+    chars.take_while(fits).map(char::len_utf8).sum()
 }
 
 fn remark(missing: usize) -> String {
-    format!("… ({missing} bytes omitted)")
+    format!("… ({missing} bytes omitted) …")
 }
 
 /// Bytes of a character in a JSON string as Go writes it: the API server stores that form.
@@ -234,6 +241,15 @@ mod tests {
     fn a_budget_without_room_for_the_remark_gives_nothing() {
         assert_eq!(fit_text("a long message that does not fit", 5), "");
         assert_eq!(fit_text("", 0), "");
+    }
+
+    #[test]
+    fn a_cut_text_keeps_what_failed_and_why() {
+        let text = format!("render chart a: {}: too deep", "again ".repeat(100));
+        let cut = fit_text(&text, 80);
+        assert!(cut.starts_with("render chart a: again"), "{cut}");
+        assert!(cut.ends_with("again : too deep"), "{cut}");
+        assert!(cut.contains(" bytes omitted) …"), "{cut}");
     }
 
     proptest! {

@@ -105,7 +105,11 @@ async fn a_template_that_never_ends_is_ended_and_named() {
         let message = hub.bundle_tells(&bundle, &[&template]).await;
         assert!(message.len() < 4_096, "{} bytes: {message}", message.len());
     }
-    hub.git_repo_tells("repo", &["/templates/a.yaml"]).await;
+    // However long the way there is, the reason is told.
+    let why = ["calls/templates/a.yaml:2", "nested reference name: again"];
+    deployment_on(&hub, "repo-calls", "cluster-001", &why).await;
+    hub.bundle_tells("repo-calls", &why).await;
+    hub.git_repo_tells("repo", &why).await;
 }
 
 #[tokio::test]
