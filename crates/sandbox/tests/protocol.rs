@@ -481,3 +481,34 @@ async fn cluster_names_are_checked() {
         assert!(sandbox.add_cluster(name).await.is_err(), "{name:?}");
     }
 }
+
+#[tokio::test]
+async fn rules_that_are_not_evaluated_are_named_when_they_are_written() {
+    let (_sandbox, cluster, _) = start(Options::default()).await;
+    let rule = json!([{ "rule": "self.size > 0" }]);
+    let crd = |name: &str, schema: Value| {
+        json!({
+            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "metadata": { "name": format!("{name}s.example.com") },
+            "spec": {
+                "group": "example.com", "scope": "Namespaced",
+                "names": { "plural": format!("{name}s"), "kind": name },
+                "versions": [{ "name": "v1", "served": true, "storage": true,
+                    "schema": { "openAPIV3Schema": schema } }],
+            },
+        })
+        .to_string()
+    };
+    let size = json!({ "size": { "type": "integer" } });
+    let plain = json!({ "type": "object", "properties": size });
+    let ruled = json!({ "type": "object", "properties": size, "x-kubernetes-validations": rule });
+    let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    let json_body = ["content-type: application/json"];
+    for (name, schema, warned) in [("plain", plain, false), ("ruled", ruled, true)] {
+        let Answer(code, headers, body) =
+            send(&cluster, "POST", path, &json_body, &crd(name, schema)).await;
+        assert_eq!(code, StatusCode::CREATED, "{body}");
+        let warnings: Vec<_> = headers.get_all("warning").iter().collect();
+        assert_eq!(!warnings.is_empty(), warned, "{warnings:?}");
+    }
+}

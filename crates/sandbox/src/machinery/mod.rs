@@ -196,6 +196,7 @@ fn admit_builtin(call: &mut Call, new: &mut Value, old: Option<&Value>) -> Resul
         namespace_fields(call, new, old);
     }
     let errors = if resource.bucket == *CRDS {
+        warn_of_rules(call, new, old);
         admit_crd(call, new, old)?
     } else {
         match old {
@@ -250,6 +251,28 @@ impl ValidCrds {
 }
 
 /// Defaults and checks of a CRD.
+/// Rules in CEL are stored but not evaluated; whoever writes them is told.
+fn warn_of_rules(call: &mut Call, new: &Value, old: Option<&Value>) {
+    let spec = new.get("spec");
+    let is_new = old.is_none_or(|old| old.get("spec") != spec);
+    if is_new && spec.is_some_and(|spec| has_member(spec, RULES)) {
+        call.warnings
+            .push(format!("the sandbox does not evaluate {RULES}"));
+    }
+}
+
+const RULES: &str = "x-kubernetes-validations";
+
+fn has_member(value: &Value, name: &str) -> bool {
+    match value {
+        Value::Object(map) => {
+            map.contains_key(name) || map.values().any(|inner| has_member(inner, name))
+        }
+        Value::Array(list) => list.iter().any(|inner| has_member(inner, name)),
+        _ => false,
+    }
+}
+
 fn admit_crd(
     call: &Call,
     new: &mut Value,
