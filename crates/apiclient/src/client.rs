@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
+use crate::answer::{Page, decode, decode_borrowed, log_undecodable, refusal};
 use crate::budget::Budgets;
 use crate::error::{Error, Target};
 use crate::kind::{Kind, ObjectKey, ObjectMeta};
+use crate::options::{DeleteOptions, PLAIN, Patch, Propagation, Query, Selector, WriteOptions};
 use crate::stats::Stats;
 use crate::watch::Watch;
 
@@ -24,13 +25,6 @@ const PAGE_LIMIT: u32 = 500;
 const JSON: &str = "application/json";
 const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 const METADATA_LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
-/// What is left as it is in a path segment or query value.
-const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~')
-    .remove(b':');
 
 /// Talks to one API server as one identity. Clones share connections, budgets and counters.
 #[derive(Clone)]
@@ -44,99 +38,6 @@ struct Shared {
     budgets: Budgets,
     stats: Stats,
 }
-
-/// Restricts a list or watch.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Selector {
-    /// Only this namespace.
-    pub namespace: Option<String>,
-    /// Label selector in its string form.
-    pub labels: Option<String>,
-    /// Field selector in its string form.
-    pub fields: Option<String>,
-    /// Ask for metadata only; the type that is decoded must be content with that.
-    pub metadata_only: bool,
-}
-
-impl Selector {
-    /// Everything of a namespace.
-    pub fn namespace(namespace: impl Into<String>) -> Self {
-        Self {
-            namespace: Some(namespace.into()),
-            ..Self::default()
-        }
-    }
-
-    /// Everything with these labels, in all namespaces.
-    pub fn labels(labels: impl Into<String>) -> Self {
-        Self {
-            labels: Some(labels.into()),
-            ..Self::default()
-        }
-    }
-
-    pub(crate) fn query(&self) -> Query {
-        let mut query = Query::default();
-        query.add_some("labelSelector", self.labels.as_deref());
-        query.add_some("fieldSelector", self.fields.as_deref());
-        query
-    }
-}
-
-/// Options of a write.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct WriteOptions {
-    /// Run everything but the storing.
-    pub dry_run: bool,
-    /// Take fields from other managers (server-side apply only).
-    pub force: bool,
-}
-
-/// How dependents of a deleted object are treated.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Propagation {
-    /// The garbage collector removes them afterwards.
-    #[default]
-    Background,
-    /// They go first.
-    Foreground,
-    /// They stay.
-    Orphan,
-}
-
-/// Options of a delete.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DeleteOptions {
-    /// What happens to dependents.
-    pub propagation: Propagation,
-    /// Delete only this incarnation; empty means any.
-    pub uid: String,
-}
-
-/// The change a patch makes. The value is serialised as it is.
-#[derive(Debug)]
-pub enum Patch<'a, T: ?Sized> {
-    /// JSON merge patch (RFC 7396).
-    Merge(&'a T),
-    /// JSON patch (RFC 6902).
-    Json(&'a T),
-    /// Strategic merge patch; built-in kinds only.
-    Strategic(&'a T),
-    /// Server-side apply under the client's field manager.
-    Apply(&'a T),
-}
-
-impl<T: Serialize + ?Sized> Patch<'_, T> {
-    fn parts(&self) -> (&'static str, &'static str, &T) {
-        match self {
-            Self::Merge(body) => ("patch", "application/merge-patch+json", body),
-            Self::Json(body) => ("patch", "application/json-patch+json", body),
-            Self::Strategic(body) => ("patch", "application/strategic-merge-patch+json", body),
-            Self::Apply(body) => ("apply", "application/apply-patch+yaml", body),
-        }
-    }
-}
-
 /// A serialised object, measured once.
 #[derive(Clone, Debug)]
 pub struct Body(Bytes);
@@ -168,28 +69,6 @@ impl Body {
     }
 }
 
-/// A query string under construction.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Query(String);
-
-impl Query {
-    pub(crate) fn add(&mut self, name: &str, value: &str) {
-        let separator = if self.0.is_empty() { '?' } else { '&' };
-        // Writing to a string cannot fail.
-        let _ = write!(
-            self.0,
-            "{separator}{name}={}",
-            utf8_percent_encode(value, PLAIN)
-        );
-    }
-
-    pub(crate) fn add_some(&mut self, name: &str, value: Option<&str>) {
-        if let Some(value) = value {
-            self.add(name, value);
-        }
-    }
-}
-
 /// One request before it is sent.
 struct Call<'a> {
     verb: &'static str,
@@ -201,36 +80,6 @@ struct Call<'a> {
     query: Query,
     content_type: Option<&'static str>,
     body: Bytes,
-}
-
-#[derive(Deserialize)]
-struct Page<'a> {
-    #[serde(default)]
-    metadata: PageMeta,
-    #[serde(borrow, default)]
-    items: Option<Vec<&'a RawValue>>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct PageMeta {
-    resource_version: String,
-    #[serde(rename = "continue")]
-    next: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Status {
-    message: String,
-    reason: String,
-    details: Option<StatusDetails>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct StatusDetails {
-    retry_after_seconds: u32,
 }
 
 impl Client {
@@ -510,7 +359,7 @@ impl Client {
             let _ = write!(path, "/{subresource}");
             let _ = write!(resource, "/{subresource}");
         }
-        path.push_str(&query.0);
+        path.push_str(query.as_str());
         self.shared.stats.count(verb, resource);
         let mut request = http::Request::builder()
             .method(method)
@@ -619,78 +468,4 @@ fn call<'a>(
         content_type: None,
         body: Bytes::new(),
     }
-}
-
-fn refusal(
-    verb: &'static str,
-    kind: &Kind,
-    key: &ObjectKey,
-    code: http::StatusCode,
-    body: &[u8],
-) -> Error {
-    let status: Status = serde_json::from_slice(body).unwrap_or_default();
-    let at = Target::new(verb, kind, key);
-    if code == http::StatusCode::NOT_FOUND {
-        return Error::NotFound { at };
-    }
-    let message = if status.message.is_empty() {
-        format!("the server answered {code}")
-    } else {
-        status.message
-    };
-    let retry_after_secs = status.details.unwrap_or_default().retry_after_seconds;
-    let (code, reason) = (code.as_u16(), status.reason);
-    Error::Refused {
-        at,
-        code,
-        reason,
-        message,
-        retry_after_secs,
-    }
-}
-
-fn decode<T: DeserializeOwned>(
-    verb: &'static str,
-    kind: &Kind,
-    key: &ObjectKey,
-    bytes: &[u8],
-) -> Result<T, Error> {
-    serde_json::from_slice(bytes).map_err(|error| undecodable(verb, kind, key, &error))
-}
-
-fn decode_borrowed<'a, T: Deserialize<'a>>(
-    verb: &'static str,
-    kind: &Kind,
-    key: &ObjectKey,
-    bytes: &'a [u8],
-) -> Result<T, Error> {
-    serde_json::from_slice(bytes).map_err(|error| undecodable(verb, kind, key, &error))
-}
-
-/// serde's own text may quote the offending value, which may be a secret: only its position stays.
-pub(crate) fn position(error: &serde_json::Error) -> String {
-    format!(
-        "{:?} error at line {} column {}",
-        error.classify(),
-        error.line(),
-        error.column()
-    )
-}
-
-fn undecodable(
-    verb: &'static str,
-    kind: &Kind,
-    key: &ObjectKey,
-    error: &serde_json::Error,
-) -> Error {
-    Error::Decode {
-        at: Target::new(verb, kind, key),
-        position: position(error),
-    }
-}
-
-pub(crate) fn log_undecodable(kind: &Kind, object: &str, error: &serde_json::Error) {
-    let meta: ObjectMeta = serde_json::from_str(object).unwrap_or_default();
-    let key = ObjectKey::new(meta.metadata.namespace, meta.metadata.name);
-    tracing::error!(%kind, object = %key, error = position(error), "skip an object that does not decode");
 }

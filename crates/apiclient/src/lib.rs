@@ -16,20 +16,23 @@
 //!
 //! It takes no decisions: retries of failed writes, conflicts and back-off are the callers'.
 
+mod answer;
 mod budget;
 mod client;
 mod connect;
 mod discovery;
 mod error;
 mod kind;
+mod options;
 mod stats;
 mod watch;
 
 pub use budget::Budgets;
-pub use client::{Body, Client, DeleteOptions, Patch, Propagation, Selector, WriteOptions};
+pub use client::{Body, Client};
 pub use connect::{ConnectError, connect, from_kubeconfig_text};
 pub use discovery::Discovery;
 pub use error::{Class, Error, Target};
 pub use kind::{Kind, Metadata, Object, ObjectKey, ObjectMeta, Scope};
+pub use options::{DeleteOptions, Patch, Propagation, Selector, WriteOptions};
 pub use stats::{Call, Stats};
 pub use watch::{Event, Watch};

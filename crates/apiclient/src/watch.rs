@@ -11,9 +11,11 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 
-use crate::client::{Client, Selector, log_undecodable, position};
+use crate::answer::{log_undecodable, position};
+use crate::client::Client;
 use crate::error::{Class, Error, Target};
 use crate::kind::{Kind, Object, ObjectKey, ObjectMeta};
+use crate::options::Selector;
 
 /// How long one watch request lasts. Load balancers drop connections that are silent for longer.
 const WATCH_SECS: u32 = 200;
