@@ -35,18 +35,6 @@ pub(crate) fn is_permanent(text: &str) -> bool {
     immutable || PERMANENT.iter().any(|known| text.contains(known))
 }
 
-/// The text of an error and of all its causes.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -19,7 +19,7 @@ pub(crate) async fn run(hub: Client, cluster: ObjectKey, namespace: String, inte
         let pause = match beat(&hub, &cluster, &namespace, Timestamp::now()).await {
             Ok(()) => interval,
             Err(error) => {
-                let error = crate::failure::chain(&error);
+                let error = errors::chain(&error);
                 tracing::warn!(%cluster, error, "cannot report to the hub");
                 interval.min(RETRY)
             }

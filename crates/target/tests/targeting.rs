@@ -63,13 +63,6 @@ struct Want {
     error: Option<String>,
 }
 
-fn chain(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(source) => format!("{error}: {}", chain(source)),
-        None => error.to_string(),
-    }
-}
-
 fn as_json(options: &BundleDeploymentOptions) -> Value {
     let mut json = serde_json::to_value(options).expect("options are JSON");
     goyaml::numbers_as_float64(&mut json);
@@ -79,7 +72,10 @@ fn as_json(options: &BundleDeploymentOptions) -> Value {
 /// What is wrong with a case.
 fn check(case: &Case) -> Vec<String> {
     let targets = Targets::of(&case.spec);
-    let validity = targets.validate().map_err(|error| chain(&error)).err();
+    let validity = targets
+        .validate()
+        .map_err(|error| errors::chain(&error))
+        .err();
     if validity != case.invalid {
         return vec![format!("invalid: {validity:?}, want {:?}", case.invalid)];
     }
@@ -124,7 +120,7 @@ fn check_cluster(case: &Case, targets: &Targets<'_>, cluster: &Cluster) -> Vec<S
             Some(Want {
                 error: Some(text), ..
             }),
-        ) if chain(&error) == *text => vec![],
+        ) if errors::chain(&error) == *text => vec![],
         (Ok(Some(got)), Some(want)) if want.error.is_none() => {
             let mut faults = Vec::new();
             if want
@@ -153,7 +149,7 @@ fn check_cluster(case: &Case, targets: &Targets<'_>, cluster: &Cluster) -> Vec<S
             }
             faults
         }
-        (Err(error), _) => vec![format!("{name}: error {}", chain(&error))],
+        (Err(error), _) => vec![format!("{name}: error {}", errors::chain(&error))],
         (Ok(got), _) => vec![format!("{name}: got {:?}", got.map(|got| got.target))],
     }
 }

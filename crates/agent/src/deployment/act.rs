@@ -164,7 +164,7 @@ impl Run<'_> {
                 self.forget();
                 let failed = with_status(record, Status::Failed, "Release failed");
                 if let Err(error) = self.write(failed, false).await {
-                    let error = crate::failure::chain(&error);
+                    let error = errors::chain(&error);
                     tracing::warn!(release = %self.release, error, "cannot record a failure");
                 }
                 Err(error)

@@ -80,7 +80,7 @@ async fn records(
         .cluster
         .list(&Kind::of::<Secret>(), &store::all_records(), each)
         .await;
-    listed.map_err(|error| crate::failure::chain(&error))?;
+    listed.map_err(|error| errors::chain(&error))?;
     let mut ours = Vec::new();
     let mut unsigned: BTreeMap<ObjectKey, Record> = BTreeMap::new();
     for record in all {
@@ -100,7 +100,7 @@ async fn records(
         let chart = match loaded {
             Ok(found) => found.and_then(|found| found.chart),
             Err(error) if error.request().is_none() => None,
-            Err(error) => return Err(crate::failure::chain(&error)),
+            Err(error) => return Err(errors::chain(&error)),
         };
         let annotations = chart
             .map(|chart| chart.metadata.annotations)

@@ -23,7 +23,7 @@ use std::time::Duration;
 use workqueue::Next;
 
 use crate::agent::Agent;
-use crate::failure::{Class, chain};
+use crate::failure::Class;
 use crate::monitor;
 use crate::world::Known;
 use plan::Step;
@@ -123,7 +123,7 @@ fn end(agent: &Agent, name: &str, outcome: Outcome) {
 
 fn failed(agent: &Agent, name: &str, known: &Known, error: &error::Error) -> Next {
     let cluster = &agent.options.cluster;
-    let text = chain(error);
+    let text = errors::chain(error);
     let class = error.failure(&text);
     tracing::warn!(deployment = name, %cluster, error = text, ?class, "deployment failed");
     let message = format!("cluster {cluster}: {text}");
@@ -156,7 +156,7 @@ async fn vanished(agent: &Arc<Agent>, name: &str) -> Next {
             Next::Done
         }
         Err(error) => {
-            let error = chain(&error);
+            let error = errors::chain(&error);
             tracing::warn!(deployment = name, error, "uninstall failed, trying again");
             Next::Retry
         }
@@ -170,7 +170,7 @@ async fn tidy(agent: &Arc<Agent>, name: &str) -> Next {
         .unwrap_or_default();
     for release in stale {
         if let Err(error) = uninstall::release(agent, &release, name).await {
-            let error = chain(&error);
+            let error = errors::chain(&error);
             tracing::warn!(deployment = name, %release, error, "uninstall failed, trying again");
             return Next::Retry;
         }

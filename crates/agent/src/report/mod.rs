@@ -81,7 +81,7 @@ pub(crate) async fn run(agent: Arc<Agent>, name: String) -> Next {
         // Gone: the watch will tell.
         Err(error) if error.is_not_found() => Next::Done,
         Err(error) => {
-            let text = crate::failure::chain(&error);
+            let text = errors::chain(&error);
             tracing::warn!(deployment = name, error = text, "cannot write the status");
             match error.class() {
                 Class::Permanent => Next::Done,

@@ -512,9 +512,9 @@ mod tests {
                 .err()
                 .unwrap();
             assert!(
-                crate::failure::chain(&error).starts_with(expected),
+                errors::chain(&error).starts_with(expected),
                 "{}",
-                crate::failure::chain(&error)
+                errors::chain(&error)
             );
         }
     }
