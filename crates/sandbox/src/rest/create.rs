@@ -39,7 +39,7 @@ pub(crate) fn create(call: &mut Call, object: Value) -> Result<Written, Status> 
     Err(status)
 }
 
-fn create_once(call: &mut Call, mut object: Value) -> Result<Written, Status> {
+fn create_once(call: &mut Call, object: Value) -> Result<Written, Status> {
     call.cluster.check_namespace(call, object::name(&object))?;
     if !object::meta_str(&object, "resourceVersion").is_empty() {
         return Err(Status::new(
@@ -48,6 +48,15 @@ fn create_once(call: &mut Call, mut object: Value) -> Result<Written, Status> {
             "resourceVersion should not be set on objects to be created",
         ));
     }
+    complete_new(call, object, Operation::Update)
+}
+
+/// Completes, admits and stores a new object that is in its namespace.
+fn complete_new(
+    call: &mut Call,
+    mut object: Value,
+    operation: Operation,
+) -> Result<Written, Status> {
     let now = call.now();
     metadata::fill_new(&mut object, &crate::cluster::new_uid(), &now);
     if call.resource.has_status() && !machinery::keeps_status_on_create(&call.resource) {
@@ -59,7 +68,7 @@ fn create_once(call: &mut Call, mut object: Value) -> Result<Written, Status> {
     if !errors.is_empty() {
         return Err(call.invalid(object::name(&object), &errors));
     }
-    machinery::record_owner(call, None, &mut object, Operation::Update);
+    machinery::record_owner(call, None, &mut object, operation);
     store_new(call, object)
 }
 
@@ -113,17 +122,5 @@ pub(super) fn apply_new(call: &mut Call, config: &Value) -> Result<Written, Stat
     }
     metadata::match_namespace(&mut object, &call.namespace)?;
     call.cluster.check_namespace(call, &call.name.clone())?;
-    let now = call.now();
-    metadata::fill_new(&mut object, &crate::cluster::new_uid(), &now);
-    if call.resource.has_status() && !machinery::keeps_status_on_create(&call.resource) {
-        object::as_object_mut(&mut object).remove("status");
-    }
-    generation::start(&call.resource, &mut object);
-    admit(call, &mut object, None)?;
-    let errors = metadata::validate(&call.resource, &object);
-    if !errors.is_empty() {
-        return Err(call.invalid(object::name(&object), &errors));
-    }
-    machinery::record_owner(call, None, &mut object, Operation::Apply);
-    store_new(call, object)
+    complete_new(call, object, Operation::Apply)
 }
