@@ -109,7 +109,9 @@ pub fn parse_array(text: &[u8]) -> Result<Vec<Value>, Error> {
     }
 }
 
-fn json_kind(value: &Value) -> &'static str {
+/// What Go's JSON decoder calls the kind of a value: `null`, `bool`, `number`, `string`, `array` or
+/// `object`.
+pub fn json_kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "bool",

@@ -5,6 +5,7 @@
 //! without regard to case, the last one winning; numbers and booleans become texts where a text is
 //! wanted, as that library converts them for typed targets.
 
+use goyaml::json_kind;
 use serde_json::{Map, Value};
 
 /// A value of the wrong kind for the field it was found in.
@@ -28,18 +29,6 @@ pub(crate) struct Fields<'a> {
 
 static EMPTY: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);
 
-/// The name Go gives to the JSON kind of a value.
-pub(crate) fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
-}
-
 impl<'a> Fields<'a> {
     /// The fields of a whole document; `go_type` is the full name of the Go type it is read into.
     pub(crate) fn of_document(
@@ -52,7 +41,7 @@ impl<'a> Fields<'a> {
             Value::Null => &EMPTY,
             other => {
                 return Err(KindError {
-                    found: kind(other),
+                    found: json_kind(other),
                     target: format!("value of type {go_type}"),
                 });
             }
@@ -75,7 +64,7 @@ impl<'a> Fields<'a> {
 
     fn mismatch(&self, name: &str, value: &Value, go_type: &str) -> KindError {
         KindError {
-            found: kind(value),
+            found: json_kind(value),
             target: format!(
                 "struct field {}.{}{name} of type {go_type}",
                 self.owner, self.path

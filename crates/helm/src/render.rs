@@ -255,7 +255,7 @@ impl Run<'_> {
         let given = match &options.values {
             Value::Object(map) => map_to_template(map),
             Value::Null => Map::new(),
-            other => return Err(RenderError::Values(crate::decode::kind(other))),
+            other => return Err(RenderError::Values(goyaml::json_kind(other))),
         };
         let mut tree = Node::new(&self.chart.chart);
         if let Err(error) = dependencies::process(&mut tree, &given, &mut self.log) {

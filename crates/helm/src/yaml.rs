@@ -4,8 +4,6 @@
 
 use serde_json::{Map, Number, Value};
 
-use crate::decode::kind;
-
 /// Reads the first document; integers stay integers.
 pub(crate) fn decode(data: &[u8]) -> Result<Value, goyaml::Error> {
     goyaml::parse(data)
@@ -23,7 +21,7 @@ pub(crate) fn decode_map(data: &[u8]) -> Result<Map<String, Value>, String> {
         Value::Null => Ok(Map::new()),
         other => Err(format!(
             "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {} into Go value of type map[string]interface {{}}",
-            kind(&other)
+            goyaml::json_kind(&other)
         )),
     }
 }

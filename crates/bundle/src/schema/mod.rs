@@ -185,7 +185,7 @@ impl Reader {
                 Some(whole) if i32::try_from(whole).is_ok() => Some(Value::from(whole)),
                 _ => self.fail_alone(format!("number {}", scalar_text(value))),
             },
-            (Type::IntOrText, other) => self.fail_alone(found(other)),
+            (Type::IntOrText, other) => self.fail_alone(goyaml::json_kind(other).to_owned()),
             (Type::FreeMap, Value::Object(_)) => Some(as_go_floats(value)),
             (Type::Map(inner), Value::Object(members)) => {
                 Some(self.read_map(*inner, members, converts, before))
@@ -197,7 +197,7 @@ impl Reader {
                 Some(self.read_struct(inner, members, converts, before))
             }
             (kind, value) => {
-                self.fail(found(value), kind.go_name());
+                self.fail(goyaml::json_kind(value).to_owned(), kind.go_name());
                 before
             }
         }
@@ -338,18 +338,6 @@ fn scalar_text(value: &Value) -> String {
             .unwrap_or_default(),
         other => other.to_string(),
     }
-}
-
-fn found(value: &Value) -> String {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
-    .to_owned()
 }
 
 #[cfg(test)]

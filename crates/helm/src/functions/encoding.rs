@@ -136,7 +136,7 @@ fn object_or_error(value: &serde_json::Value, error: fn(&str, &str) -> String) -
     match value {
         serde_json::Value::Object(map) => crate::values::map_to_template(map),
         serde_json::Value::Null => Map::nil(&Type::MAP),
-        other => error_map(error(crate::decode::kind(other), "map[string]interface {}")),
+        other => error_map(error(goyaml::json_kind(other), "map[string]interface {}")),
     }
 }
 
@@ -144,7 +144,7 @@ fn list_or_error(value: &serde_json::Value, error: fn(&str, &str) -> String) -> 
     match value {
         serde_json::Value::Array(items) => List::new(items.iter().map(to_template).collect()),
         serde_json::Value::Null => List::nil(&Type::LIST),
-        other => error_list(error(crate::decode::kind(other), "[]interface {}")),
+        other => error_list(error(goyaml::json_kind(other), "[]interface {}")),
     }
 }
 
