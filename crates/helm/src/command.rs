@@ -12,11 +12,11 @@ use serde_json::{Map, Value};
 
 use crate::capabilities::{Capabilities, KubeVersion, VersionError};
 use crate::chart::{Chart, MissingDependencies, NotInstallable};
-use crate::functions::{Host, SystemRandom};
-use crate::gopath;
 use crate::log::Record;
 use crate::manifest::{self, Hook, HookEvent};
 use crate::render::{CompiledChart, RenderFailure, RenderOptions, Rendered, render, section};
+use sprig::gopath;
+use sprig::{Host, SystemRandom};
 
 /// The flags of `helm template` beside those for values.
 #[derive(Debug, Clone, Default)]
@@ -157,7 +157,7 @@ pub fn template(
 
 /// The name of a release made by a template, as `--name-template` takes it.
 pub fn release_name(template: &str, now: Timestamp) -> Result<String, NameError> {
-    let functions = Arc::new(crate::functions::sprig_for_values());
+    let functions = Arc::new(sprig::sprig_for_values());
     let mut set = TemplateSet::new(functions);
     set.parse("name-template", template)
         .map_err(|error| NameError(error.to_string()))?;

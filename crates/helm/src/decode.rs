@@ -185,7 +185,7 @@ fn scalar_text(value: &Value) -> Option<String> {
 
 /// A number as Go's `strconv.FormatFloat(f, 'g', -1, 32)` or integer printing has it.
 fn number_text(number: &serde_json::Number) -> String {
-    crate::yaml::number_as_text(number)
+    sprig::yaml::number_as_text(number)
 }
 
 #[cfg(test)]

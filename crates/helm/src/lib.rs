@@ -1,4 +1,4 @@
-//! Helm charts in Rust: loading, values, the sprig and Helm functions, schemas, hooks, rendering, release
+//! Helm charts in Rust: loading, values, schemas, hooks, rendering, release
 //! records; to the byte as Helm 4.3.1.
 //!
 //! In: files in memory, values, options. Out: manifests, hooks, notes, records. Pure but for what the
@@ -12,12 +12,7 @@ mod capabilities;
 mod chart;
 mod command;
 mod decode;
-mod functions;
 mod glob;
-mod gopath;
-mod goregex;
-mod gotext;
-mod gotime;
 mod log;
 mod manifest;
 #[cfg(test)]
@@ -27,12 +22,9 @@ pub mod release;
 mod render;
 mod report;
 mod schema;
-pub mod semver;
-mod stack;
 pub mod strvals;
 mod tree;
 pub mod values;
-mod yaml;
 
 pub use capabilities::{Capabilities, KubeVersion, VersionError};
 pub use chart::{
@@ -42,7 +34,6 @@ pub use chart::{
 pub use command::{
     NameError, OutputFile, TemplateError, TemplateFlags, TemplateOutput, release_name, template,
 };
-pub use functions::{Host, Lookup, RandomSource, SystemRandom, helm, sprig_for_values};
 pub use glob::{Error as GlobError, Glob};
 pub use gotemplate::Limits as RenderLimits;
 pub use log::{Level, Record};
@@ -53,3 +44,4 @@ pub use manifest::{
 };
 pub use render::{CompiledChart, RenderError, RenderFailure, RenderOptions, Rendered, render};
 pub use schema::SchemaError;
+pub use sprig::{Host, Lookup, RandomSource, SystemRandom};

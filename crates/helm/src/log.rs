@@ -46,9 +46,9 @@ impl fmt::Display for Record {
 
 /// Quoted where a reader could take it for more than one word.
 fn word(text: &str) -> String {
-    let odd = |c: char| c.is_whitespace() || c == '"' || c == '=' || !crate::gotext::is_print(c);
+    let odd = |c: char| c.is_whitespace() || c == '"' || c == '=' || !sprig::gotext::is_print(c);
     if text.is_empty() || text.contains(odd) {
-        crate::gotext::quote(text.as_bytes())
+        sprig::gotext::quote(text.as_bytes())
     } else {
         text.to_owned()
     }

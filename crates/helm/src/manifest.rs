@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::decode::{Fields, KindError};
 use crate::log::Log;
-use crate::{gopath, yaml};
+use sprig::{gopath, yaml};
 
 /// Annotation that makes an object a hook; comma separated events.
 pub const HOOK_ANNOTATION: &str = "helm.sh/hook";

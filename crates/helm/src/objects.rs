@@ -15,11 +15,11 @@ use crate::capabilities::{
     Capabilities, GO_VERSION, HELM_VERSION, KUBE_CLIENT_VERSION, KubeVersion,
 };
 use crate::chart::{Dependency, File, Metadata};
-use crate::functions::encoding;
 use crate::glob::Glob;
-use crate::gopath;
 use crate::values::dependencies::{path_value, table};
-use crate::values::to_template;
+use sprig::encoding;
+use sprig::gopath;
+use sprig::values::to_template;
 
 const fn signature(params: &'static [Type], result: Type) -> Signature {
     Signature {
@@ -60,7 +60,7 @@ static VALUES: NamedType = NamedType {
                     Ok(found) => Ok(Value::Map(found.retyped(&VALUES_TYPE))),
                     Err(name) => Err(CallError::text(format!(
                         "{} is not a table",
-                        crate::gotext::quote(name.as_bytes())
+                        sprig::gotext::quote(name.as_bytes())
                     ))),
                 }
             },
@@ -78,7 +78,7 @@ static VALUES: NamedType = NamedType {
                     let key = path.rsplit('.').next().unwrap_or_default();
                     CallError::text(format!(
                         "{} is not a value",
-                        crate::gotext::quote(key.as_bytes())
+                        sprig::gotext::quote(key.as_bytes())
                     ))
                 })
             },

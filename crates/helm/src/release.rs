@@ -15,8 +15,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::chart::{Chart, File, Lock, Metadata};
-use crate::functions::json as gojson;
 use crate::manifest::Hook;
+use sprig::json as gojson;
 
 /// Type of the Secrets.
 pub const SECRET_TYPE: &str = "helm.sh/release.v1";
@@ -232,7 +232,7 @@ impl StoredChart {
 
 /// What Go's JSON reader takes for a time.
 fn rfc3339_or_zero(text: &str) -> String {
-    match crate::gotime::parse("2006-01-02T15:04:05Z07:00", text) {
+    match sprig::gotime::parse("2006-01-02T15:04:05Z07:00", text) {
         Ok(_) => text.to_owned(),
         Err(_) => "0001-01-01T00:00:00Z".to_owned(),
     }
@@ -253,7 +253,7 @@ fn encode64(bytes: &[u8]) -> String {
 }
 
 fn decode64(text: &str) -> Result<Vec<u8>, ReleaseError> {
-    crate::functions::decode64(text.as_bytes()).map_err(ReleaseError::Base64)
+    sprig::decode64(text.as_bytes()).map_err(ReleaseError::Base64)
 }
 
 /// The name of the Secret of a revision.

@@ -12,22 +12,24 @@ use serde_json::Value;
 
 use crate::capabilities::Capabilities;
 use crate::chart::{Chart, File};
-use crate::functions::templates::without_no_value;
-use crate::functions::{self, Host, json};
 use crate::log::{Log, Record};
 use crate::manifest::{self, Hook, Manifest, ManifestError};
 use crate::schema::{self, SchemaError};
 use crate::tree::Node;
 use crate::values::coalesce::{self, Mode, TypeMismatch};
-use crate::values::{dependencies, map_to_template};
-use crate::{gopath, objects, report, semver};
+use crate::values::dependencies;
+use crate::{objects, report};
+use sprig::values::map_to_template;
+use sprig::without_no_value;
+use sprig::{Host, json};
+use sprig::{gopath, semver};
 
 /// How many sets of parsed templates a chart keeps: one for each choice of sub-charts.
 const SETS_MAX: usize = 16;
 /// Name of the file that becomes the notes.
 const NOTES: &str = "NOTES.txt";
 
-static FUNCTIONS: LazyLock<Arc<Functions>> = LazyLock::new(|| Arc::new(functions::helm()));
+static FUNCTIONS: LazyLock<Arc<Functions>> = LazyLock::new(|| Arc::new(sprig::helm()));
 
 /// A chart with its templates parsed as far as renders needed them. Shared by threads.
 pub struct CompiledChart {
@@ -144,7 +146,7 @@ pub(crate) fn section(path: &str, text: &str) -> String {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RenderError {
     /// The release name is missing, too long or no DNS name.
-    #[error("release name check failed: release name {}: {reason}", crate::gotext::quote(.name.as_bytes()))]
+    #[error("release name check failed: release name {}: {reason}", sprig::gotext::quote(.name.as_bytes()))]
     ReleaseName {
         /// The name.
         name: String,

@@ -7,7 +7,7 @@
 use gotemplate::{CallError, ExecError, ParseError};
 use std::fmt::Write as _;
 
-use crate::functions::flow::{WARN_END, WARN_START};
+use sprig::{WARN_END, WARN_START};
 
 /// `parse error at (FILE:LINE): MESSAGE`
 pub(crate) fn parse_error(file: &str, error: &ParseError) -> String {

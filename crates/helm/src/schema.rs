@@ -9,8 +9,8 @@ use std::fmt::Write as _;
 use boon::{Compiler, ErrorKind, Schemas, UrlLoader, ValidationError};
 use serde_json::{Map, Number, Value};
 
-use crate::gotext;
 use crate::tree::Node;
+use sprig::gotext;
 
 /// Values that a schema refuses, as one report over all charts.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

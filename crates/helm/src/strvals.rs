@@ -397,7 +397,7 @@ fn set_index(list: &mut Vec<Value>, index: i64, value: Value) -> Step<()> {
 }
 
 fn quote(text: &str) -> String {
-    crate::gotext::quote(text.as_bytes())
+    sprig::gotext::quote(text.as_bytes())
 }
 
 fn conversion(value: &Value, wanted: &str) -> String {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use gotemplate::Map;
 
 use crate::chart::{Chart, Metadata};
-use crate::values::{coalesce, map_to_template};
+use sprig::values::{deep_copy_map, map_to_template};
 
 /// A chart at its place in the tree.
 #[derive(Clone)]
@@ -42,7 +42,7 @@ impl Node {
     /// A fresh copy of the default values.
     pub(crate) fn default_values(&self) -> Map {
         match &self.values {
-            Some(values) => coalesce::deep_copy_map(values),
+            Some(values) => deep_copy_map(values),
             None => map_to_template(&self.chart.values),
         }
     }

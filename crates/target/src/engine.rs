@@ -30,7 +30,7 @@ impl Templates {
             nested_max: 100,
         };
         Self {
-            functions: Arc::new(helm::sprig_for_values()),
+            functions: Arc::new(sprig::sprig_for_values()),
             limits,
         }
     }

@@ -7,7 +7,7 @@ use std::io::Read as _;
 
 use flate2::read::MultiGzDecoder;
 
-use crate::gopath;
+use sprig::gopath;
 
 /// What a chart may cost to load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

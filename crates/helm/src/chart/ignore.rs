@@ -3,7 +3,7 @@
 //! In: the text of the file. Out: [`Rules`] that answer for one path at a time. The dialect is Helm's
 //! own: no `**`, `!` negates, a leading slash anchors, a trailing one means directories only.
 
-use crate::gopath;
+use sprig::gopath;
 
 /// A line that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

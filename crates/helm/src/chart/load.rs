@@ -13,7 +13,8 @@ use super::ignore::{IgnoreError, Rules};
 use super::metadata::{Lock, Metadata, ValidationError};
 use super::{Chart, File};
 use crate::decode::KindError;
-use crate::{values, yaml};
+use crate::values;
+use sprig::yaml;
 
 /// Why files are not a chart.
 #[derive(Debug, thiserror::Error)]
@@ -223,7 +224,7 @@ fn sort_file(
             });
         }
         _ => match name.strip_prefix("charts/") {
-            Some(inner) if crate::gopath::ext(name.as_bytes()) != b".prov" => {
+            Some(inner) if sprig::gopath::ext(name.as_bytes()) != b".prov" => {
                 let entry = inner.split('/').next().unwrap_or_default().to_owned();
                 sorted
                     .subcharts
@@ -247,7 +248,7 @@ fn load_subchart(
     budget: &mut Budget,
     depth: usize,
 ) -> Result<Chart, LoadError> {
-    let result = if crate::gopath::ext(entry.as_bytes()) == b".tgz" {
+    let result = if sprig::gopath::ext(entry.as_bytes()) == b".tgz" {
         let Some((name, data)) = files.into_iter().next() else {
             return Err(LoadError::NoChartYaml);
         };

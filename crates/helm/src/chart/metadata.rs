@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::decode::{Fields, KindError};
-use crate::semver;
+use sprig::semver;
 
 /// The contents of `Chart.yaml`. Texts are empty when absent.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -138,7 +138,7 @@ fn invalid<T>(message: impl Into<String>) -> Result<T, ValidationError> {
 }
 
 fn quote(text: &str) -> String {
-    crate::gotext::quote(text.as_bytes())
+    sprig::gotext::quote(text.as_bytes())
 }
 
 impl Metadata {
@@ -201,7 +201,7 @@ impl Metadata {
                 quote(&self.name)
             ));
         }
-        if self.name != crate::gopath::base_str(&self.name) {
+        if self.name != sprig::gopath::base_str(&self.name) {
             return invalid(format!(
                 "chart.metadata.name {} is invalid",
                 quote(&self.name)
@@ -375,7 +375,7 @@ impl Lock {
 
 /// White space becomes blanks, what cannot be printed is dropped.
 fn sanitize(text: &mut String) {
-    let clean = |c: &char| c.is_whitespace() || crate::gotext::is_print(*c);
+    let clean = |c: &char| c.is_whitespace() || sprig::gotext::is_print(*c);
     if text
         .chars()
         .all(|c| c == ' ' || clean(&c) && !c.is_whitespace())

@@ -8,8 +8,8 @@
 use gotemplate::{Map, Str, Value};
 
 use crate::log::Log;
-use crate::stack::grow;
 use crate::tree::Node;
+use sprig::stack::grow;
 
 const GLOBAL: &str = "global";
 
@@ -38,7 +38,7 @@ pub(crate) fn coalesce(
     log: &mut Log,
 ) -> Result<Map, TypeMismatch> {
     let mut pass = Pass { mode, log };
-    let own = deep_copy_map(values);
+    let own = sprig::values::deep_copy_map(values);
     pass.chart(chart, &own, "")?;
     Ok(own)
 }
@@ -46,27 +46,6 @@ pub(crate) fn coalesce(
 /// Lays `above` over `below` table by table and gives `above`; both are changed.
 pub(crate) fn tables(above: &Map, below: &Map, mode: Mode, log: &mut Log) {
     Pass { mode, log }.tables(above, below, "", mode);
-}
-
-/// A copy that shares nothing.
-pub(crate) fn deep_copy(value: &Value) -> Value {
-    match value {
-        Value::Map(map) => Value::Map(grow(|| deep_copy_map(map))),
-        Value::List(list) => {
-            let items = grow(|| list.borrow().iter().map(deep_copy).collect());
-            Value::List(gotemplate::List::typed(list.type_of(), items))
-        }
-        other => other.clone(),
-    }
-}
-
-pub(crate) fn deep_copy_map(map: &Map) -> Map {
-    let entries = map
-        .borrow()
-        .iter()
-        .map(|(k, v)| (k.clone(), deep_copy(v)))
-        .collect();
-    Map::typed(map.type_of(), entries)
 }
 
 struct Pass<'a> {
@@ -125,7 +104,7 @@ impl Pass<'_> {
                         }
                         Some(_) => self.log.plain(&format!(
                             "Conflict: cannot merge map onto non-map for {}. Skipping.",
-                            crate::gotext::quote(&key)
+                            sprig::gotext::quote(&key)
                         )),
                     }
                 }
@@ -257,11 +236,11 @@ fn join(a: &str, b: &str) -> String {
 }
 
 fn shown(value: &Value) -> String {
-    crate::gotext::format("%v", std::slice::from_ref(value))
+    sprig::gotext::format("%v", std::slice::from_ref(value))
 }
 
 fn mismatch(name: &str, value: &Value) -> TypeMismatch {
-    let shown = crate::gotext::format("%t", std::slice::from_ref(value));
+    let shown = sprig::gotext::format("%t", std::slice::from_ref(value));
     TypeMismatch {
         name: name.to_owned(),
         shown,

@@ -10,8 +10,8 @@ use serde_json::Value as Json;
 use super::coalesce::{self, Mode, TypeMismatch, coalesce};
 use crate::chart::Dependency;
 use crate::log::Log;
-use crate::semver;
 use crate::tree::Node;
+use sprig::semver;
 
 /// Removes what is switched off, then applies imports from the leaves up.
 pub(crate) fn process(root: &mut Node, values: &Map, log: &mut Log) -> Result<(), TypeMismatch> {
@@ -170,7 +170,7 @@ fn import(node: &mut Node, log: &mut Log) -> Result<(), TypeMismatch> {
             }
         }
     }
-    let values = coalesce::deep_copy_map(&all);
+    let values = sprig::values::deep_copy_map(&all);
     coalesce::tables(&values, &imported, Mode::Merge, log);
     node.values = Some(values);
     node.metadata.dependencies = Some(wanted);
@@ -189,7 +189,7 @@ impl Import {
     fn read(item: &Json) -> Option<Self> {
         let part = |map: &serde_json::Map<String, Json>, key: &str| match map.get(key) {
             Some(Json::String(text)) => text.clone(),
-            Some(other) => crate::gotext::format("%v", &[super::to_template(other)]),
+            Some(other) => sprig::gotext::format("%v", &[sprig::values::to_template(other)]),
             None => "<nil>".to_owned(),
         };
         match item {
@@ -214,7 +214,7 @@ impl Import {
     fn warn_missing(&self, chart: &str, missing: &str, log: &mut Log) {
         let error = format!(
             "{} is not a table",
-            crate::gotext::quote(missing.as_bytes())
+            sprig::gotext::quote(missing.as_bytes())
         );
         if self.short {
             log.warn("ImportValues missing table", vec![("error", error)]);

@@ -9,11 +9,9 @@ pub(crate) mod coalesce;
 pub(crate) mod dependencies;
 pub(crate) mod options;
 
-use gotemplate::{List, Str, Value as Go};
 use serde_json::{Map, Number, Value};
 
-use crate::stack::grow;
-use crate::yaml;
+use sprig::yaml;
 
 pub use options::{OptionsError, Reader, ValueOptions};
 
@@ -95,31 +93,6 @@ fn documents(data: &[u8]) -> Result<Vec<Vec<u8>>, ValuesError> {
     Ok(documents)
 }
 
-/// A JSON value as templates see it: integers become `int64`, other numbers `float64`.
-pub(crate) fn to_template(value: &Value) -> Go {
-    match value {
-        Value::Null => Go::Nil,
-        Value::Bool(b) => Go::Bool(*b),
-        Value::Number(number) => match number.as_i64() {
-            Some(int) => Go::int64(int),
-            None => Go::Float(number.as_f64().unwrap_or_default()),
-        },
-        Value::String(text) => Go::str(text),
-        Value::Array(items) => {
-            Go::List(List::new(grow(|| items.iter().map(to_template).collect())))
-        }
-        Value::Object(map) => Go::Map(grow(|| map_to_template(map))),
-    }
-}
-
-/// A JSON object as a template's map.
-pub(crate) fn map_to_template(map: &Map<String, Value>) -> gotemplate::Map {
-    let entries = map
-        .iter()
-        .map(|(key, value)| (Str::from(key), to_template(value)));
-    gotemplate::Map::from_entries(entries.collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,7 +138,5 @@ mod tests {
             as_decoded(json!({"a": [1, 2.5, null]})),
             json!({"a": [1.0, 2.5, null]})
         );
-        assert!(matches!(to_template(&json!(1)), Go::Int(..)));
-        assert!(matches!(to_template(&json!(1.0)), Go::Float(_)));
     }
 }

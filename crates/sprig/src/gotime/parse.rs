@@ -10,7 +10,7 @@ use super::{DAYS, Digits, MONTHS, Moment, Part, next_part};
 /// A text that does not fit its layout, in the words of Go.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("parsing time {value}{reason}")]
-pub(crate) struct ParseError {
+pub struct ParseError {
     value: String,
     reason: String,
 }
@@ -30,7 +30,7 @@ struct Fields {
 }
 
 /// `time.Parse`, texts without a zone being UTC.
-pub(crate) fn parse(layout: &str, value: &str) -> Result<Moment, ParseError> {
+pub fn parse(layout: &str, value: &str) -> Result<Moment, ParseError> {
     let mut fields = Fields {
         year: 0,
         month: 1,

@@ -9,7 +9,7 @@ use gotemplate::{CallError, Context, Functions, Map, Rest, Str, Type, Value};
 
 use super::support::{empty, fail, strval};
 use crate::stack::grow;
-use crate::values::coalesce::deep_copy;
+use crate::values::deep_copy;
 
 /// Nesting at which merging gives up, for maps that contain themselves.
 const MERGE_DEPTH_MAX: u32 = 1_000;

@@ -16,9 +16,11 @@ const DEPTH_MAX: usize = 1_000;
 
 /// Why a text is no JSON, in the words of Go.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum JsonError {
+pub enum JsonError {
+    /// The text ends too early.
     #[error("unexpected end of JSON input")]
     End,
+    /// A character stands where it may not.
     #[error("invalid character {character} {place}")]
     Character {
         /// The character, quoted.
@@ -26,12 +28,13 @@ pub(crate) enum JsonError {
         /// Where it stands.
         place: String,
     },
+    /// Deeper than Go reads.
     #[error("exceeded max depth")]
     Depth,
 }
 
 /// Reads a whole text; all numbers are floats.
-pub(crate) fn parse(text: &[u8]) -> Result<Json, JsonError> {
+pub fn parse(text: &[u8]) -> Result<Json, JsonError> {
     let mut reader = Reader { text, at: 0 };
     reader.skip_space();
     let value = reader.value(0)?;
@@ -287,7 +290,8 @@ fn unicode_escape(text: &str) -> (char, usize) {
     ('\u{FFFD}', 4)
 }
 
-pub(crate) fn write(value: &Value) -> Result<Vec<u8>, CallError> {
+/// `json.Marshal`.
+pub fn write(value: &Value) -> Result<Vec<u8>, CallError> {
     encoded(value, goyaml::json::to_vec)
 }
 
@@ -320,7 +324,7 @@ pub(super) fn with_json<T>(
 }
 
 /// A value as `json.Marshal` sees it.
-pub(crate) fn to_value(value: &Value) -> Result<Json, CallError> {
+pub fn to_value(value: &Value) -> Result<Json, CallError> {
     convert(value, 0, &mut 0)
 }
 

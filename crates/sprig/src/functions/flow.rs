@@ -8,9 +8,9 @@ use gotemplate::{CallError, Functions, Rest, Str, Value};
 use super::support::{empty, lossy};
 
 /// Marks the text of `fail` and `required` inside an error, so that the report can show it alone.
-pub(crate) const WARN_START: &str = "HELM_ERR_START";
+pub const WARN_START: &str = "HELM_ERR_START";
 /// Ends what [`WARN_START`] starts.
-pub(crate) const WARN_END: &str = "HELM_ERR_END";
+pub const WARN_END: &str = "HELM_ERR_END";
 
 pub(super) fn add(functions: &mut Functions) {
     functions

@@ -12,12 +12,12 @@ const DEEP_BYTES: usize = 32 * 1024 * 1024;
 const SHALLOW: usize = 64;
 
 /// Runs `step` with enough stack, on a fresh segment if need be.
-pub(crate) fn grow<R>(step: impl FnOnce() -> R) -> R {
+pub fn grow<R>(step: impl FnOnce() -> R) -> R {
     stacker::maybe_grow(RED_ZONE_BYTES, SEGMENT_BYTES, step)
 }
 
 /// Runs a library's recursion over a value of this depth.
-pub(crate) fn for_depth<R>(depth: usize, step: impl FnOnce() -> R) -> R {
+pub fn for_depth<R>(depth: usize, step: impl FnOnce() -> R) -> R {
     if depth <= SHALLOW {
         step()
     } else {

@@ -5,17 +5,17 @@
 use serde_json::{Map, Number, Value};
 
 /// Reads the first document; integers stay integers.
-pub(crate) fn decode(data: &[u8]) -> Result<Value, goyaml::Error> {
+pub fn decode(data: &[u8]) -> Result<Value, goyaml::Error> {
     goyaml::parse(data)
 }
 
 /// Reads the first document; all numbers are floats, as Go decodes into an interface.
-pub(crate) fn decode_float(data: &[u8]) -> Result<Value, goyaml::Error> {
+pub fn decode_float(data: &[u8]) -> Result<Value, goyaml::Error> {
     goyaml::parse_float64(data)
 }
 
 /// Reads a document that must be a map or nothing; all numbers are floats.
-pub(crate) fn decode_map(data: &[u8]) -> Result<Map<String, Value>, String> {
+pub fn decode_map(data: &[u8]) -> Result<Map<String, Value>, String> {
     match decode_float(data).map_err(|e| e.to_string())? {
         Value::Object(map) => Ok(map),
         Value::Null => Ok(Map::new()),
@@ -27,17 +27,17 @@ pub(crate) fn decode_map(data: &[u8]) -> Result<Map<String, Value>, String> {
 }
 
 /// Writes as `sigs.k8s.io/yaml`.
-pub(crate) fn encode(value: &Value) -> Result<String, String> {
+pub fn encode(value: &Value) -> Result<String, String> {
     goyaml::to_yaml(value).map_err(|e| e.to_string())
 }
 
 /// Writes as go-yaml v3 with two blanks of indent.
-pub(crate) fn encode_pretty(value: &Value) -> Result<String, String> {
+pub fn encode_pretty(value: &Value) -> Result<String, String> {
     goyaml::to_yaml_v3(value, 2).map_err(|e| e.to_string())
 }
 
 /// A number as the YAML library turns it into a text for a text field.
-pub(crate) fn number_as_text(number: &Number) -> String {
+pub fn number_as_text(number: &Number) -> String {
     match number.as_f64() {
         Some(float) if number.is_f64() => {
             let mut text = Vec::new();

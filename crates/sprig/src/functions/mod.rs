@@ -10,9 +10,9 @@ mod crypto;
 mod dates;
 mod decimal;
 mod dicts;
-pub(crate) mod encoding;
+pub mod encoding;
 pub(crate) mod flow;
-pub(crate) mod json;
+pub mod json;
 mod lists;
 mod math;
 pub(crate) mod moments;
@@ -30,7 +30,7 @@ mod words;
 
 use std::collections::{BTreeMap, HashMap};
 
-pub(crate) use base::decode64;
+pub use base::decode64;
 use gotemplate::{Functions, Str};
 use jiff::Timestamp;
 

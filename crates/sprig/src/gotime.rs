@@ -13,8 +13,8 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone, TimeZoneDatabase};
 
-pub(crate) use duration::{duration_text, parse_duration};
-pub(crate) use parse::parse;
+pub use duration::{duration_text, parse_duration};
+pub use parse::parse;
 
 const MONTHS: [&str; 12] = [
     "January",
@@ -42,9 +42,11 @@ const DAYS: [&str; 7] = [
 
 /// A moment with the zone it is shown in.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Moment {
-    pub(crate) at: Timestamp,
-    pub(crate) zone: TimeZone,
+pub struct Moment {
+    /// The instant.
+    pub at: Timestamp,
+    /// Where it is read.
+    pub zone: TimeZone,
 }
 
 /// A part of a layout.
@@ -170,7 +172,8 @@ fn lower_follows(rest: &str) -> bool {
 }
 
 impl Moment {
-    pub(crate) fn utc(at: Timestamp) -> Self {
+    /// The instant in UTC.
+    pub fn utc(at: Timestamp) -> Self {
         Self {
             at,
             zone: TimeZone::UTC,
@@ -178,12 +181,13 @@ impl Moment {
     }
 
     /// The same moment in another zone.
-    pub(crate) fn in_zone(&self, zone: TimeZone) -> Self {
+    #[must_use]
+    pub fn in_zone(&self, zone: TimeZone) -> Self {
         Self { at: self.at, zone }
     }
 
     /// `Time.Format`.
-    pub(crate) fn format(&self, layout: &str) -> String {
+    pub fn format(&self, layout: &str) -> String {
         let zoned = self.at.to_zoned(self.zone.clone());
         let local = zoned.datetime();
         let mut out = String::with_capacity(layout.len() + 10);
@@ -224,12 +228,12 @@ impl Moment {
 }
 
 /// The English name of the month.
-pub(crate) fn month_name(local: DateTime) -> &'static str {
+pub fn month_name(local: DateTime) -> &'static str {
     MONTHS[usize::from(local.month().unsigned_abs()).clamp(1, 12) - 1]
 }
 
 /// The English name of the day of the week.
-pub(crate) fn day_name(local: DateTime) -> &'static str {
+pub fn day_name(local: DateTime) -> &'static str {
     DAYS[usize::from(local.weekday().to_sunday_zero_offset().unsigned_abs()) % 7]
 }
 
@@ -296,7 +300,7 @@ fn fraction(nanoseconds: i32, separator: u8, digits: usize) -> String {
 }
 
 /// A zone by its name in the database; `Local` and an empty name are UTC.
-pub(crate) fn zone(name: &str) -> Option<TimeZone> {
+pub fn zone(name: &str) -> Option<TimeZone> {
     match name {
         "" | "UTC" | "Local" => Some(TimeZone::UTC),
         name => TimeZoneDatabase::bundled().get(name).ok(),

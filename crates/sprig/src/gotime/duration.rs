@@ -3,7 +3,7 @@
 //! In: nanoseconds or texts such as `1h2m3.5s`. Out: the other, or Go's text of what is wrong.
 
 /// `Duration.String`.
-pub(crate) fn duration_text(nanoseconds: i64) -> String {
+pub fn duration_text(nanoseconds: i64) -> String {
     if nanoseconds == 0 {
         return "0s".to_owned();
     }
@@ -37,7 +37,7 @@ pub(crate) fn duration_text(nanoseconds: i64) -> String {
 }
 
 /// `time.ParseDuration`, in nanoseconds; the error is Go's.
-pub(crate) fn parse_duration(text: &str) -> Result<i64, String> {
+pub fn parse_duration(text: &str) -> Result<i64, String> {
     let quoted = || crate::gotext::quote(text.as_bytes());
     let invalid = || format!("time: invalid duration {}", quoted());
     let (negative, mut rest) = match text.strip_prefix('-') {

@@ -4,7 +4,7 @@
 //! matches. Does not touch the file system.
 
 /// The last element of a path, as Go's `path.Base`: `.` for nothing, `/` for slashes only.
-pub(crate) fn base(path: &[u8]) -> &[u8] {
+pub fn base(path: &[u8]) -> &[u8] {
     if path.is_empty() {
         return b".";
     }
@@ -20,18 +20,18 @@ pub(crate) fn base(path: &[u8]) -> &[u8] {
 }
 
 /// [`base`] of a text.
-pub(crate) fn base_str(path: &str) -> &str {
+pub fn base_str(path: &str) -> &str {
     std::str::from_utf8(base(path.as_bytes())).unwrap_or(path)
 }
 
 /// Everything but the last element, cleaned, as Go's `path.Dir`.
-pub(crate) fn dir(path: &[u8]) -> Vec<u8> {
+pub fn dir(path: &[u8]) -> Vec<u8> {
     let end = path.iter().rposition(|b| *b == b'/').map_or(0, |i| i + 1);
     clean(&path[..end])
 }
 
 /// The suffix from the last dot of the last element on, as Go's `path.Ext`.
-pub(crate) fn ext(path: &[u8]) -> &[u8] {
+pub fn ext(path: &[u8]) -> &[u8] {
     for (i, b) in path.iter().enumerate().rev() {
         match b {
             b'/' => break,
@@ -43,7 +43,7 @@ pub(crate) fn ext(path: &[u8]) -> &[u8] {
 }
 
 /// The shortest equivalent path, as Go's `path.Clean`; `.` for an empty one.
-pub(crate) fn clean(path: &[u8]) -> Vec<u8> {
+pub fn clean(path: &[u8]) -> Vec<u8> {
     if path.is_empty() {
         return b".".to_vec();
     }
@@ -71,12 +71,12 @@ pub(crate) fn clean(path: &[u8]) -> Vec<u8> {
 }
 
 /// [`clean`] of a text.
-pub(crate) fn clean_str(path: &str) -> String {
+pub fn clean_str(path: &str) -> String {
     String::from_utf8_lossy(&clean(path.as_bytes())).into_owned()
 }
 
 /// Joins the non-empty parts with slashes and cleans the result, as Go's `path.Join`.
-pub(crate) fn join(parts: &[&str]) -> String {
+pub fn join(parts: &[&str]) -> String {
     let kept: Vec<&str> = parts.iter().copied().filter(|p| !p.is_empty()).collect();
     if kept.is_empty() {
         return String::new();
@@ -91,7 +91,7 @@ pub struct BadPattern;
 
 /// Whether a shell pattern (`*`, `?`, `[a-z]`, `\x`) matches the whole name, as Go's
 /// `filepath.Match`; neither `*` nor `?` matches a slash.
-pub(crate) fn matches(pattern: &str, name: &str) -> Result<bool, BadPattern> {
+pub fn matches(pattern: &str, name: &str) -> Result<bool, BadPattern> {
     let mut pattern: Vec<char> = pattern.chars().collect();
     let mut name: Vec<char> = name.chars().collect();
     'chunks: while !pattern.is_empty() {

@@ -16,7 +16,7 @@ use crate::values::to_template;
 const INCLUDE_DEPTH_MAX: u32 = 1_000;
 
 /// Name of the root of all templates, which texts given to `tpl` are parsed under.
-pub(crate) const ROOT: &str = "gotpl";
+pub const ROOT: &str = "gotpl";
 
 pub(super) fn add_helm(functions: &mut Functions) {
     functions
@@ -82,7 +82,7 @@ fn tpl(ctx: &mut Context<'_>, text: &Str, data: &Value) -> Result<Vec<u8>, CallE
 }
 
 /// Go prints this for nothing; Helm takes it out again wherever it stands.
-pub(crate) fn without_no_value(text: &[u8]) -> Vec<u8> {
+pub fn without_no_value(text: &[u8]) -> Vec<u8> {
     const NO_VALUE: &[u8] = b"<no value>";
     let mut out = Vec::with_capacity(text.len());
     let mut rest = 0;

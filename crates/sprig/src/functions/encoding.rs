@@ -97,7 +97,7 @@ pub(super) fn add_helm(functions: &mut Functions) {
 }
 
 /// YAML as `sigs.k8s.io/yaml` writes it, without the last line feed.
-pub(crate) fn to_yaml(value: &Value) -> Result<String, CallError> {
+pub fn to_yaml(value: &Value) -> Result<String, CallError> {
     json::with_json(value, |json| {
         yaml::encode(json)
             .map(without_line_feed)

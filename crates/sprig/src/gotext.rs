@@ -6,18 +6,18 @@
 use gotemplate::{Value, gofmt, strconv};
 
 /// `strconv.Quote`.
-pub(crate) fn quote(text: &[u8]) -> String {
+pub fn quote(text: &[u8]) -> String {
     strconv::quote(text)
 }
 
 /// `fmt.Sprintf`; bytes that are no UTF-8 become U+FFFD.
-pub(crate) fn format(layout: &str, arguments: &[Value]) -> String {
+pub fn format(layout: &str, arguments: &[Value]) -> String {
     let text = print(layout.as_bytes(), arguments);
     String::from_utf8(text).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
 }
 
 /// `fmt.Sprint` of one value.
-pub(crate) fn show(value: &Value) -> Vec<u8> {
+pub fn show(value: &Value) -> Vec<u8> {
     print(b"%v", std::slice::from_ref(value))
 }
 
@@ -27,7 +27,7 @@ fn print(layout: &[u8], arguments: &[Value]) -> Vec<u8> {
 }
 
 /// `unicode.IsPrint`: graphic characters and the blank, no other white space.
-pub(crate) fn is_print(c: char) -> bool {
+pub fn is_print(c: char) -> bool {
     if c.is_ascii() {
         return c == ' ' || c.is_ascii_graphic();
     }
@@ -40,7 +40,7 @@ pub(crate) fn is_print(c: char) -> bool {
 }
 
 /// `unicode.ToUpper`: one character for one.
-pub(crate) fn to_upper(c: char) -> char {
+pub fn to_upper(c: char) -> char {
     match c {
         '\u{1f80}'..='\u{1f87}' | '\u{1f90}'..='\u{1f97}' | '\u{1fa0}'..='\u{1fa7}' => {
             char::from_u32(c as u32 + 8).unwrap_or(c)
@@ -51,7 +51,7 @@ pub(crate) fn to_upper(c: char) -> char {
 }
 
 /// `unicode.ToLower`: one character for one.
-pub(crate) fn to_lower(c: char) -> char {
+pub fn to_lower(c: char) -> char {
     if c == '\u{130}' {
         'i'
     } else {
@@ -60,7 +60,7 @@ pub(crate) fn to_lower(c: char) -> char {
 }
 
 /// `unicode.IsUpper`.
-pub(crate) fn is_upper(c: char) -> bool {
+pub fn is_upper(c: char) -> bool {
     c.is_uppercase()
 }
 

@@ -13,7 +13,7 @@ pub(crate) fn encode64(bytes: &[u8]) -> String {
 }
 
 /// Line breaks are skipped, as in Go; the error is a whole text.
-pub(crate) fn decode64(text: &[u8]) -> Result<Vec<u8>, String> {
+pub fn decode64(text: &[u8]) -> Result<Vec<u8>, String> {
     decode(text, 6, 4, digit64).map_err(|at| format!("illegal base64 data at input byte {at}"))
 }
 

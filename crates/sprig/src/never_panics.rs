@@ -1,0 +1,56 @@
+//! Nothing a chart or a user writes makes a reader panic: readers against arbitrary texts.
+
+use gotemplate::Str;
+use proptest::prelude::*;
+
+use crate::{gopath, goregex, gotime, semver};
+
+/// Texts made of what the readers treat specially, and of anything.
+fn text() -> impl Strategy<Value = String> {
+    let special = "[-a-z0-9A-Z.,:;=<>~^*+?|!@#$%&/'\"`(){}\\[\\]\\\\ \\t\\n_]{0,40}";
+    prop_oneof![special, any::<String>()]
+}
+
+proptest! {
+    #[test]
+    fn patterns_and_paths_are_read_or_refused(pattern in text(), subject in text()) {
+        if let Ok(regex) = goregex::compile(&Str::from(&pattern)) {
+            goregex::matches(&regex, subject.as_bytes());
+        }
+        let _ = gopath::matches(&pattern, &subject);
+        gopath::clean_str(&pattern);
+        prop_assert_eq!(gopath::clean_str(&gopath::clean_str(&subject)), gopath::clean_str(&subject));
+    }
+
+    #[test]
+    fn quoted_patterns_match_themselves(text in any::<String>()) {
+        let quoted = String::from_utf8(goregex::quote_meta(text.as_bytes())).expect("still text");
+        let regex = goregex::compile(&Str::from(&quoted)).expect("compiles");
+        prop_assert_eq!(regex.find(text.as_bytes()).map(|m| m.len()), Some(text.len()));
+    }
+
+    #[test]
+    fn versions_and_constraints_are_read_or_refused(constraint in text(), version in text()) {
+        semver::is_compatible_range(&constraint, &version);
+        if let Ok(version) = semver::Version::parse(&version) {
+            prop_assert!(version.compare(&version).is_eq());
+        }
+    }
+
+    #[test]
+    fn times_are_read_or_refused(layout in text(), value in text(), nanoseconds in any::<i64>()) {
+        if let Ok(moment) = gotime::parse(&layout, &value) {
+            moment.format(&layout);
+        }
+        let _ = gotime::parse_duration(&value);
+        let text = gotime::duration_text(nanoseconds);
+        prop_assert_eq!(gotime::parse_duration(&text), Ok(nanoseconds));
+    }
+
+    #[test]
+    fn json_is_read_or_refused(text in text()) {
+        let ours = crate::json::parse(text.as_bytes());
+        let theirs = serde_json::from_str::<serde_json::Value>(&text);
+        prop_assert_eq!(ours.is_ok(), theirs.is_ok(), "{:?}", text);
+    }
+}
