@@ -18,6 +18,7 @@ use crate::numbers::{general_f32, general_f64, through_json};
 use crate::quote::go_quote;
 use crate::resolve::{Scalar, TAG_PREFIX, resolve};
 use crate::scan::{DEPTH_MAX, Mark};
+use crate::typed::Target;
 
 /// Text that aliases may repeat in one document. Go shares strings, a value of ours copies them.
 const ALIAS_BYTES_MAX: usize = 64 << 20;
@@ -40,6 +41,24 @@ pub(crate) fn decode(
     root: Option<NodeId>,
     strict: bool,
 ) -> Result<Value, Error> {
+    run(document, root, strict, &Target::Any)
+}
+
+/// As [`decode`], with texts where `target` wants them.
+pub(crate) fn decode_into(
+    document: &Document<'_>,
+    root: Option<NodeId>,
+    target: &Target,
+) -> Result<Value, Error> {
+    run(document, root, false, target)
+}
+
+fn run(
+    document: &Document<'_>,
+    root: Option<NodeId>,
+    strict: bool,
+    target: &Target,
+) -> Result<Value, Error> {
     let Some(root) = root else {
         return Ok(Value::Null);
     };
@@ -55,7 +74,7 @@ pub(crate) fn decode(
         faults: BTreeMap::new(),
         n_faults: 0,
     };
-    let value = decoder.node(root)?;
+    let value = decoder.node(root, target)?;
     if !decoder.duplicates.is_empty() {
         return Err(Error::DuplicateKeys(decoder.duplicates));
     }
@@ -152,22 +171,24 @@ impl Key {
 }
 
 impl Decoder<'_, '_> {
-    fn node(&mut self, id: NodeId) -> Result<Value, Error> {
+    fn node(&mut self, id: NodeId, wanted: &Target) -> Result<Value, Error> {
         self.count_step()?;
         let node = self.document.node(id);
         match &node.content {
-            Content::Alias { name, target } => self.alias(id, name, *target, Self::node),
-            Content::Scalar { .. } => self.scalar(node),
+            Content::Alias { name, target } => {
+                self.alias(id, name, *target, |decoder, id| decoder.node(id, wanted))
+            }
+            Content::Scalar { .. } => self.scalar(node, wanted),
             Content::Sequence(first) => self.nested(|decoder| {
                 let items = decoder
                     .document
                     .children(*first)
-                    .map(|item| decoder.node(item));
+                    .map(|item| decoder.node(item, wanted.item()));
                 items.collect::<Result<Vec<_>, _>>().map(Value::Array)
             }),
             Content::Mapping(first) => {
                 let mut fields = Fields::default();
-                self.nested(|decoder| decoder.mapping(*first, &mut fields))?;
+                self.nested(|decoder| decoder.mapping(*first, wanted, &mut fields))?;
                 Ok(Value::Object(fields.values))
             }
         }
@@ -218,7 +239,7 @@ impl Decoder<'_, '_> {
         result
     }
 
-    fn scalar(&mut self, node: &Node<'_>) -> Result<Value, Error> {
+    fn scalar(&mut self, node: &Node<'_>, wanted: &Target) -> Result<Value, Error> {
         let Content::Scalar {
             value: text,
             implicit,
@@ -232,6 +253,9 @@ impl Decoder<'_, '_> {
             if self.alias_bytes > ALIAS_BYTES_MAX {
                 return Err(fault("document contains excessive aliasing"));
             }
+        }
+        if matches!(wanted, Target::Text) {
+            return Ok(field_text(node)?.map_or(Value::Null, Value::String));
         }
         if node.tag.is_empty() && !implicit {
             return Ok(Value::String(text.to_string()));
@@ -263,16 +287,21 @@ impl Decoder<'_, '_> {
         self.n_faults += 1;
     }
 
-    fn mapping(&mut self, first: Option<NodeId>, out: &mut Fields) -> Result<(), Error> {
+    fn mapping(
+        &mut self,
+        first: Option<NodeId>,
+        wanted: &Target,
+        out: &mut Fields,
+    ) -> Result<(), Error> {
         for (key, value) in self.document.pairs(first) {
             if self.is_merge(key) {
-                self.merge(value, out)?;
+                self.merge(value, wanted, out)?;
                 continue;
             }
             let key = self.key(key)?;
             let line = self.document.node(value).line + 1;
             let first_fault = self.n_faults;
-            let value = self.node(value)?;
+            let value = self.node(value, wanted.field(&key.name))?;
             if self.strict && !out.seen.insert((key.go_type, key.go_text())) {
                 let text = key.go_text();
                 self.duplicates
@@ -311,20 +340,20 @@ impl Decoder<'_, '_> {
 
     /// Applies the value of `<<` to the mapping that holds it: keys set before are overridden, of
     /// several mappings the first wins.
-    fn merge(&mut self, id: NodeId, out: &mut Fields) -> Result<(), Error> {
+    fn merge(&mut self, id: NodeId, wanted: &Target, out: &mut Fields) -> Result<(), Error> {
         match &self.document.node(id).content {
             Content::Sequence(first) => {
                 let items = self.document.children(*first).collect::<Vec<_>>();
                 items
                     .into_iter()
                     .rev()
-                    .try_for_each(|item| self.merge_one(item, out))
+                    .try_for_each(|item| self.merge_one(item, wanted, out))
             }
-            _ => self.merge_one(id, out),
+            _ => self.merge_one(id, wanted, out),
         }
     }
 
-    fn merge_one(&mut self, id: NodeId, out: &mut Fields) -> Result<(), Error> {
+    fn merge_one(&mut self, id: NodeId, wanted: &Target, out: &mut Fields) -> Result<(), Error> {
         let mapping = |id: NodeId| match self.document.node(id).content {
             Content::Mapping(first) => Ok(first),
             _ => Err(fault_at(
@@ -337,12 +366,12 @@ impl Decoder<'_, '_> {
             self.count_step()?;
             self.alias(id, name, *target, |decoder, _| {
                 decoder.count_step()?;
-                decoder.nested(|decoder| decoder.mapping(first, out))
+                decoder.nested(|decoder| decoder.mapping(first, wanted, out))
             })
         } else {
             let first = mapping(id)?;
             self.count_step()?;
-            self.nested(|decoder| decoder.mapping(first, out))
+            self.nested(|decoder| decoder.mapping(first, wanted, out))
         }
     }
 
@@ -363,7 +392,7 @@ impl Decoder<'_, '_> {
         {
             Self::scalar_key(resolved, value, *implicit)
         } else {
-            self.node(id)?;
+            self.node(id, &Target::Any)?;
             let mut left = KEY_NODES_MAX;
             Err(fault_at(
                 resolved,

@@ -118,6 +118,20 @@ pub enum Error {
         /// What Go calls the wanted type.
         wanted: &'static str,
     },
+    /// A field of a struct has the wrong kind.
+    #[error(
+        "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {found} into Go struct field {owner}.{path} of type {wanted}"
+    )]
+    WrongField {
+        /// What JSON calls it.
+        found: &'static str,
+        /// The name of the innermost struct around it, empty for one without a name.
+        owner: &'static str,
+        /// The fields from the outermost struct on, with dots.
+        path: String,
+        /// What Go calls the wanted type.
+        wanted: &'static str,
+    },
 }
 
 impl Error {

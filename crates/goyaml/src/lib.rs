@@ -36,11 +36,13 @@ mod numbers;
 mod quote;
 mod resolve;
 mod scan;
+mod typed;
 
 pub use self::emit::{WriteError, to_yaml, to_yaml_v3};
 pub use self::error::{Error, Problem};
 pub use self::numbers::numbers_as_float64;
 pub use self::scan::DEPTH_MAX;
+pub use self::typed::{Target, parse_into};
 
 use serde_json::{Map, Value};
 

@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::capabilities::{Capabilities, KubeVersion, VersionError};
-use crate::chart::{Chart, MissingDependencies, NotInstallable};
-use crate::log::Record;
+use crate::chart::{API_VERSION_3, Chart, MissingDependencies, NotInstallable};
+use crate::log::{Log, Record};
 use crate::manifest::{self, Hook, HookEvent};
 use crate::render::{CompiledChart, RenderFailure, RenderOptions, Rendered, render, section};
 use sprig::gopath;
@@ -88,6 +88,11 @@ pub enum TemplateError {
     /// A dependency is not there.
     #[error(transparent)]
     MissingDependencies(#[from] MissingDependencies),
+    /// A chart of an `apiVersion` that Helm does not install has sub-charts.
+    #[error(
+        "an error occurred while checking for chart dependencies. You may need to run 'helm dependency build' to fetch missing dependencies: unsupported chart dependency type"
+    )]
+    UnsupportedDependency,
     /// The chart does not render; warnings come before.
     #[error("{failure}{}", debug_hint(*.hint))]
     Render {
@@ -109,17 +114,8 @@ fn debug_hint(hint: bool) -> &'static str {
     }
 }
 
-impl TemplateError {
-    /// Warnings that came before the error.
-    pub fn log(&self) -> &[Record] {
-        match self {
-            Self::Render { failure, .. } => &failure.log,
-            _ => &[],
-        }
-    }
-}
-
-/// Runs the command at the moment `now`.
+/// Runs the command at the moment `now`. Errors that may come with warnings or output are in the
+/// output.
 pub fn template(
     chart: Chart,
     values: Map<String, Value>,
@@ -137,8 +133,6 @@ pub fn template(
     capabilities
         .api_versions
         .extend(flags.api_versions.iter().cloned());
-    chart.check_installable()?;
-    chart.check_dependencies()?;
     let options = RenderOptions {
         release_name: flags.release_name.clone(),
         namespace: flags.namespace.clone(),
@@ -149,10 +143,35 @@ pub fn template(
         ..RenderOptions::default()
     };
     let host = Host::new(now, Box::new(SystemRandom));
-    match render(&CompiledChart::new(chart), &options, host) {
+    let mut log = Log {
+        records: chart.log.clone(),
+    };
+    if let Err(error) = check(&chart, &mut log) {
+        return Ok(TemplateOutput {
+            log: log.records,
+            error: Some(error),
+            ..TemplateOutput::default()
+        });
+    }
+    let mut output = match render(&CompiledChart::new(chart), &options, host) {
         Ok(rendered) => output(&rendered, flags),
         Err(failure) => failed(failure, flags),
+    };
+    log.records.append(&mut output.log);
+    output.log = log.records;
+    Ok(output)
+}
+
+/// What Helm looks at between loading and rendering.
+fn check(chart: &Chart, log: &mut Log) -> Result<(), TemplateError> {
+    chart.check_installable()?;
+    if chart.metadata.deprecated {
+        log.warn("this chart is deprecated", Vec::new());
     }
+    if chart.metadata.api_version == API_VERSION_3 && !chart.dependencies.is_empty() {
+        return Err(TemplateError::UnsupportedDependency);
+    }
+    Ok(chart.check_dependencies()?)
 }
 
 /// The name of a release made by a template, as `--name-template` takes it.
@@ -174,64 +193,69 @@ pub fn release_name(template: &str, now: Timestamp) -> Result<String, NameError>
 pub struct NameError(String);
 
 /// With `--debug` what was rendered is printed before the error.
-fn failed(
-    failure: Box<RenderFailure>,
-    flags: &TemplateFlags,
-) -> Result<TemplateOutput, TemplateError> {
+fn failed(mut failure: Box<RenderFailure>, flags: &TemplateFlags) -> TemplateOutput {
     let from_templates = failure.error.is_from_templates();
-    if !flags.debug || !from_templates {
-        return Err(TemplateError::Render {
-            hint: from_templates,
-            failure,
-        });
-    }
-    let files = failure
-        .files
-        .iter()
-        .filter(|(_, text)| !text.trim().is_empty());
-    let text: String = files.map(|(path, text)| section(path, text)).collect();
-    Ok(TemplateOutput {
-        text: format!("{}\n", text.trim()),
-        error: Some(TemplateError::Render {
-            failure,
-            hint: false,
-        }),
+    let mut output = TemplateOutput {
+        log: std::mem::take(&mut failure.log),
         ..TemplateOutput::default()
-    })
+    };
+    if flags.debug && from_templates {
+        let files = failure
+            .files
+            .iter()
+            .filter(|(_, text)| !text.trim().is_empty());
+        let text: String = files.map(|(path, text)| section(path, text)).collect();
+        let text = with_hooks(&text, chosen(&failure.hooks, flags));
+        // A template that is missing here may be the one that is bad.
+        output.text = shown(text, &flags.show_only).unwrap_or_default();
+    }
+    output.error = Some(TemplateError::Render {
+        hint: from_templates && !flags.debug,
+        failure,
+    });
+    output
 }
 
-fn output(rendered: &Rendered, flags: &TemplateFlags) -> Result<TemplateOutput, TemplateError> {
-    let hooks: Vec<&Hook> = rendered
-        .hooks
+/// The hooks that the flags leave.
+fn chosen<'h>(hooks: &'h [Hook], flags: &TemplateFlags) -> impl Iterator<Item = &'h Hook> {
+    let (no_hooks, skip_tests) = (flags.no_hooks, flags.skip_tests);
+    hooks
         .iter()
-        .filter(|_| !flags.no_hooks)
-        .filter(|hook| !(flags.skip_tests && hook.runs_at(HookEvent::Test)))
-        .collect();
-    if flags.to_files {
-        return Ok(TemplateOutput {
-            text: "\n".to_owned(),
-            files: files(rendered, &hooks, flags.include_crds),
-            log: rendered.log.clone(),
-            error: None,
-        });
-    }
-    let mut text = rendered.manifest_text(flags.include_crds);
-    text = format!("{}\n", text.trim());
+        .filter(move |hook| !(no_hooks || skip_tests && hook.runs_at(HookEvent::Test)))
+}
+
+fn with_hooks<'h>(manifests: &str, hooks: impl Iterator<Item = &'h Hook>) -> String {
+    let mut text = format!("{}\n", manifests.trim());
     for hook in hooks {
         text.push_str(&section(&hook.path, &hook.manifest));
     }
-    if !flags.show_only.is_empty() {
-        text = shown(&text, &flags.show_only)?;
-    }
-    Ok(TemplateOutput {
-        text,
-        files: Vec::new(),
-        log: rendered.log.clone(),
-        error: None,
-    })
+    text
 }
 
-fn files(rendered: &Rendered, hooks: &[&Hook], include_crds: bool) -> Vec<OutputFile> {
+fn output(rendered: &Rendered, flags: &TemplateFlags) -> TemplateOutput {
+    let hooks = chosen(&rendered.hooks, flags);
+    let mut output = TemplateOutput {
+        log: rendered.log.clone(),
+        ..TemplateOutput::default()
+    };
+    let text = if flags.to_files {
+        output.files = files(rendered, hooks, flags.include_crds);
+        "\n".to_owned()
+    } else {
+        with_hooks(&rendered.manifest_text(flags.include_crds), hooks)
+    };
+    match shown(text, &flags.show_only) {
+        Ok(text) => output.text = text,
+        Err(error) => output.error = Some(error),
+    }
+    output
+}
+
+fn files<'h>(
+    rendered: &Rendered,
+    hooks: impl Iterator<Item = &'h Hook>,
+    include_crds: bool,
+) -> Vec<OutputFile> {
     let file = |path: &str, text: &str, is_crd: bool| OutputFile {
         path: path.to_owned(),
         is_crd,
@@ -245,17 +269,17 @@ fn files(rendered: &Rendered, hooks: &[&Hook], include_crds: bool) -> Vec<Output
                 .iter()
                 .map(|m| file(&m.path, &m.text, false)),
         )
-        .chain(
-            hooks
-                .iter()
-                .map(|hook| file(&hook.path, &hook.manifest, false)),
-        )
+        .chain(hooks.map(|hook| file(&hook.path, &hook.manifest, false)))
         .collect()
 }
 
-/// The documents whose template matches one of the patterns, in the order of the patterns.
-fn shown(text: &str, patterns: &[String]) -> Result<String, TemplateError> {
-    let documents = manifest::split(text);
+/// The documents whose template matches one of the patterns, in the order of the patterns; without
+/// patterns all of the text.
+fn shown(text: String, patterns: &[String]) -> Result<String, TemplateError> {
+    if patterns.is_empty() {
+        return Ok(text);
+    }
+    let documents = manifest::split(&text);
     let mut out = String::new();
     for pattern in patterns {
         let mut some = false;

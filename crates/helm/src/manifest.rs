@@ -9,9 +9,10 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
-use crate::decode::{Fields, KindError};
+use crate::decode::Fields;
 use crate::log::Log;
-use sprig::{gopath, yaml};
+use goyaml::Target;
+use sprig::gopath;
 
 /// Annotation that makes an object a hook; comma separated events.
 pub const HOOK_ANNOTATION: &str = "helm.sh/hook";
@@ -276,24 +277,16 @@ struct Head {
 }
 
 impl Head {
-    fn read(document: &str) -> Result<Self, String> {
-        let value = yaml::decode(document.as_bytes()).map_err(|e| e.to_string())?;
-        Self::of(&value).map_err(|e| e.to_string())
-    }
-
-    fn of(value: &serde_json::Value) -> Result<Self, KindError> {
-        let fields = Fields::of_document(value, "util.SimpleHead", "SimpleHead")?;
-        let mut head = Self {
-            api_version: fields.text("apiVersion")?,
-            kind: fields.text("kind")?,
-            name: String::new(),
-            annotations: BTreeMap::new(),
-        };
-        if let Some(metadata) = fields.object("metadata", STRUCT)? {
-            head.name = metadata.text("name")?;
-            head.annotations = metadata.text_map("annotations")?.unwrap_or_default();
-        }
-        Ok(head)
+    fn read(document: &str) -> Result<Self, goyaml::Error> {
+        let value = goyaml::parse_into(document.as_bytes(), &HEAD)?;
+        let fields = Fields::of(&value);
+        let metadata = fields.object("metadata");
+        Ok(Self {
+            api_version: fields.text("apiVersion").unwrap_or_default(),
+            kind: fields.text("kind").unwrap_or_default(),
+            name: metadata.text("name").unwrap_or_default(),
+            annotations: metadata.text_map("annotations").unwrap_or_default(),
+        })
     }
 
     fn list(&self, annotation: &str) -> Vec<String> {
@@ -309,23 +302,71 @@ impl Head {
     }
 }
 
-/// How Go names the anonymous struct of the metadata.
-const STRUCT: &str = "struct { Name string \"json:\\\"name\\\"\"; Annotations map[string]string \"json:\\\"annotations\\\"\" }";
+const HEAD: Target = Target::Struct {
+    go_type: "util.SimpleHead",
+    name: "SimpleHead",
+    fields: &[
+        // "version" is how Helm's struct spells it in JSON.
+        ("apiVersion", Target::Text),
+        ("kind", Target::Text),
+        (
+            "metadata",
+            Target::Struct {
+                go_type: "struct { Name string \"json:\\\"name\\\"\"; Annotations map[string]string \"json:\\\"annotations\\\"\" }",
+                name: "",
+                fields: &[
+                    ("name", Target::Text),
+                    (
+                        "annotations",
+                        Target::Map {
+                            go_type: "map[string]string",
+                            value: &Target::Text,
+                        },
+                    ),
+                ],
+            },
+        ),
+    ],
+};
+
+/// A bad document, and the hooks found before it, as they came.
+pub(crate) struct SortFailure {
+    pub(crate) error: ManifestError,
+    pub(crate) hooks: Vec<Hook>,
+}
 
 /// Splits and sorts rendered files. Partials and empty files are left out.
 pub(crate) fn sort(
     files: &BTreeMap<String, String>,
     log: &mut Log,
-) -> Result<(Vec<Hook>, Vec<Manifest>), ManifestError> {
+) -> Result<(Vec<Hook>, Vec<Manifest>), SortFailure> {
     let (mut hooks, mut manifests) = (Vec::new(), Vec::new());
+    if let Err(error) = collect(files, log, &mut hooks, &mut manifests) {
+        return Err(SortFailure { error, hooks });
+    }
+    hooks.sort_by(|a, b| {
+        kind_rank(&INSTALL_ORDER, &a.kind).cmp(&kind_rank(&INSTALL_ORDER, &b.kind))
+    });
+    manifests.sort_by(|a, b| {
+        kind_rank(&INSTALL_ORDER, &a.kind).cmp(&kind_rank(&INSTALL_ORDER, &b.kind))
+    });
+    Ok((hooks, manifests))
+}
+
+fn collect(
+    files: &BTreeMap<String, String>,
+    log: &mut Log,
+    hooks: &mut Vec<Hook>,
+    manifests: &mut Vec<Manifest>,
+) -> Result<(), ManifestError> {
     for (path, content) in files {
         if gopath::base_str(path).starts_with('_') {
             continue;
         }
         for document in split(content) {
-            let head = Head::read(document).map_err(|reason| ManifestError {
+            let head = Head::read(document).map_err(|error| ManifestError {
                 path: path.clone(),
-                reason,
+                reason: error.to_string(),
             })?;
             match head.annotations.get(HOOK_ANNOTATION) {
                 None => manifests.push(Manifest {
@@ -339,13 +380,7 @@ pub(crate) fn sort(
             }
         }
     }
-    hooks.sort_by(|a, b| {
-        kind_rank(&INSTALL_ORDER, &a.kind).cmp(&kind_rank(&INSTALL_ORDER, &b.kind))
-    });
-    manifests.sort_by(|a, b| {
-        kind_rank(&INSTALL_ORDER, &a.kind).cmp(&kind_rank(&INSTALL_ORDER, &b.kind))
-    });
-    Ok((hooks, manifests))
+    Ok(())
 }
 
 /// The hook, or nothing when one of its events is unknown.
@@ -384,7 +419,7 @@ mod tests {
             .iter()
             .map(|(p, t)| ((*p).to_owned(), (*t).to_owned()))
             .collect();
-        sort(&files, &mut Log::default())
+        sort(&files, &mut Log::default()).map_err(|failure| failure.error)
     }
 
     #[test]
@@ -451,7 +486,7 @@ mod tests {
         let text = "metadata:\n  annotations: {helm.sh/hook: 'test, never'}\n";
         let mut log = Log::default();
         let files = [("a".to_owned(), text.to_owned())].into_iter().collect();
-        let (hooks, manifests) = sort(&files, &mut log).expect("sorts");
+        let (hooks, manifests) = sort(&files, &mut log).map_err(|f| f.error).expect("sorts");
         assert!(hooks.is_empty() && manifests.is_empty());
         assert_eq!(
             log.records[0].to_string(),

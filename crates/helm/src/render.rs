@@ -11,7 +11,7 @@ use gotemplate::{Functions, Limits, Map, MissingKey, Renderer, TemplateSet, Valu
 use serde_json::Value;
 
 use crate::capabilities::Capabilities;
-use crate::chart::{Chart, File};
+use crate::chart::{API_VERSION_3, Chart, File};
 use crate::log::{Log, Record};
 use crate::manifest::{self, Hook, Manifest, ManifestError};
 use crate::schema::{self, SchemaError};
@@ -145,6 +145,9 @@ pub(crate) fn section(path: &str, text: &str) -> String {
 /// Why a chart does not render.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RenderError {
+    /// The chart is of an `apiVersion` that Helm does not install.
+    #[error("invalid chart apiVersion")]
+    ApiVersion,
     /// The release name is missing, too long or no DNS name.
     #[error("release name check failed: release name {}: {reason}", sprig::gotext::quote(.name.as_bytes()))]
     ReleaseName {
@@ -207,6 +210,8 @@ pub struct RenderFailure {
     pub log: Vec<Record>,
     /// Rendered files by path when a document among them is bad, else nothing.
     pub files: BTreeMap<String, String>,
+    /// Hooks found before the bad document.
+    pub hooks: Vec<Hook>,
 }
 
 /// Renders a chart.
@@ -220,6 +225,7 @@ pub fn render(
         options,
         log: Log::default(),
         files: BTreeMap::new(),
+        hooks: Vec::new(),
     };
     run.all(host).map_err(|error| {
         let files = match error {
@@ -230,6 +236,7 @@ pub fn render(
             error,
             log: std::mem::take(&mut run.log.records),
             files,
+            hooks: std::mem::take(&mut run.hooks),
         })
     })
 }
@@ -240,11 +247,16 @@ struct Run<'a> {
     options: &'a RenderOptions,
     log: Log,
     files: BTreeMap<String, String>,
+    /// Hooks found before a bad document.
+    hooks: Vec<Hook>,
 }
 
 impl Run<'_> {
     fn all(&mut self, host: Host) -> Result<Rendered, RenderError> {
         let options = self.options;
+        if self.chart.chart.metadata.api_version == API_VERSION_3 {
+            return Err(RenderError::ApiVersion);
+        }
         if let Err(error) = check_release_name(&options.release_name) {
             let text = error.to_string();
             let reason = text
@@ -275,7 +287,11 @@ impl Run<'_> {
         check_kube_version(&tree, &options.capabilities)?;
         self.files = self.execute(&tree, &values, host)?;
         let notes = self.take_notes(&tree);
-        let (hooks, manifests) = manifest::sort(&self.files, &mut self.log)?;
+        let sorted = manifest::sort(&self.files, &mut self.log);
+        let (hooks, manifests) = sorted.map_err(|failure| {
+            self.hooks = failure.hooks;
+            failure.error
+        })?;
         let mut crds = Vec::new();
         collect_crds(&tree, None, &mut crds);
         Ok(Rendered {

@@ -126,13 +126,7 @@ fn render(args: &Args) -> Result<ExitCode> {
         debug: args.debug,
         to_files: args.output_dir.is_some(),
     };
-    let output = match helm::template(chart, values, &flags, now) {
-        Ok(output) => output,
-        Err(error) => {
-            print_log(error.log())?;
-            return Err(error.into());
-        }
-    };
+    let output = helm::template(chart, values, &flags, now)?;
     print_log(&output.log)?;
     let mut stdout = std::io::stdout().lock();
     if let Some(directory) = &args.output_dir {
@@ -214,7 +208,10 @@ fn load(path: &Path) -> Result<Chart> {
             path.display()
         );
     }
-    Ok(Chart::from_archive(&data, &limits)?)
+    match Chart::from_archive(&data, &limits) {
+        Err(helm::LoadError::OwnArchive(_)) => bail!("unable to load chart archive"),
+        loaded => Ok(loaded?),
+    }
 }
 
 /// The files of a chart directory. Links are followed, as Helm does; loops are not.

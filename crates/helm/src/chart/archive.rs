@@ -34,9 +34,15 @@ impl Default for Limits {
 /// Why an archive is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
-    /// Not gzip, not tar, or cut short.
-    #[error("chart archive cannot be read")]
-    Read(#[source] std::io::Error),
+    /// Not gzip.
+    #[error("gzip: invalid header")]
+    NotGzip,
+    /// Cut short.
+    #[error("{}", if *.0 { "EOF" } else { "unexpected EOF" })]
+    Short(bool),
+    /// Damaged.
+    #[error("archive/tar: invalid tar header")]
+    Read(std::io::Error),
     /// A path that starts at the root.
     #[error("chart illegally contains absolute paths")]
     AbsolutePath,
@@ -52,9 +58,6 @@ pub enum ArchiveError {
     /// `Chart.yaml` at the top instead of in a directory.
     #[error("chart yaml not in base directory")]
     NoBaseDirectory,
-    /// A symbolic or hard link, a device or the like.
-    #[error("chart archive contains {0:?}, which is not a regular file")]
-    NotRegular(String),
     /// Beyond [`Limits::total_bytes`].
     #[error("decompressed chart is larger than the maximum size {0}")]
     TooLarge(u64),
@@ -106,10 +109,11 @@ pub(super) fn read(
     archive: &[u8],
     budget: &mut Budget,
 ) -> Result<Vec<(String, Vec<u8>)>, ArchiveError> {
+    check_header(archive)?;
     let mut tar = tar::Archive::new(MultiGzDecoder::new(archive));
     let mut files = Vec::new();
-    for entry in tar.entries().map_err(ArchiveError::Read)? {
-        let mut entry = entry.map_err(ArchiveError::Read)?;
+    for entry in tar.entries().map_err(damaged)? {
+        let mut entry = entry.map_err(damaged)?;
         let kind = entry.header().entry_type();
         if kind.is_dir() || kind.is_pax_global_extensions() || kind.is_pax_local_extensions() {
             continue;
@@ -118,23 +122,45 @@ pub(super) fn read(
         if name.ends_with('/') {
             continue;
         }
-        if !(kind.is_file() || kind.is_contiguous() || kind.is_gnu_sparse()) {
-            return Err(ArchiveError::NotRegular(name));
-        }
         let path = relative(&name)?;
-        budget.take(entry.size())?;
         let mut data = Vec::new();
-        entry
-            .by_ref()
-            .take(budget.limits.total_bytes)
-            .read_to_end(&mut data)
-            .map_err(ArchiveError::Read)?;
+        // Links and devices are files without contents, as in Helm.
+        if kind.is_file() || kind.is_contiguous() || kind.is_gnu_sparse() {
+            budget.take(entry.size())?;
+            entry
+                .by_ref()
+                .take(budget.limits.total_bytes)
+                .read_to_end(&mut data)
+                .map_err(damaged)?;
+        } else {
+            budget.take(0)?;
+        }
         files.push((path, strip_bom(data)));
     }
     if files.is_empty() {
         return Err(ArchiveError::Empty);
     }
     Ok(files)
+}
+
+/// Tells what is no gzip file from what is cut short, as Go does.
+fn check_header(archive: &[u8]) -> Result<(), ArchiveError> {
+    const HEADER_LEN: usize = 10;
+    if archive.len() < HEADER_LEN {
+        return Err(ArchiveError::Short(archive.is_empty()));
+    }
+    if archive.starts_with(b"\x1f\x8b\x08") {
+        Ok(())
+    } else {
+        Err(ArchiveError::NotGzip)
+    }
+}
+
+fn damaged(error: std::io::Error) -> ArchiveError {
+    match error.kind() {
+        std::io::ErrorKind::UnexpectedEof => ArchiveError::Short(false),
+        _ => ArchiveError::Read(error),
+    }
 }
 
 /// Cuts a UTF-8 byte order mark off.
@@ -155,9 +181,6 @@ fn relative(name: &str) -> Result<String, ArchiveError> {
     }
     let path = gopath::clean_str(&path);
     if path == "." {
-        if first == "Chart.yaml" {
-            return Err(ArchiveError::NoBaseDirectory);
-        }
         return Err(ArchiveError::OutsideBase(name.to_owned()));
     }
     if path.starts_with("..") {
@@ -166,6 +189,9 @@ fn relative(name: &str) -> Result<String, ArchiveError> {
     let bytes = path.as_bytes();
     if bytes.len() > 2 && bytes[0].is_ascii_alphabetic() && &bytes[1..3] == b":/" {
         return Err(ArchiveError::IllegalName);
+    }
+    if first == "Chart.yaml" {
+        return Err(ArchiveError::NoBaseDirectory);
     }
     Ok(path)
 }

@@ -11,10 +11,11 @@ use serde_json::Map;
 use super::archive::{self, ArchiveError, Budget, Limits};
 use super::ignore::{IgnoreError, Rules};
 use super::metadata::{Lock, Metadata, ValidationError};
-use super::{Chart, File};
-use crate::decode::KindError;
+use super::{API_VERSION_3, Chart, File};
+use crate::decode::Fields;
+use crate::log::Log;
 use crate::values;
-use sprig::yaml;
+use goyaml::Target;
 
 /// Why files are not a chart.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +23,9 @@ pub enum LoadError {
     /// No `Chart.yaml`.
     #[error("Chart.yaml file is missing")]
     NoChartYaml,
+    /// No `Chart.yaml` in an archive that is to be a chart.
+    #[error("unable to detect chart version, no Chart.yaml found")]
+    NotDetected,
     /// A YAML file of the chart is no YAML.
     #[error("cannot load {file}: {reason}")]
     Yaml {
@@ -33,15 +37,18 @@ pub enum LoadError {
     /// `Chart.yaml` lacks something.
     #[error(transparent)]
     Invalid(#[from] ValidationError),
-    /// An `apiVersion` other than `v1` and `v2`.
+    /// An `apiVersion` other than `v1`, `v2` and `v3`. Charts of `v3` load, and no render takes them.
     #[error("unsupported chart version")]
     ApiVersion,
-    /// The archive is refused.
+    /// The archive of a sub-chart is refused, or the files are beyond the limits.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
+    /// The archive of the chart is refused. Helm's command does not say why, its library does.
+    #[error("unable to load chart archive: {0}")]
+    OwnArchive(ArchiveError),
     /// `.helmignore` is refused.
-    #[error("cannot load .helmignore")]
-    Ignore(#[source] IgnoreError),
+    #[error(transparent)]
+    Ignore(#[from] IgnoreError),
     /// An entry of `charts/` that ends in `.tgz` and is no file.
     #[error("error unpacking subchart tar in {chart}: expected {expected}, got {found}")]
     NotAnArchive {
@@ -75,7 +82,8 @@ impl Chart {
         for (_, data) in &files {
             budget.take(data.len() as u64)?;
         }
-        check_version(load(files, &mut budget, 0)?)
+        check_version(chart_yaml(&files).ok_or(LoadError::NoChartYaml)?)?;
+        load(files, &mut budget, 0)
     }
 
     /// Loads a chart from the files of a directory: `.helmignore` is obeyed, files are taken in the
@@ -84,9 +92,10 @@ impl Chart {
         files: Vec<(String, Vec<u8>)>,
         limits: &Limits,
     ) -> Result<Self, LoadError> {
+        check_version(chart_yaml(&files).ok_or(LoadError::NoChartYaml)?)?;
         let ignore = files.iter().find(|(name, _)| name == ".helmignore");
         let text = ignore.map_or_else(Default::default, |(_, data)| String::from_utf8_lossy(data));
-        let rules = Rules::parse(&text).map_err(LoadError::Ignore)?;
+        let rules = Rules::parse(&text)?;
         let mut files: Vec<_> = files
             .into_iter()
             .filter(|(name, _)| !rules.ignores_file(name))
@@ -99,15 +108,28 @@ impl Chart {
     /// Loads a chart from a gzipped tar file.
     pub fn from_archive(archive: &[u8], limits: &Limits) -> Result<Self, LoadError> {
         let mut budget = Budget::new(*limits);
-        let files = archive::read(archive, &mut budget)?;
-        check_version(load(files, &mut budget, 0)?)
+        let files = archive::read(archive, &mut budget).map_err(LoadError::OwnArchive)?;
+        check_version(chart_yaml(&files).ok_or(LoadError::NotDetected)?)?;
+        load(files, &mut budget, 0)
     }
 }
 
-fn check_version(chart: Chart) -> Result<Chart, LoadError> {
-    match chart.metadata.api_version.as_str() {
-        "v1" | "v2" => Ok(chart),
-        _ => Err(LoadError::ApiVersion),
+fn chart_yaml(files: &[(String, Vec<u8>)]) -> Option<&[u8]> {
+    let found = files.iter().find(|(name, _)| name == "Chart.yaml");
+    found.map(|(_, data)| data.as_slice())
+}
+
+/// The look that Helm takes at the version before it loads anything else.
+fn check_version(chart_yaml: &[u8]) -> Result<(), LoadError> {
+    const TARGET: Target = Target::Struct {
+        go_type: "loader.chartBase",
+        name: "chartBase",
+        fields: &[("apiVersion", Target::Text)],
+    };
+    let document = goyaml::parse_into(chart_yaml, &TARGET).map_err(in_file("Chart.yaml"))?;
+    match Fields::of(&document).text("apiVersion").as_deref() {
+        None | Some("" | "v1" | "v2" | API_VERSION_3) => Ok(()),
+        Some(_) => Err(LoadError::ApiVersion),
     }
 }
 
@@ -126,9 +148,21 @@ struct Sorted {
     values: Map<String, serde_json::Value>,
     schema: Option<Arc<[u8]>>,
     lock: Option<Lock>,
+    log: Log,
     /// Files below `charts/` by the first element of their path there.
     subcharts: BTreeMap<String, Vec<(String, Vec<u8>)>>,
 }
+
+impl Sorted {
+    /// Puts a file among those that templates can read.
+    fn keep(&mut self, name: String, data: Vec<u8>) {
+        let data = data.into();
+        self.files.push(File { name, data });
+    }
+}
+
+const REQUIREMENTS_MOVED: &str = "Warning: Dependencies are handled in Chart.yaml since apiVersion \"v2\". We recommend migrating dependencies to Chart.yaml.";
+const LOCK_MOVED: &str = "Warning: Dependency locking is handled in Chart.lock since apiVersion \"v2\". We recommend migrating to Chart.lock.";
 
 fn load(
     files: Vec<(String, Vec<u8>)>,
@@ -141,7 +175,7 @@ fn load(
     let mut metadata = None;
     for (_, data) in files.iter().filter(|(name, _)| name == "Chart.yaml") {
         let metadata = metadata.get_or_insert_with(Metadata::default);
-        read_metadata(metadata, data, "Chart.yaml")?;
+        metadata.read(data).map_err(in_file("Chart.yaml"))?;
         if metadata.api_version.is_empty() {
             "v1".clone_into(&mut metadata.api_version);
         }
@@ -157,8 +191,9 @@ fn load(
         if entry.starts_with(['_', '.']) {
             continue;
         }
-        let loaded = load_subchart(&entry, files, &metadata.name, budget, depth + 1);
-        dependencies.push(Arc::new(loaded?));
+        let loaded = load_subchart(&entry, files, &metadata.name, budget, depth + 1)?;
+        sorted.log.records.extend(loaded.log.iter().cloned());
+        dependencies.push(Arc::new(loaded));
     }
     Ok(Chart {
         metadata,
@@ -168,21 +203,8 @@ fn load(
         schema: sorted.schema,
         files: sorted.files,
         dependencies,
+        log: sorted.log.records,
     })
-}
-
-fn read_metadata(
-    metadata: &mut Metadata,
-    data: &[u8],
-    file: &'static str,
-) -> Result<(), LoadError> {
-    let document = yaml::decode(data).map_err(in_file(file))?;
-    metadata.read(&document).map_err(in_file::<KindError>(file))
-}
-
-fn read_lock(data: &[u8], file: &'static str) -> Result<Lock, LoadError> {
-    let document = yaml::decode(data).map_err(in_file(file))?;
-    Lock::read(&document).map_err(in_file::<KindError>(file))
 }
 
 fn sort_file(
@@ -193,28 +215,27 @@ fn sort_file(
 ) -> Result<(), LoadError> {
     match name.as_str() {
         "Chart.yaml" => {}
-        "Chart.lock" => sorted.lock = Some(read_lock(&data, "Chart.lock")?),
+        "Chart.lock" => sorted.lock = Some(Lock::read(&data).map_err(in_file("Chart.lock"))?),
         "values.yaml" => {
             sorted.values = values::load(&data).map_err(in_file("values.yaml"))?;
         }
         "values.schema.json" => sorted.schema = Some(data.into()),
         "requirements.yaml" => {
-            let metadata = metadata.get_or_insert_with(Metadata::default);
-            read_metadata(metadata, &data, "requirements.yaml")?;
+            let metadata = metadata.get_or_insert_default();
+            if metadata.api_version != "v1" {
+                sorted.log.plain(REQUIREMENTS_MOVED);
+            }
+            metadata.read(&data).map_err(in_file("requirements.yaml"))?;
             if metadata.api_version == "v1" {
-                sorted.files.push(File {
-                    name,
-                    data: data.into(),
-                });
+                sorted.keep(name, data);
             }
         }
         "requirements.lock" => {
-            sorted.lock = Some(read_lock(&data, "requirements.lock")?);
-            if metadata.as_ref().is_some_and(|m| m.api_version == "v1") {
-                sorted.files.push(File {
-                    name,
-                    data: data.into(),
-                });
+            sorted.lock = Some(Lock::read(&data).map_err(in_file("requirements.lock"))?);
+            if metadata.get_or_insert_default().api_version == "v1" {
+                sorted.keep(name, data);
+            } else {
+                sorted.log.plain(LOCK_MOVED);
             }
         }
         _ if name.starts_with("templates/") => {
@@ -232,10 +253,7 @@ fn sort_file(
                     .or_default()
                     .push((inner.to_owned(), data));
             }
-            _ => sorted.files.push(File {
-                name,
-                data: data.into(),
-            }),
+            _ => sorted.keep(name, data),
         },
     }
     Ok(())

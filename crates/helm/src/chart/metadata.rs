@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::decode::{Fields, KindError};
+use super::read::Item;
 use sprig::semver;
 
 /// The contents of `Chart.yaml`. Texts are empty when absent.
@@ -142,50 +142,6 @@ fn quote(text: &str) -> String {
 }
 
 impl Metadata {
-    /// Reads the fields that `document` has over those already there: `requirements.yaml` is read
-    /// over `Chart.yaml`.
-    pub(crate) fn read(&mut self, document: &Value) -> Result<(), KindError> {
-        let fields = Fields::of_document(document, "v2.Metadata", "Metadata")?;
-        for (name, field) in [
-            ("name", &mut self.name),
-            ("home", &mut self.home),
-            ("version", &mut self.version),
-            ("description", &mut self.description),
-            ("icon", &mut self.icon),
-            ("apiVersion", &mut self.api_version),
-            ("condition", &mut self.condition),
-            ("tags", &mut self.tags),
-            ("appVersion", &mut self.app_version),
-            ("kubeVersion", &mut self.kube_version),
-            ("type", &mut self.kind),
-        ] {
-            let text = fields.text(name)?;
-            if !text.is_empty() {
-                *field = text;
-            }
-        }
-        self.deprecated |= fields.boolean("deprecated")?;
-        if let Some(sources) = fields.texts("sources")? {
-            self.sources = sources;
-        }
-        if let Some(keywords) = fields.texts("keywords")? {
-            self.keywords = keywords;
-        }
-        if let Some(annotations) = fields.text_map("annotations")? {
-            self.annotations.extend(annotations);
-        }
-        if let Some(maintainers) = fields.objects("maintainers", "v2.Maintainer")? {
-            self.maintainers = maintainers
-                .into_iter()
-                .map(|item| item.map_or(Ok(Maintainer::null()), |f| Maintainer::read(&f)))
-                .collect::<Result<_, _>>()?;
-        }
-        if let Some(dependencies) = fields.objects("dependencies", "v2.Dependency")? {
-            self.dependencies = Some(read_dependencies(dependencies)?);
-        }
-        Ok(())
-    }
-
     /// Removes control characters and checks the required fields, as Helm's `Metadata.Validate`.
     pub(crate) fn validate(&mut self) -> Result<(), ValidationError> {
         self.sanitize();
@@ -290,43 +246,7 @@ impl Metadata {
     }
 }
 
-/// Stands for a null item of a list until validation refuses it: no text read from YAML can hold it
-/// alone, since NUL is not a YAML character.
-const NULL_ITEM: &str = "\0";
-
-impl Maintainer {
-    fn null() -> Self {
-        Self {
-            name: NULL_ITEM.to_owned(),
-            ..Self::default()
-        }
-    }
-
-    fn is_null(&self) -> bool {
-        self.name == NULL_ITEM
-    }
-
-    fn read(fields: &Fields<'_>) -> Result<Self, KindError> {
-        Ok(Self {
-            name: fields.text("name")?,
-            email: fields.text("email")?,
-            url: fields.text("url")?,
-        })
-    }
-}
-
 impl Dependency {
-    fn null() -> Self {
-        Self {
-            name: NULL_ITEM.to_owned(),
-            ..Self::default()
-        }
-    }
-
-    fn is_null(&self) -> bool {
-        self.name == NULL_ITEM
-    }
-
     /// The alias if there is one, else the name.
     pub fn effective_name(&self) -> &str {
         if self.alias.is_empty() {
@@ -334,42 +254,6 @@ impl Dependency {
         } else {
             &self.alias
         }
-    }
-
-    fn read(fields: &Fields<'_>) -> Result<Self, KindError> {
-        Ok(Self {
-            name: fields.text("name")?,
-            version: fields.text("version")?,
-            repository: fields.text("repository")?,
-            condition: fields.text("condition")?,
-            tags: fields.texts("tags")?.unwrap_or_default(),
-            enabled: fields.boolean("enabled")?,
-            import_values: fields.values("import-values")?.unwrap_or_default(),
-            alias: fields.text("alias")?,
-        })
-    }
-}
-
-fn read_dependencies(items: Vec<Option<Fields<'_>>>) -> Result<Vec<Dependency>, KindError> {
-    items
-        .into_iter()
-        .map(|item| item.map_or(Ok(Dependency::null()), |f| Dependency::read(&f)))
-        .collect()
-}
-
-impl Lock {
-    /// Reads a decoded `Chart.lock`; null items are dropped.
-    pub(crate) fn read(document: &Value) -> Result<Self, KindError> {
-        let fields = Fields::of_document(document, "v2.Lock", "Lock")?;
-        let items = fields
-            .objects("dependencies", "v2.Dependency")?
-            .unwrap_or_default();
-        let items = items.into_iter().flatten().map(Some).collect();
-        Ok(Self {
-            generated: fields.text("generated")?,
-            digest: fields.text("digest")?,
-            dependencies: read_dependencies(items)?,
-        })
     }
 }
 
@@ -396,7 +280,8 @@ mod tests {
 
     fn check(document: &Value, want: Result<(), &str>) {
         let mut metadata = Metadata::default();
-        let read = metadata.read(document).map_err(|e| e.to_string());
+        let text = document.to_string();
+        let read = metadata.read(text.as_bytes()).map_err(|e| e.to_string());
         let got = read.and_then(|()| metadata.validate().map_err(|e| e.to_string()));
         assert_eq!(got, want.map_err(str::to_owned), "{document}");
     }
@@ -462,7 +347,8 @@ mod tests {
         let mut metadata = Metadata::default();
         let document =
             json!({"apiVersion": "v2", "name": "a", "version": "1", "description": "x\ty\u{7}z"});
-        metadata.read(&document).expect("reads");
+        let text = document.to_string();
+        metadata.read(text.as_bytes()).expect("reads");
         metadata.validate().expect("valid");
         assert_eq!(metadata.description, "x yz");
     }

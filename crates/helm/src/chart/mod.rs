@@ -8,10 +8,13 @@ mod archive;
 mod ignore;
 mod load;
 mod metadata;
+mod read;
 
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
+
+use crate::log::Record;
 
 pub use archive::{ArchiveError, Limits};
 pub use ignore::IgnoreError;
@@ -46,7 +49,12 @@ pub struct Chart {
     ///
     /// Quirk: Helm takes them in random order; a fixed one makes renders repeatable.
     pub dependencies: Vec<Arc<Chart>>,
+    /// What loading it and its sub-charts had to warn of.
+    pub log: Vec<Record>,
 }
+
+/// An `apiVersion` that Helm knows and does not install.
+pub(crate) const API_VERSION_3: &str = "v3";
 
 impl Chart {
     /// Name in `Chart.yaml`.

@@ -136,8 +136,15 @@ fn bad_charts_are_refused_in_the_words_of_helm() {
             "unsupported chart version",
         ),
         (
+            vec![
+                ("Chart.yaml", "apiVersion: v9\nname: web\n"),
+                ("values.yaml", "- a\n"),
+            ],
+            "unsupported chart version",
+        ),
+        (
             vec![("Chart.yaml", "- a\n")],
-            "cannot load Chart.yaml: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal array into Go value of type v2.Metadata",
+            "cannot load Chart.yaml: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal array into Go value of type loader.chartBase",
         ),
         (
             vec![("Chart.yaml", CHART), ("values.yaml", "- a\n")],
@@ -162,13 +169,25 @@ fn bad_charts_are_refused_in_the_words_of_helm() {
 #[test]
 fn hostile_archives_are_refused() {
     for (name, want) in [
-        ("web//etc/passwd", "chart illegally contains absolute paths"),
-        ("web/../../x", "chart illegally references parent directory"),
-        ("web/c:/x", "chart contains illegally named files"),
-        ("Chart.yaml", "chart yaml not in base directory"),
+        (
+            "web//etc/passwd",
+            "unable to load chart archive: chart illegally contains absolute paths",
+        ),
+        (
+            "web/../../x",
+            "unable to load chart archive: chart illegally references parent directory",
+        ),
+        (
+            "web/c:/x",
+            "unable to load chart archive: chart contains illegally named files",
+        ),
+        (
+            "Chart.yaml/x",
+            "unable to load chart archive: chart yaml not in base directory",
+        ),
         (
             "loose",
-            "chart illegally contains content outside the base directory: \"loose\"",
+            "unable to load chart archive: chart illegally contains content outside the base directory: \"loose\"",
         ),
     ] {
         let archive = archive_of(&[(name, "x")]);
@@ -178,29 +197,67 @@ fn hostile_archives_are_refused() {
             "{name:?}"
         );
     }
-    assert_eq!(
-        refused(Chart::from_archive(b"no gzip", &Limits::default())),
-        "chart archive cannot be read"
-    );
+    for (archive, want) in [
+        (&b""[..], "EOF"),
+        (b"no gzip", "unexpected EOF"),
+        (b"no gzip at all", "gzip: invalid header"),
+    ] {
+        assert_eq!(
+            refused(Chart::from_archive(archive, &Limits::default())),
+            format!("unable to load chart archive: {want}")
+        );
+    }
     assert_eq!(
         refused(Chart::from_archive(&archive_of(&[]), &Limits::default())),
-        "no files in chart archive"
+        "unable to load chart archive: no files in chart archive"
     );
 }
 
 #[test]
-fn links_in_archives_are_refused() {
+fn links_in_archives_are_empty_files() {
     let mut tar = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(CHART.len() as u64);
+    tar.append_data(&mut header, "web/Chart.yaml", CHART.as_bytes())
+        .expect("appends");
     let mut header = tar::Header::new_gnu();
     header.set_entry_type(tar::EntryType::Symlink);
     header.set_size(0);
-    tar.append_link(&mut header, "web/values.yaml", "/etc/passwd")
+    tar.append_link(&mut header, "web/secret", "/etc/passwd")
         .expect("appends");
     let archive = gzip(&tar.into_inner().expect("finishes"));
+    let chart = Chart::from_archive(&archive, &Limits::default()).expect("loads");
+    assert_eq!(chart.files[0].name, "secret");
+    assert!(chart.files[0].data.is_empty());
+}
+
+#[test]
+fn an_archive_needs_a_chart_file() {
+    let archive = archive_of(&[("web/values.yaml", "a: 1\n")]);
     assert_eq!(
         refused(Chart::from_archive(&archive, &Limits::default())),
-        "chart archive contains \"web/values.yaml\", which is not a regular file"
+        "unable to detect chart version, no Chart.yaml found"
     );
+}
+
+#[test]
+fn loading_warns_of_requirements_in_charts_of_version_2() {
+    let list = files(&[
+        ("Chart.yaml", CHART),
+        ("requirements.yaml", "dependencies: []\n"),
+        ("requirements.lock", "digest: x\n"),
+    ]);
+    let chart = Chart::from_files(list, &Limits::default()).expect("loads");
+    let log: Vec<&str> = chart.log.iter().map(|r| r.message.as_str()).collect();
+    let got: Vec<_> = log.iter().map(|line| line.split(" since").next()).collect();
+    assert_eq!(
+        got,
+        [
+            Some("Warning: Dependencies are handled in Chart.yaml"),
+            Some("Warning: Dependency locking is handled in Chart.lock"),
+        ]
+    );
+    assert!(chart.files.is_empty());
 }
 
 #[test]
@@ -212,7 +269,7 @@ fn limits_hold_for_sizes_numbers_and_depth() {
     };
     assert_eq!(
         refused(Chart::from_archive(&archive, &small)),
-        "decompressed chart is larger than the maximum size 500"
+        "unable to load chart archive: decompressed chart is larger than the maximum size 500"
     );
     let few = Limits {
         files: 1,
@@ -220,7 +277,7 @@ fn limits_hold_for_sizes_numbers_and_depth() {
     };
     assert_eq!(
         refused(Chart::from_archive(&archive, &few)),
-        "chart has more than 1 files"
+        "unable to load chart archive: chart has more than 1 files"
     );
     let flat = Limits {
         depth: 0,
