@@ -63,7 +63,7 @@ pub enum HookEvent {
 }
 
 impl HookEvent {
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         Some(match text {
             "pre-install" => Self::PreInstall,
             "post-install" => Self::PostInstall,

@@ -11,7 +11,7 @@ use gotemplate::{Functions, Limits, Map, MissingKey, Renderer, TemplateSet, Valu
 use serde_json::Value;
 
 use crate::capabilities::Capabilities;
-use crate::chart::{API_VERSION_3, Chart, File};
+use crate::chart::{API_VERSION_3, Chart, File, Metadata};
 use crate::log::{Log, Record};
 use crate::manifest::{self, Hook, Manifest, ManifestError};
 use crate::schema::{self, SchemaError};
@@ -122,6 +122,9 @@ pub struct Rendered {
     pub values: Value,
     /// The chart's defaults after imports, as release records keep them.
     pub chart_values: Value,
+    /// What the chart says about itself, its dependencies being those that take part, as release records
+    /// keep it.
+    pub chart_metadata: Metadata,
     /// Warnings, in order.
     pub log: Vec<Record>,
 }
@@ -301,6 +304,7 @@ impl Run<'_> {
             notes,
             values: values_json,
             chart_values: as_json(&tree.default_values()),
+            chart_metadata: tree.metadata,
             log: std::mem::take(&mut self.log.records),
         })
     }
