@@ -66,7 +66,7 @@ pub struct ControlPlane {
     etcd: Api,
     // Killed before the folder goes.
     _processes: Processes,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// Processes that end with this value, last one first.
@@ -127,8 +127,27 @@ impl ControlPlane {
             api,
             etcd: Api::new(client(&etcd_url, None)?, ""),
             _processes: processes,
-            _folder: folder,
+            folder,
         })
+    }
+
+    /// A kubeconfig with all rights, for programs. It ends with this value.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.folder.path().join("kubeconfig")
+    }
+
+    /// A client with all rights.
+    ///
+    /// # Errors
+    /// If the files of the control plane cannot be read.
+    pub async fn client(&self) -> Result<kube::Client, Error> {
+        let failed = |error| Error::Client(Box::new(error));
+        let read = kube::config::Kubeconfig::read_from(self.kubeconfig());
+        let kubeconfig = read.map_err(|error| failed(kube::Error::from(error)))?;
+        let options = kube::config::KubeConfigOptions::default();
+        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await;
+        let config = config.map_err(|error| failed(kube::Error::from(error)))?;
+        kube::Client::try_from(config).map_err(failed)
     }
 
     /// The server to run the suite on. It ends with this value.
