@@ -7,6 +7,9 @@ CHART      ?=
 REPO       ?=
 ARGS       ?=
 KUBE_BIN   ?= $(CURDIR)/target/kube
+# The Helm that rendering follows, and the last of the generation before.
+HELM       := v4.3.1
+HELM3      := v3.22.0
 # CPU-bound tests share two cores; more threads only add memory.
 TEST_ARGS  ?=
 
@@ -39,19 +42,30 @@ lint: ## Formatting and lints
 test-rust: ## All Rust tests
 	$(CARGO) test --workspace --quiet $(TEST_ARGS)
 
-test-kube: ## The conformance suite on a real etcd and kube-apiserver (needs Go; skipped without it)
+test-kube: ## Conformance, and releases shared with Helm, on a real API server (needs Go; skipped without it)
 	@if command -v go >/dev/null 2>&1; then \
 	  $(MAKE) --no-print-directory kube && \
-	  KUBE_BIN=$(KUBE_BIN) $(CARGO) test --quiet -p conformance --test kube -- --nocapture; \
+	  KUBE_BIN=$(KUBE_BIN) $(CARGO) test --quiet -p conformance --test kube -- --nocapture && \
+	  KUBE_BIN=$(KUBE_BIN) $(CARGO) test --quiet -p agent --test with_helm -- --nocapture; \
 	else echo "test-kube: skipped, Go is not installed"; fi
 
-kube: $(KUBE_BIN)/kube ## Build the real control plane for tests from its Go modules
+kube: $(KUBE_BIN)/kube $(KUBE_BIN)/helm-$(HELM) $(KUBE_BIN)/helm-$(HELM3) ## Build the real control plane and Helm for tests
 
 $(KUBE_BIN)/kube: tools/kube/main.go tools/kube/go.mod
 	@mkdir -p $(KUBE_BIN)
 	cd tools/kube && go build -trimpath -ldflags='-s -w' -o $(KUBE_BIN)/kube .
 	@for name in etcd kube-apiserver kube-controller-manager kube-scheduler kubectl; do \
 	  ln -sf kube $(KUBE_BIN)/$$name; done
+
+$(KUBE_BIN)/helm-$(HELM):
+	GOBIN=$(KUBE_BIN) go install -trimpath -ldflags='-s -w' helm.sh/helm/v4/cmd/helm@$(HELM)
+	mv $(KUBE_BIN)/helm $@
+	ln -sf helm-$(HELM) $(KUBE_BIN)/helm
+
+$(KUBE_BIN)/helm-$(HELM3):
+	GOBIN=$(KUBE_BIN)/3 go install -trimpath -ldflags='-s -w' helm.sh/helm/v3/cmd/helm@$(HELM3)
+	mv $(KUBE_BIN)/3/helm $@
+	ln -sf helm-$(HELM3) $(KUBE_BIN)/helm3
 
 bench: bench-demo ## All benchmarks; each prints a table
 

@@ -16,7 +16,7 @@ use crate::kinds;
 use crate::monitor::Monitors;
 use crate::shared::Shared;
 use crate::world::{Known, Track, Wake, World};
-use crate::{FIELD_MANAGER, heartbeat, report};
+use crate::{DEPLOY_FIELD_MANAGER, FIELD_MANAGER, heartbeat, report};
 
 /// Back-off of deployments that failed: from a second to five minutes. Each try renders anew.
 const DEPLOY_BACKOFF: Backoff = Backoff {
@@ -106,7 +106,7 @@ impl Agent {
             hub: Client::new(options.hub.clone(), FIELD_MANAGER, hub),
             cluster: Client::new(
                 options.downstream.clone(),
-                FIELD_MANAGER,
+                DEPLOY_FIELD_MANAGER,
                 Budgets::default(),
             ),
             shared: Arc::clone(&options.shared),

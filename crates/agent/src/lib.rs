@@ -36,5 +36,10 @@ mod world;
 pub use agent::{Options, run};
 pub use shared::{Capacity, Shared};
 
-/// Name under which the agent owns fields of the objects it applies.
+/// Name under which the agent owns fields of objects on the hub.
 pub const FIELD_MANAGER: &str = "fleetagent";
+
+/// Name under which the agent owns fields of what it deploys: Helm's, so that each can go on where the
+/// other left off. With a name of our own every `helm upgrade` and `helm rollback` of a release of ours
+/// would be a conflict, and fields that leave a chart would stay because the other still owns them.
+pub const DEPLOY_FIELD_MANAGER: &str = "helm";

@@ -118,6 +118,8 @@ pub(crate) struct Applied {
     pub(crate) inventory: Vec<Entry>,
     /// Value of the label of its objects.
     pub(crate) hash: String,
+    /// When the release was first deployed, as its records have it.
+    pub(crate) first_deployed: Option<String>,
     /// When this was found out; watches may lag behind for a moment after.
     pub(crate) at: Instant,
 }

@@ -5,7 +5,8 @@
 use std::time::Duration;
 
 use apiclient::{Client, DeleteOptions, Propagation};
-use helm::HookEvent;
+use helm::{HookEvent, HookExecution};
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{Error, apply, reason, wait};
@@ -14,6 +15,8 @@ use crate::render::{Hook, hooks_at, hooks_have_policy};
 
 /// How long a hook may take when nothing else is said.
 const TIMEOUT: Duration = Duration::from_mins(5);
+/// When hooks without a policy are deleted.
+const DEFAULT_POLICY: &str = "before-hook-creation";
 
 /// The time a hook has, from `helm.timeoutSeconds`.
 pub(crate) fn timeout(seconds: i64) -> Duration {
@@ -30,36 +33,50 @@ enum End {
     Failed(String),
 }
 
-/// Runs the hooks of `event`; the first failure ends it.
+/// Runs the hooks of `event`; the first failure ends it. What happened is noted in their records.
 pub(crate) async fn run(
     cluster: &Client,
-    hooks: &[Hook],
+    hooks: &mut [Hook],
     event: HookEvent,
     timeout: Duration,
 ) -> Result<(), Error> {
     let chosen = hooks_at(hooks, event);
-    for (index, hook) in chosen.iter().enumerate() {
-        if hooks_have_policy(hook, "before-hook-creation") {
+    for (done, index) in chosen.iter().enumerate() {
+        let hook = &mut hooks[*index];
+        if hook.record.delete_policies.is_empty() {
+            hook.record.delete_policies = vec![DEFAULT_POLICY.to_owned()];
+        }
+        if hooks_have_policy(hook, DEFAULT_POLICY) {
             remove(cluster, hook, event, timeout).await?;
         }
-        if let Err(error) = run_one(cluster, hook, event, timeout).await {
+        let started_at = Some(Timestamp::now().to_string());
+        let ended = run_one(cluster, hook, event, timeout).await;
+        let phase = if ended.is_ok() { "Succeeded" } else { "Failed" };
+        hook.record.last_run = HookExecution {
+            started_at,
+            completed_at: Some(Timestamp::now().to_string()),
+            phase: phase.to_owned(),
+        };
+        if let Err(error) = ended {
             if hooks_have_policy(hook, "hook-failed") {
                 remove(cluster, hook, event, timeout).await?;
             }
-            remove_succeeded(cluster, &chosen[..index], event, timeout).await?;
+            remove_succeeded(cluster, hooks, &chosen[..done], event, timeout).await?;
             return Err(error);
         }
     }
-    remove_succeeded(cluster, &chosen, event, timeout).await
+    let last_first: Vec<usize> = chosen.into_iter().rev().collect();
+    remove_succeeded(cluster, hooks, &last_first, event, timeout).await
 }
 
 async fn remove_succeeded(
     cluster: &Client,
-    hooks: &[&Hook],
+    hooks: &[Hook],
+    chosen: &[usize],
     event: HookEvent,
     timeout: Duration,
 ) -> Result<(), Error> {
-    for hook in hooks {
+    for hook in chosen.iter().map(|index| &hooks[*index]) {
         if hooks_have_policy(hook, "hook-succeeded") {
             remove(cluster, hook, event, timeout).await?;
         }

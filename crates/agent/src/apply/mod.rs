@@ -8,6 +8,7 @@
 pub(crate) mod definitions;
 pub(crate) mod hooks;
 pub(crate) mod namespace;
+mod takeover;
 mod wait;
 
 use std::collections::BTreeSet;
@@ -20,6 +21,8 @@ use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use helm::{UNINSTALL_ORDER, kind_rank};
 use serde::Deserialize;
 
+use takeover::Owned;
+
 use crate::object::{Desired, Entry, Id, RESOURCE_POLICY};
 use crate::render::{RELEASE_NAME, RELEASE_NAMESPACE};
 
@@ -28,8 +31,9 @@ const CONCURRENCY: usize = 8;
 /// How long a definition may take until its kind is served.
 const ESTABLISH_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Field managers of what deploys releases: ours and upstream's agent, Helm.
-const OUR_MANAGERS: [&str; 3] = [crate::FIELD_MANAGER, "helm", "Helm"];
+/// How often the fields of other deployers are taken over again because somebody changed the object
+/// meanwhile.
+const TAKEOVERS_MAX: u32 = 5;
 
 /// A step failed. Texts name the object; the server's reason is part of them, because the request's
 /// own text would name the object a second time.
@@ -136,19 +140,48 @@ pub(crate) fn reason(error: &apiclient::Error) -> String {
 
 /// Applies one object.
 ///
-/// Fields that Helm or upstream's agent wrote, by other means than server-side apply, are taken over:
-/// they are the same release's. Fields of anybody else are a conflict.
+/// Fields that other deployers of the release wrote, Helm by other means than server-side apply or
+/// upstream's agent, are taken over: what the chart no longer has of them goes. Fields of anybody else are
+/// a conflict.
 pub(crate) async fn apply(cluster: &Client, desired: &Desired, force: bool) -> Result<(), Error> {
+    let Desired { id, .. } = desired;
+    let mut applied = apply_once(cluster, desired, force).await?;
+    for _ in 0..TAKEOVERS_MAX {
+        let Some(patch) = takeover::patch(&applied) else {
+            return Ok(());
+        };
+        let options = WriteOptions::default();
+        let patched: Result<ObjectMeta, apiclient::Error> = cluster
+            .patch(&id.kind, &id.key, None, Patch::Json(&patch), 0, options)
+            .await;
+        match patched {
+            Err(error) if !error.is_conflict() => {
+                return Err(Error::Apply {
+                    id: id.clone(),
+                    reason: reason(&error),
+                    class: error.class(),
+                });
+            }
+            _ => applied = apply_once(cluster, desired, force).await?,
+        }
+    }
+    Ok(())
+}
+
+async fn apply_once(cluster: &Client, desired: &Desired, force: bool) -> Result<Owned, Error> {
     let Desired { id, body, .. } = desired;
     let mut options = WriteOptions {
         force,
         ..WriteOptions::default()
     };
     loop {
-        let applied: Result<ObjectMeta, apiclient::Error> = cluster
+        let applied = cluster
             .patch(&id.kind, &id.key, None, Patch::Apply(body), 0, options)
             .await;
-        let Err(error) = applied else { return Ok(()) };
+        let error = match applied {
+            Ok(applied) => return Ok(applied),
+            Err(error) => error,
+        };
         let (id, reason) = (id.clone(), reason(&error));
         if !error.is_conflict() {
             return Err(Error::Apply {
@@ -157,23 +190,11 @@ pub(crate) async fn apply(cluster: &Client, desired: &Desired, force: bool) -> R
                 class: error.class(),
             });
         }
-        if options.force || !is_with_ourselves(&reason) {
+        if options.force || !takeover::is_among_deployers(&reason) {
             return Err(Error::Conflict { id, reason });
         }
         options.force = true;
     }
-}
-
-/// Whether a conflict is only with managers that deployed this release before. The API server's text
-/// names them: `conflict with "helm" using apps/v1: .spec.replicas`.
-fn is_with_ourselves(reason: &str) -> bool {
-    let one = reason.split("conflict with \"").skip(1);
-    let several = reason.split("conflicts with \"").skip(1);
-    let mut managers = one
-        .chain(several)
-        .map(|rest| rest.split('"').next().unwrap_or_default());
-    let is_named = reason.contains(" with \"");
-    is_named && managers.all(|manager| OUR_MANAGERS.contains(&manager))
 }
 
 /// Runs requests, a few at a time; the first failure ends it.
@@ -212,20 +233,20 @@ pub(crate) async fn apply_all(
 /// What tells whose an object is.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Owned {
-    metadata: OwnedMeta,
+struct Marked {
+    metadata: MarkedMeta,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct OwnedMeta {
+struct MarkedMeta {
     uid: String,
     labels: std::collections::BTreeMap<String, String>,
     annotations: std::collections::BTreeMap<String, String>,
 }
 
-async fn read(cluster: &Client, id: &Id) -> Result<Option<Owned>, Error> {
-    let found = cluster.get::<Owned>(&id.kind, &id.key).await;
+async fn read(cluster: &Client, id: &Id) -> Result<Option<Marked>, Error> {
+    let found = cluster.get::<Marked>(&id.kind, &id.key).await;
     found.map_err(|error| Error::Read {
         id: id.clone(),
         reason: reason(&error),
@@ -299,7 +320,7 @@ pub(crate) async fn delete(cluster: &Client, id: &Id, hash: &str) -> Result<(), 
     let Some(owned) = read(cluster, id).await? else {
         return Ok(());
     };
-    let OwnedMeta {
+    let MarkedMeta {
         uid,
         labels,
         annotations,
@@ -364,32 +385,6 @@ mod tests {
             id,
             keep: false,
             body: serde_json::value::to_raw_value(&1).unwrap(),
-        }
-    }
-
-    #[test]
-    fn only_conflicts_with_deployers_of_the_release_are_with_ourselves() {
-        for (reason, expected) in [
-            (
-                "Apply failed with 1 conflict: conflict with \"helm\" using v1: .data.key",
-                true,
-            ),
-            (
-                "Apply failed with 2 conflicts: conflicts with \"fleetagent\" using v1:\n- .data.a\n- .data.b",
-                true,
-            ),
-            (
-                "Apply failed with 2 conflicts: conflict with \"helm\" using v1: .data.a\nconflict with \"kubectl\" using v1: .data.b",
-                false,
-            ),
-            (
-                "Apply failed with 2 conflicts: conflicts with \"kubectl\" using v1:\n- .data.a\nconflict with \"helm\" using v1: .b",
-                false,
-            ),
-            ("the object has been modified", false),
-            ("", false),
-        ] {
-            assert_eq!(is_with_ourselves(reason), expected, "{reason}");
         }
     }
 

@@ -17,13 +17,15 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::error::{Error, in_store, in_values};
-use super::restore::{recorded, register, restore};
+use super::restore::{Recorded, recorded, register, restore};
 use super::{policy, uninstall};
 use crate::agent::Agent;
 use crate::kinds::{Kinds, Served};
 use crate::monitor::{Tally, View, view};
 use crate::object::Entry;
-use crate::release::plan::{Next, applied_before, next, to_forget, to_supersede};
+use crate::release::plan::{
+    Next, applied_before, is_install, labels, next, to_forget, to_supersede,
+};
 use crate::release::{self, Record, release_id, store};
 use crate::render::lookup::Lookup;
 use crate::render::ownership::Ownership;
@@ -42,7 +44,19 @@ struct Run<'a> {
     known: &'a Known,
     release: ObjectKey,
     revision: u32,
+    /// The record of the revision exists: another run began it.
+    is_begun: bool,
+    /// Nothing of the release is there before this revision.
+    is_install: bool,
     history: Vec<Record>,
+}
+
+/// What earlier revisions, and an earlier attempt at this one, left behind.
+#[derive(Default)]
+struct Before {
+    /// May be on the cluster.
+    entries: BTreeSet<Entry>,
+    first_deployed: Option<String>,
 }
 
 /// Installs or upgrades. `before` is what is on the cluster as far as this process knows.
@@ -52,6 +66,7 @@ pub(super) async fn deploy(
     before: Option<Arc<Applied>>,
 ) -> Result<(), Error> {
     let release = release::release_of(&known.object);
+    helm::release::check_name(&release.name).map_err(Error::Name)?;
     check_policy(agent, known, &release.namespace).await?;
     let values = hub_values(agent, known).await?;
     let _room = agent.shared.deployment().await;
@@ -78,6 +93,8 @@ pub(super) async fn deploy(
         known,
         release,
         revision,
+        is_begun: history.iter().any(|record| record.revision == revision),
+        is_install: is_install(&history, revision),
         history,
     }
     .deploy(values, before)
@@ -139,7 +156,7 @@ impl Run<'_> {
             values::with_references(&agent.cluster, values, &helm, &self.release.namespace);
         let values = values.await.map_err(in_values)?;
         let (mut rendered, kinds) = self.render(&built, &values).await?;
-        let recorded = self.recorded_before(before.as_deref(), &kinds).await?;
+        let before = self.before(before.as_deref(), &kinds).await?;
 
         let cluster = &agent.cluster;
         let created = apply::definitions::ensure(cluster, &rendered.definitions).await;
@@ -150,25 +167,40 @@ impl Run<'_> {
         let namespace =
             apply::namespace::ensure(cluster, &self.release.namespace, may_create).await;
         namespace.map_err(Error::Apply)?;
-        if self.revision == 1 && !helm.take_ownership {
+        if self.is_install && !helm.take_ownership {
             let foreign = apply::check_foreign(cluster, &rendered.objects, &self.release).await;
             foreign.map_err(Error::Apply)?;
         }
-        let record = self.record(&built, &mut rendered, values);
+        let record = self.record(&mut rendered, values, &before);
         // From here on the cluster has neither the old nor the new: only another run can tell.
         self.forget();
-        let record = self.write(record, true).await?;
-        match self.bring(&rendered, &recorded, &helm).await {
+        let mut record = self.write(record, !self.is_begun).await?;
+        let brought = self.bring(&mut rendered, &before, &record, &helm).await;
+        // They say how they ran.
+        record.hooks = rendered.hooks.into_iter().map(|hook| hook.record).collect();
+        match brought {
             Ok(()) => self.finish(record).await,
             Err(error) => {
                 self.forget();
-                let failed = with_status(record, Status::Failed, "Release failed");
-                if let Err(error) = self.write(failed, false).await {
-                    let error = errors::chain(&error);
-                    tracing::warn!(release = %self.release, error, "cannot record a failure");
-                }
+                self.fail(record, &error).await;
                 Err(error)
             }
+        }
+    }
+
+    /// The record says that the revision failed, in Helm's words.
+    async fn fail(&self, record: Release, error: &Error) {
+        let what = if self.is_install {
+            "Release"
+        } else {
+            "Upgrade"
+        };
+        let error = errors::chain(error);
+        let description = format!("{what} {:?} failed: {error}", self.release.name);
+        let failed = with_status(record, Status::Failed, &description);
+        if let Err(error) = self.write(failed, false).await {
+            let error = errors::chain(&error);
+            tracing::warn!(release = %self.release, error, "cannot record a failure");
         }
     }
 
@@ -244,8 +276,9 @@ impl Run<'_> {
         Ok(helm::RenderOptions {
             release_name: self.release.name.clone(),
             namespace: self.release.namespace.clone(),
-            revision: self.revision,
-            is_upgrade: self.revision > 1,
+            // Helm counts anew when it installs over what was uninstalled.
+            revision: if self.is_install { 1 } else { self.revision },
+            is_upgrade: !self.is_install,
             values: helm::values::as_decoded(values),
             capabilities: helm::Capabilities {
                 kube_version,
@@ -256,29 +289,29 @@ impl Run<'_> {
         })
     }
 
-    /// What earlier revisions, and an earlier attempt at this one, may have put on the cluster.
-    async fn recorded_before(
-        &self,
-        before: Option<&Applied>,
-        kinds: &Kinds,
-    ) -> Result<BTreeSet<Entry>, Error> {
-        let mut entries = BTreeSet::new();
+    /// What is recorded of the time before this run.
+    async fn before(&self, known: Option<&Applied>, kinds: &Kinds) -> Result<Before, Error> {
+        let mut before = Before::default();
         for revision in applied_before(&self.history, self.revision + 1) {
             let id = release_id(&self.release, revision);
-            if let Some(before) = before.filter(|before| before.release == id) {
-                entries.extend(before.inventory.iter().cloned());
+            let first_deployed = if let Some(known) = known.filter(|known| known.release == id) {
+                before.entries.extend(known.inventory.iter().cloned());
+                known.first_deployed.clone()
             } else {
                 let found = recorded(self.agent, &self.release, revision, kinds).await?;
-                entries.extend(found.unwrap_or_default());
-            }
+                let found = found.unwrap_or_default();
+                before.entries.extend(found.inventory);
+                found.first_deployed
+            };
+            // The newest comes first.
+            before.first_deployed = before.first_deployed.or(first_deployed);
         }
-        Ok(entries)
+        Ok(before)
     }
 
-    fn record(&self, built: &Built, rendered: &mut Rendered, values: Values) -> Release {
+    fn record(&self, rendered: &mut Rendered, values: Values, before: &Before) -> Release {
         let options = &self.known.object.spec.options;
-        let chart = built.chart.chart();
-        let mut metadata = chart.metadata.clone();
+        let mut metadata = std::mem::take(&mut rendered.chart_metadata);
         let recipe = Recipe::of(&self.known.object);
         let annotations = [
             (release::BUNDLE_ID, self.known.name().to_owned()),
@@ -299,19 +332,20 @@ impl Run<'_> {
                 .insert(release::COMMIT.to_owned(), recipe.commit);
         }
         let now = Some(Timestamp::now().to_string());
-        let status = if self.revision == 1 {
-            Status::PendingInstall
+        let (status, description, first_deployed) = if self.is_install {
+            (Status::PendingInstall, "Initial install underway", None)
         } else {
-            Status::PendingUpgrade
+            let first_deployed = before.first_deployed.clone();
+            (Status::PendingUpgrade, "Preparing upgrade", first_deployed)
         };
         Release {
             name: self.release.name.clone(),
             namespace: self.release.namespace.clone(),
             version: self.revision,
             info: Info {
-                first_deployed: now.clone(),
+                first_deployed: first_deployed.or_else(|| now.clone()),
                 last_deployed: now,
-                description: "Deployment underway".to_owned(),
+                description: description.to_owned(),
                 status,
                 notes: std::mem::take(&mut rendered.notes),
                 ..Info::default()
@@ -335,7 +369,7 @@ impl Run<'_> {
                 .map(|hook| hook.record.clone())
                 .collect(),
             apply_method: "ssa".to_owned(),
-            ..Release::default()
+            labels: labels(&self.history, self.revision),
         }
     }
 
@@ -360,19 +394,20 @@ impl Run<'_> {
     /// Hooks, objects, what is no longer wanted, hooks.
     async fn bring(
         &self,
-        rendered: &Rendered,
-        recorded: &BTreeSet<Entry>,
+        rendered: &mut Rendered,
+        before: &Before,
+        record: &Release,
         helm: &HelmOptions,
     ) -> Result<(), Error> {
         let cluster = &self.agent.cluster;
         let options = &self.known.object.spec.options;
         let timeout = apply::hooks::timeout(helm.timeout_seconds);
-        let (pre, post) = if self.revision == 1 {
+        let (pre, post) = if self.is_install {
             (HookEvent::PreInstall, HookEvent::PostInstall)
         } else {
             (HookEvent::PreUpgrade, HookEvent::PostUpgrade)
         };
-        apply::hooks::run(cluster, &rendered.hooks, pre, timeout)
+        apply::hooks::run(cluster, &mut rendered.hooks, pre, timeout)
             .await
             .map_err(Error::Apply)?;
         let drift = options.correct_drift.as_ref();
@@ -387,7 +422,7 @@ impl Run<'_> {
         }
         applied.map_err(Error::Apply)?;
         let hash = Ownership::of(self.known.name(), &self.agent.options.agent_scope).hash;
-        let stale = apply::stale(recorded, &rendered.objects);
+        let stale = apply::stale(&before.entries, &rendered.objects);
         apply::delete_all(cluster, &stale, &hash)
             .await
             .map_err(Error::Apply)?;
@@ -396,16 +431,16 @@ impl Run<'_> {
             .iter()
             .map(crate::object::Desired::entry)
             .collect();
-        register(
-            self.agent,
-            self.known,
-            release_id(&self.release, self.revision),
+        let recorded = Recorded {
             inventory,
-        );
+            first_deployed: record.info.first_deployed.clone(),
+        };
+        let id = release_id(&self.release, self.revision);
+        register(self.agent, self.known, id, recorded);
         if helm.timeout_seconds > 0 {
             self.wait(timeout, helm.wait_for_jobs).await?;
         }
-        apply::hooks::run(cluster, &rendered.hooks, post, timeout)
+        apply::hooks::run(cluster, &mut rendered.hooks, post, timeout)
             .await
             .map_err(Error::Apply)?;
         let described = apply::namespace::describe(cluster, &self.release.namespace, options).await;
@@ -458,7 +493,7 @@ impl Run<'_> {
 
     /// The record says that everything is there; older ones say that they are history.
     async fn finish(&self, record: Release) -> Result<(), Error> {
-        let what = if self.revision == 1 {
+        let what = if self.is_install {
             "Install complete"
         } else {
             "Upgrade complete"
@@ -473,20 +508,7 @@ impl Run<'_> {
             if forgotten.contains(&revision) {
                 continue;
             }
-            let loaded = store::load(cluster, shared, &self.release, revision).await;
-            let Some(old) = loaded.map_err(in_store)? else {
-                continue;
-            };
-            let known = self
-                .history
-                .iter()
-                .find(|record| record.revision == revision);
-            let annotations = known.map(Record::annotations).unwrap_or_default();
-            let old = Release {
-                info: Info { status, ..old.info },
-                ..old
-            };
-            store::write(cluster, shared, old, annotations, false)
+            store::change(cluster, shared, &self.release, revision, status)
                 .await
                 .map_err(in_store)?;
         }

@@ -16,6 +16,9 @@ pub(crate) enum Error {
     /// There is no chart.
     #[error(transparent)]
     Source(source::Error),
+    /// The release cannot be called so.
+    #[error(transparent)]
+    Name(helm::release::InvalidName),
     /// The namespace is not allowed.
     #[error("{0}")]
     Policy(String),
@@ -68,11 +71,16 @@ impl Error {
                 _ => Class::Stubborn,
             },
             Self::Source(error) if error.is_transient() => Class::Transient,
-            Self::Source(_) | Self::Version { .. } | Self::Policy(_) => Class::Stubborn,
+            Self::Source(_) | Self::Version { .. } | Self::Policy(_) | Self::Name(_) => {
+                Class::Stubborn
+            }
             Self::Apply(error) => error.class().map_or(Class::Transient, of_request),
-            Self::Store(error) => error
-                .request()
-                .map_or(Class::Stubborn, |request| of_request(request.class())),
+            Self::Store(error) => match **error {
+                store::Error::Taken { .. } => Class::Transient,
+                _ => error
+                    .request()
+                    .map_or(Class::Stubborn, |request| of_request(request.class())),
+            },
             Self::Values(_)
             | Self::Kinds { .. }
             | Self::Panicked { .. }

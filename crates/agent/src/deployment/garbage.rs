@@ -134,6 +134,7 @@ mod tests {
             bundle_id: bundle.to_owned(),
             agent_namespace: "sys".to_owned(),
             deployment_id: String::new(),
+            labels: BTreeMap::new(),
         };
         let object =
             json!({"metadata": {"name": "web"}, "spec": {"options": {"defaultNamespace": "new"}}});

@@ -128,6 +128,7 @@ mod tests {
                 release: "n/a:1".to_owned(),
                 inventory: Vec::new(),
                 hash: "h".to_owned(),
+                first_deployed: None,
                 at: Instant::now(),
             })
         });

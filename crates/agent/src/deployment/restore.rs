@@ -1,6 +1,5 @@
 //! What is on the cluster, as the release records tell, and what the agent remembers of it.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use apiclient::ObjectKey;
@@ -37,45 +36,50 @@ pub(super) async fn restore(
         .await
         .map_err(|source| Error::Kinds { source })?;
     let kinds = Kinds::new(served);
-    let Some(inventory) = recorded(agent, release, revision, &kinds).await? else {
+    let Some(recorded) = recorded(agent, release, revision, &kinds).await? else {
         return Ok(false);
     };
-    register(
-        agent,
-        known,
-        release_id(release, revision),
-        inventory.into_iter().collect(),
-    );
+    register(agent, known, release_id(release, revision), recorded);
     Ok(true)
 }
 
-/// The inventory of a recorded revision.
+/// What a record says of its revision.
+#[derive(Debug, Default)]
+pub(super) struct Recorded {
+    pub(super) inventory: Vec<Entry>,
+    pub(super) first_deployed: Option<String>,
+}
+
+/// A recorded revision; `None` when it is not there.
 pub(super) async fn recorded(
     agent: &Agent,
     release: &ObjectKey,
     revision: u32,
     kinds: &Kinds,
-) -> Result<Option<BTreeSet<Entry>>, Error> {
+) -> Result<Option<Recorded>, Error> {
     let loaded = store::load(&agent.cluster, &agent.shared, release, revision).await;
     let Some(record) = loaded.map_err(in_store)? else {
         return Ok(None);
     };
+    let first_deployed = record.info.first_deployed;
     let kinds = kinds.clone();
     let parsed = agent
         .shared
         .compute(move || render::inventory(&record.manifest, &record.namespace, &kinds));
     let parsed = parsed.await.map_err(|source| Error::Panicked { source })?;
-    let entries = parsed.map_err(|error| Error::Render(Box::new(error)))?;
-    Ok(Some(entries.into_iter().collect()))
+    let inventory = parsed.map_err(|error| Error::Render(Box::new(error)))?;
+    Ok(Some(Recorded {
+        inventory,
+        first_deployed,
+    }))
 }
 
 /// Remembers what is on the cluster and has it watched.
-pub(super) fn register(
-    agent: &Arc<Agent>,
-    known: &Known,
-    release: String,
-    mut inventory: Vec<Entry>,
-) {
+pub(super) fn register(agent: &Arc<Agent>, known: &Known, release: String, recorded: Recorded) {
+    let Recorded {
+        mut inventory,
+        first_deployed,
+    } = recorded;
     inventory.sort_unstable();
     inventory.dedup();
     let hash = Ownership::of(known.name(), &agent.options.agent_scope).hash;
@@ -84,6 +88,7 @@ pub(super) fn register(
         release,
         inventory,
         hash: hash.clone(),
+        first_deployed,
         at: Instant::now(),
     });
     agent.world(|world| {

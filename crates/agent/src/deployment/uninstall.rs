@@ -3,12 +3,12 @@
 //! Can be killed anywhere: the record says `uninstalling` before anything is deleted and goes last.
 //! Source: Helm `pkg/action/uninstall.go`, agent.md 7.12.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use apiclient::{Kind, ObjectKey};
 use helm::HookEvent;
-use helm::release::{Info, Release, Status};
+use helm::release::{Release, Status};
 use k8s_openapi::api::core::v1::Secret;
 
 use crate::agent::Agent;
@@ -172,10 +172,14 @@ async fn remove(
             .map_err(in_store)?;
         revisions.extend(older.map(|older| older.manifest));
     }
-    let record = mark(agent, record, history).await.map_err(in_store)?;
-    let (entries, found) = inventory(agent, &record, revisions, kinds, bundle).await?;
+    if record.info.status != Status::Uninstalling {
+        let status = Status::Uninstalling;
+        let marked = store::change(cluster, shared, &release, record.version, status);
+        marked.await.map_err(in_store)?;
+    }
+    let (entries, mut found) = inventory(agent, &record, revisions, kinds, bundle).await?;
     let timeout = hooks::timeout(0);
-    hooks::run(cluster, &found, HookEvent::PreDelete, timeout)
+    hooks::run(cluster, &mut found, HookEvent::PreDelete, timeout)
         .await
         .map_err(in_apply)?;
     let hash = Ownership::of(bundle, &agent.options.agent_scope).hash;
@@ -183,33 +187,9 @@ async fn remove(
     apply::delete_all(cluster, &gone, &hash)
         .await
         .map_err(in_apply)?;
-    hooks::run(cluster, &found, HookEvent::PostDelete, timeout)
+    hooks::run(cluster, &mut found, HookEvent::PostDelete, timeout)
         .await
         .map_err(in_apply)
-}
-
-/// Writes down that the uninstall has begun.
-async fn mark(agent: &Agent, record: Release, history: &[Record]) -> Result<Release, store::Error> {
-    if record.info.status == Status::Uninstalling {
-        return Ok(record);
-    }
-    let known = history
-        .iter()
-        .find(|known| known.revision == record.version);
-    let annotations: BTreeMap<String, String> = known.map(Record::annotations).unwrap_or_default();
-    let info = Info {
-        status: Status::Uninstalling,
-        description: "Deletion in progress (or silently failed)".to_owned(),
-        ..record.info
-    };
-    store::write(
-        &agent.cluster,
-        &agent.shared,
-        Release { info, ..record },
-        annotations,
-        false,
-    )
-    .await
 }
 
 async fn inventory(

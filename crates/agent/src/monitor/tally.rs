@@ -139,6 +139,7 @@ mod tests {
             release: "n/r:1".to_owned(),
             inventory: names.iter().map(entry).collect(),
             hash: "h".to_owned(),
+            first_deployed: None,
             at: Instant::now(),
         }
     }

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use api::v1alpha1::BundleDeployment;
 use apiclient::ObjectKey;
-use helm::release::Status;
+use helm::release::{SYSTEM_LABELS, Status};
 use serde::Deserialize;
 
 /// Annotation of charts in release records, and of the Secrets of records: the bundle.
@@ -76,6 +76,8 @@ pub(crate) struct Record {
     pub(crate) bundle_id: String,
     pub(crate) agent_namespace: String,
     pub(crate) deployment_id: String,
+    /// Those that are not Helm's own.
+    pub(crate) labels: BTreeMap<String, String>,
 }
 
 /// Metadata of a Secret.
@@ -106,24 +108,12 @@ impl apiclient::Object for SecretMeta {
 }
 
 impl Record {
-    /// The annotations of its Secret.
-    pub(crate) fn annotations(&self) -> BTreeMap<String, String> {
-        let all = [
-            (BUNDLE_ID, &self.bundle_id),
-            (AGENT_NAMESPACE, &self.agent_namespace),
-            (DEPLOYMENT_ID, &self.deployment_id),
-        ];
-        let set = all.into_iter().filter(|(_, value)| !value.is_empty());
-        set.map(|(key, value)| (key.to_owned(), value.clone()))
-            .collect()
-    }
-
     /// `None` for Secrets that are no release records.
     pub(crate) fn of(secret: SecretMeta) -> Option<Self> {
         let Meta {
             name: secret_name,
             namespace,
-            labels,
+            mut labels,
             mut annotations,
             ..
         } = secret.metadata;
@@ -133,6 +123,7 @@ impl Record {
             return None;
         }
         let status = serde_json::from_value(labels.get("status")?.as_str().into());
+        labels.retain(|label, _| !SYSTEM_LABELS.contains(&label.as_str()));
         let mut take = |key: &str| annotations.remove(key).unwrap_or_default();
         Some(Self {
             release: ObjectKey::new(namespace, name),
@@ -141,6 +132,7 @@ impl Record {
             bundle_id: take(BUNDLE_ID),
             agent_namespace: take(AGENT_NAMESPACE),
             deployment_id: take(DEPLOYMENT_ID),
+            labels,
         })
     }
 }
@@ -191,9 +183,11 @@ mod tests {
         };
         let record = Record::of(meta(
             "sh.helm.release.v1.web.v2",
-            json!({"name": "web", "version": "2", "status": "pending-upgrade"}),
+            json!({"name": "web", "version": "2", "status": "pending-upgrade", "owner": "helm",
+                "createdAt": "1", "modifiedAt": "2", "team": "a"}),
         ))
         .unwrap();
+        assert_eq!(record.labels, [("team".to_owned(), "a".to_owned())].into());
         assert_eq!(
             (record.revision, record.status),
             (2, Status::PendingUpgrade)

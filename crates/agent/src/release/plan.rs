@@ -1,5 +1,7 @@
 //! Which revision comes next, and which ones go. Pure.
 
+use std::collections::BTreeMap;
+
 use helm::release::Status;
 
 use super::Record;
@@ -43,6 +45,22 @@ pub(crate) fn next(history: &[Record], deployment_id: &str) -> Next {
 /// The newest revision.
 pub(crate) fn newest(history: &[Record]) -> Option<&Record> {
     history.iter().max_by_key(|record| record.revision)
+}
+
+/// The revision before `revision`.
+fn last_before(history: &[Record], revision: u32) -> Option<&Record> {
+    let before = history.iter().filter(|record| record.revision < revision);
+    before.max_by_key(|record| record.revision)
+}
+
+/// Whether `revision` is an install: nothing, or nothing but records, is there before it.
+pub(crate) fn is_install(history: &[Record], revision: u32) -> bool {
+    last_before(history, revision).is_none_or(|last| last.status == Status::Uninstalled)
+}
+
+/// Labels that the user gave the release; each revision takes them over from the one before.
+pub(crate) fn labels(history: &[Record], revision: u32) -> BTreeMap<String, String> {
+    last_before(history, revision).map_or_else(BTreeMap::new, |last| last.labels.clone())
 }
 
 /// Revisions before `revision` whose objects may be on the cluster: from the last that was deployed
@@ -107,7 +125,28 @@ mod tests {
             bundle_id: "web".to_owned(),
             agent_namespace: "sys".to_owned(),
             deployment_id: deployment_id.to_owned(),
+            labels: BTreeMap::from([("at".to_owned(), revision.to_string())]),
         }
+    }
+
+    #[test]
+    fn the_revision_before_tells_install_from_upgrade_and_hands_its_labels_on() {
+        let history = [
+            record(3, Status::Uninstalled, "b"),
+            record(1, Status::Superseded, "a"),
+            record(2, Status::Failed, "b"),
+        ];
+        for (revision, is_first, at) in [
+            (1, true, None),
+            (2, false, Some("1")),
+            (3, false, Some("2")),
+            (4, true, Some("3")),
+        ] {
+            assert_eq!(is_install(&history, revision), is_first, "{revision}");
+            let labels = labels(&history, revision);
+            assert_eq!(labels.get("at").map(String::as_str), at, "{revision}");
+        }
+        assert!(is_install(&[], 1));
     }
 
     #[test]

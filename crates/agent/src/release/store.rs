@@ -3,13 +3,18 @@
 use std::collections::BTreeMap;
 
 use apiclient::{Client, DeleteOptions, Kind, ObjectKey, Selector, WriteOptions};
-use helm::release::{OWNER, Release, ReleaseError, Stamp, secret_name};
+use helm::release::{Change, OWNER, Release, ReleaseError, Stamp, Status, secret_name};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::Value;
 
 use super::{Record, SecretMeta};
 use crate::shared::{Panicked, Shared};
+
+/// How often a record is changed that somebody else changes at the same time.
+const CHANGE_TRIES: u32 = 5;
+/// What Helm says about a release that is being removed.
+const UNINSTALLING: &str = "Deletion in progress (or silently failed)";
 
 /// A record was not read or written.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +39,18 @@ pub(crate) enum Error {
         revision: u32,
         source: ReleaseError,
     },
+    /// A release is no record, because it is too large.
+    #[error("encode revision {revision} of release {release}")]
+    Encode {
+        release: ObjectKey,
+        revision: u32,
+        source: ReleaseError,
+    },
+    /// Somebody else began the revision.
+    #[error(
+        "revision {revision} of release {release} has just been begun by somebody else; trying again"
+    )]
+    Taken { release: ObjectKey, revision: u32 },
     /// A record was not written.
     #[error("write revision {revision} of release {release}")]
     Write {
@@ -64,7 +81,10 @@ impl Error {
             | Self::Read { source, .. }
             | Self::Write { source, .. }
             | Self::Delete { source, .. } => Some(source),
-            Self::Decode { .. } | Self::Panicked { .. } => None,
+            Self::Decode { .. }
+            | Self::Encode { .. }
+            | Self::Taken { .. }
+            | Self::Panicked { .. } => None,
         }
     }
 }
@@ -136,7 +156,8 @@ pub(crate) async fn load(
     })
 }
 
-/// Writes a record, whether it exists or not, and gives the release back.
+/// Writes a record and gives the release back. A new one must not exist: another process that began the
+/// same revision must not be overwritten.
 pub(crate) async fn write(
     cluster: &Client,
     shared: &Shared,
@@ -161,34 +182,87 @@ pub(crate) async fn write(
         release: place.clone(),
         source,
     })?;
-    let mut secret = secret.map_err(|source| Error::Decode {
+    let mut secret = secret.map_err(|source| Error::Encode {
         release: place.clone(),
         revision,
         source,
     })?;
     secret["metadata"]["annotations"] = annotations.into_iter().collect();
     let key = secret_of(&place, revision);
-    let write = async {
-        if is_new {
-            match cluster
-                .create(&kind(), &key, &secret, WriteOptions::default())
-                .await
-            {
-                Err(error) if error.is_already_exists() => {}
-                created => return created,
-            }
-        }
-        cluster
-            .replace(&kind(), &key, &secret, WriteOptions::default())
-            .await
+    let options = WriteOptions::default();
+    let written = if is_new {
+        cluster.create(&kind(), &key, &secret, options).await
+    } else {
+        cluster.replace(&kind(), &key, &secret, options).await
     };
-    match write.await {
+    match written {
         Ok(_) => Ok(release),
+        Err(error) if is_new && error.is_already_exists() => Err(Error::Taken {
+            release: place,
+            revision,
+        }),
         Err(source) => Err(Error::Write {
             release: place,
             revision,
             source,
         }),
+    }
+}
+
+/// Changes the status in a record and nothing else of it; what is gone stays so.
+pub(crate) async fn change(
+    cluster: &Client,
+    shared: &Shared,
+    release: &ObjectKey,
+    revision: u32,
+    status: Status,
+) -> Result<(), Error> {
+    let key = secret_of(release, revision);
+    let in_write = |source| Error::Write {
+        release: release.clone(),
+        revision,
+        source,
+    };
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let read = cluster.get::<Value>(&kind(), &key).await;
+        let read = read.map_err(|source| Error::Read {
+            release: release.clone(),
+            revision,
+            source,
+        })?;
+        let Some(secret) = read else { return Ok(()) };
+        let now = Timestamp::now();
+        let changed = shared.compute(move || {
+            let at = now.to_string();
+            let (description, deleted) = match status {
+                Status::Uninstalling => (Some(UNINSTALLING), Some(at.as_str())),
+                _ => (None, None),
+            };
+            let change = Change {
+                status,
+                description,
+                deleted,
+            };
+            helm::release::changed(secret, &change, now.as_second())
+        });
+        let changed = changed.await.map_err(|source| Error::Panicked {
+            release: release.clone(),
+            source,
+        })?;
+        let changed = changed.map_err(|source| Error::Decode {
+            release: release.clone(),
+            revision,
+            source,
+        })?;
+        let options = WriteOptions::default();
+        match cluster.replace(&kind(), &key, &changed, options).await {
+            Ok(_) => return Ok(()),
+            Err(error) if error.is_not_found() => return Ok(()),
+            Err(error) if error.is_conflict() && tries < CHANGE_TRIES => {}
+            Err(error) => return Err(in_write(error)),
+        }
     }
 }
 

@@ -20,8 +20,9 @@ pub(super) fn is_hook(object: &Value) -> bool {
     has_hook_annotation(object)
 }
 
-/// Builds a hook from an object with the annotation. Events that Helm does not know are left out.
-pub(super) fn hook(path: &str, id: Id, object: &Value) -> Result<Hook, Error> {
+/// Builds a hook from an object with the annotation; `None` when one of its events is unknown. Helm
+/// neither runs nor installs such an object.
+pub(super) fn hook(path: &str, id: Id, object: &Value) -> Result<Option<Hook>, Error> {
     let list = |name: &str| -> Vec<String> {
         let items = annotation(object, name)
             .into_iter()
@@ -31,10 +32,19 @@ pub(super) fn hook(path: &str, id: Id, object: &Value) -> Result<Hook, Error> {
             .filter(|item| !item.is_empty())
             .collect()
     };
-    let events = list(HOOK_ANNOTATION)
-        .iter()
-        .filter_map(|event| event_of(event))
+    let words = annotation(object, HOOK_ANNOTATION).unwrap_or_default();
+    let events: Option<Vec<HookEvent>> = words
+        .split(',')
+        .map(|word| event_of(&word.trim().to_lowercase()))
         .collect();
+    let Some(events) = events else {
+        tracing::info!(
+            path,
+            events = words,
+            "a hook of an unknown event is left out"
+        );
+        return Ok(None);
+    };
     let weight = annotation(object, HOOK_WEIGHT_ANNOTATION);
     let manifest = goyaml::to_yaml(object).map_err(|error| Error::Object {
         path: path.to_owned(),
@@ -47,16 +57,16 @@ pub(super) fn hook(path: &str, id: Id, object: &Value) -> Result<Hook, Error> {
         manifest,
         events,
         weight: weight
-            .and_then(|weight| weight.trim().parse().ok())
+            .and_then(|weight| weight.parse().ok())
             .unwrap_or_default(),
         delete_policies: list(HOOK_DELETE_ANNOTATION),
         output_log_policies: list(HOOK_OUTPUT_LOG_ANNOTATION),
         ..helm::Hook::default()
     };
-    Ok(Hook {
+    Ok(Some(Hook {
         record,
         desired: desired(path, id, false, object.clone())?,
-    })
+    }))
 }
 
 /// The event of a word, as release records spell it.
@@ -67,26 +77,17 @@ fn event_of(word: &str) -> Option<HookEvent> {
     }
 }
 
-/// The hooks of one event in the order in which they run: by weight, then by kind in install order,
-/// then by name.
-///
-/// Helm sorts stably by weight what it has sorted by kind; names only break ties of the same kind.
-pub(crate) fn at(hooks: &[Hook], event: HookEvent) -> Vec<&Hook> {
-    let mut chosen: Vec<&Hook> = hooks
+/// Which hooks run at an event, in their order: by weight, then by name, then as they stand, which is by
+/// kind.
+pub(crate) fn at(hooks: &[Hook], event: HookEvent) -> Vec<usize> {
+    let mut chosen: Vec<(usize, &helm::Hook)> = hooks
         .iter()
-        .filter(|hook| hook.record.runs_at(event))
+        .map(|hook| &hook.record)
+        .enumerate()
+        .filter(|(_, record)| record.runs_at(event))
         .collect();
-    let rank = |hook: &Hook| {
-        let (rank, _) = helm::kind_rank(&helm::INSTALL_ORDER, &hook.record.kind);
-        (
-            hook.record.weight,
-            rank,
-            hook.record.kind.clone(),
-            hook.record.name.clone(),
-        )
-    };
-    chosen.sort_by_cached_key(|hook| rank(hook));
-    chosen
+    chosen.sort_by_key(|(_, record)| (record.weight, record.name.as_str()));
+    chosen.into_iter().map(|(index, _)| index).collect()
 }
 
 /// Policies of a hook; without any it is deleted before it is created again.
@@ -118,11 +119,11 @@ mod tests {
             key: ObjectKey::new("n", name),
         };
         let object = json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "annotations": annotations}});
-        hook("c/templates/h.yaml", id, &object).unwrap()
+        hook("c/templates/h.yaml", id, &object).unwrap().unwrap()
     }
 
     #[test]
-    fn hooks_run_by_weight_then_kind_then_name() {
+    fn hooks_run_by_weight_then_name_then_as_they_stand() {
         let hooks = [
             built(
                 "late",
@@ -139,6 +140,7 @@ mod tests {
                 "ServiceAccount",
                 json!({HOOK_ANNOTATION: "pre-install"}),
             ),
+            built("b", "ConfigMap", json!({HOOK_ANNOTATION: "pre-install"})),
             built(
                 "a",
                 "Job",
@@ -153,26 +155,29 @@ mod tests {
         ];
         let names = |event| {
             at(&hooks, event)
-                .iter()
-                .map(|hook| hook.record.name.clone())
+                .into_iter()
+                .map(|index| format!("{}/{}", hooks[index].record.kind, hooks[index].record.name))
                 .collect::<Vec<_>>()
         };
         assert_eq!(
             names(HookEvent::PreInstall),
-            ["early", "z", "a", "b", "late"]
+            [
+                "Job/early",
+                "Job/a",
+                "Job/b",
+                "ConfigMap/b",
+                "ServiceAccount/z",
+                "Job/late"
+            ]
         );
-        assert_eq!(names(HookEvent::PreUpgrade), ["b"]);
+        assert_eq!(names(HookEvent::PreUpgrade), ["Job/b"]);
         assert!(names(HookEvent::PreDelete).is_empty());
     }
 
     #[test]
-    fn a_hook_without_policies_is_replaced_and_unknown_events_never_run() {
-        let plain = built(
-            "a",
-            "Job",
-            json!({HOOK_ANNOTATION: "crd-install,sometimes"}),
-        );
-        assert!(plain.record.events.is_empty());
+    fn a_hook_without_policies_is_replaced() {
+        let plain = built("a", "Job", json!({HOOK_ANNOTATION: "test-success"}));
+        assert_eq!(plain.record.events, [HookEvent::Test]);
         assert!(has_policy(&plain, "before-hook-creation"));
         let kept = built(
             "a",
@@ -181,5 +186,41 @@ mod tests {
         );
         assert!(!has_policy(&kept, "before-hook-creation"));
         assert!(has_policy(&kept, "hook-failed"));
+    }
+
+    #[test]
+    fn an_object_with_an_unknown_event_is_no_hook() {
+        let id = Id {
+            kind: Arc::new(Kind::new("", "v1", "Job", "x", true)),
+            key: ObjectKey::new("n", "a"),
+        };
+        for events in ["crd-install", "pre-install,sometimes", "pre-install,", ""] {
+            let object =
+                json!({"metadata": {"name": "a", "annotations": {HOOK_ANNOTATION: events}}});
+            assert!(
+                hook("c", id.clone(), &object).unwrap().is_none(),
+                "{events}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_weight_is_a_whole_number_or_none() {
+        for (text, weight) in [
+            ("5", 5),
+            ("-5", -5),
+            ("+5", 5),
+            (" 5", 0),
+            ("5.0", 0),
+            ("x", 0),
+            ("", 0),
+        ] {
+            let hook = built(
+                "a",
+                "Job",
+                json!({HOOK_ANNOTATION: "test", HOOK_WEIGHT_ANNOTATION: text}),
+            );
+            assert_eq!(hook.record.weight, weight, "{text:?}");
+        }
     }
 }

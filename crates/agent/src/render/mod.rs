@@ -51,6 +51,8 @@ pub(crate) struct Rendered {
     pub(crate) notes: String,
     /// The chart's defaults, for the release record.
     pub(crate) chart_values: Value,
+    /// What the chart says about itself, for the release record.
+    pub(crate) chart_metadata: helm::Metadata,
 }
 
 /// Why there are no objects.
@@ -160,6 +162,7 @@ pub(crate) fn render(mut input: Input, host: helm::Host) -> Result<Rendered, Err
         manifest: String::new(),
         notes: output.notes,
         chart_values: output.chart_values,
+        chart_metadata: output.chart_metadata,
     };
     finish(&input, objects, &mut rendered)?;
     Ok(rendered)
@@ -202,7 +205,7 @@ fn finish(input: &Input, objects: Vec<RawObject>, rendered: &mut Rendered) -> Re
             continue;
         };
         if hooks::is_hook(&object) {
-            rendered.hooks.push(hooks::hook(&path, id, &object)?);
+            rendered.hooks.extend(hooks::hook(&path, id, &object)?);
             continue;
         }
         if !seen.insert(id.clone()) {

@@ -1,6 +1,8 @@
 //! A hub and one downstream cluster on the sandbox, with an agent between them. The test plays the
 //! hub's controllers: it writes BundleDeployments and Contents.
 
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +35,8 @@ pub(crate) struct World {
     agent: Option<(CancellationToken, JoinHandle<()>)>,
     /// What the agent presents to the hub.
     token: String,
+    /// What the agent deploys to, if not to the sandbox.
+    downstream: Option<kube::Client>,
 }
 
 /// A deployment to be written to the hub.
@@ -109,6 +113,7 @@ impl World {
             shared: Shared::new(Capacity::default()),
             agent: None,
             token: String::new(),
+            downstream: None,
         };
         world.prepare_hub().await;
         let token = world.grant().await;
@@ -118,6 +123,15 @@ impl World {
     /// API servers with an agent.
     pub(crate) async fn start() -> Self {
         let mut world = Self::new().await;
+        world.start_agent();
+        world
+    }
+
+    /// The hub with an agent that deploys to another API server.
+    pub(crate) async fn start_with(downstream: kube::Client) -> Self {
+        let mut world = Self::new().await;
+        world.cluster = Client::new(downstream.clone(), "test", Budgets::default());
+        world.downstream = Some(downstream);
         world.start_agent();
         world
     }
@@ -254,7 +268,9 @@ impl World {
         };
         let key = ObjectKey::new(WORKSPACE, "north");
         let shared = Arc::clone(&self.shared);
-        let options = Options::new(connect("hub"), connect("north"), key, NAMESPACE, shared);
+        let downstream = self.downstream.clone();
+        let downstream = downstream.unwrap_or_else(|| connect("north"));
+        let options = Options::new(connect("hub"), downstream, key, NAMESPACE, shared);
         let stop = CancellationToken::new();
         let agent = tokio::spawn(agent::run(options, stop.clone()));
         self.agent = Some((stop, agent));

@@ -6,4 +6,5 @@ mod deploy;
 mod faults;
 mod hooks;
 mod restart;
+#[path = "../common/mod.rs"]
 mod world;

@@ -12,6 +12,7 @@ fn applied() -> Applied {
         release: "n/web:3".to_owned(),
         inventory: Vec::new(),
         hash: "h".to_owned(),
+        first_deployed: None,
         at: Instant::now(),
     }
 }

@@ -1,0 +1,237 @@
+//! Flotilla installs; Helm looks, goes on and uninstalls.
+
+use std::rc::Rc;
+
+use serde_json::{Value, json};
+
+use crate::setting::{Setting, bundle};
+
+/// What Flotilla adds to objects and charts: its marks.
+const MARKS: [&str; 2] = ["objectset.rio.cattle.io/", "fleet.cattle.io/"];
+
+fn values() -> Value {
+    json!({ "greeting": "<hi> & bye", "port": 81, "ratio": 1.5, "none": null, "list": [1, "a", null],
+        "db": { "size": 3 } })
+}
+
+/// Whether a text is a time, as JSON or as `helm list` has it.
+fn is_time(text: &str) -> bool {
+    let listed = text.strip_suffix(" +0000 UTC");
+    let listed = listed.map(str::parse::<jiff::civil::DateTime>);
+    text.parse::<jiff::Timestamp>().is_ok() || listed.is_some_and(|time| time.is_ok())
+}
+
+/// Takes out what must differ: times (checked to be such), namespaces, marks.
+fn neutral(value: Value, namespace: &str) -> Value {
+    match value {
+        Value::String(text) if is_time(&text) => "TIME".into(),
+        Value::String(text) => text.replace(namespace, "NAMESPACE").into(),
+        Value::Array(items) => items
+            .into_iter()
+            .map(|item| neutral(item, namespace))
+            .collect(),
+        Value::Object(fields) => fields
+            .into_iter()
+            .filter(|(key, _)| !MARKS.iter().any(|mark| key.starts_with(mark)))
+            .map(|(key, value)| (key, neutral(value, namespace)))
+            .collect(),
+        other => other,
+    }
+}
+
+/// The objects of a manifest with their sources, in their order, without marks.
+fn objects(manifest: &str, namespace: &str) -> Vec<(String, Value)> {
+    let documents = manifest
+        .split("---\n")
+        .filter(|text| !text.trim().is_empty());
+    documents
+        .map(|document| {
+            let (source, text) = document.split_once('\n').unwrap();
+            let mut object = neutral(goyaml::parse(text.as_bytes()).unwrap(), namespace);
+            let metadata = object["metadata"].as_object_mut().unwrap();
+            metadata.retain(|_, value| value != &json!({}));
+            (source.to_owned(), object)
+        })
+        .collect()
+}
+
+/// A whole release, as `helm status` prints it, with its texts as objects and its objects as names.
+fn release(mut status: Value, namespace: &str) -> Value {
+    let as_objects = |text: &Value| json!(objects(text.as_str().unwrap(), namespace));
+    status["manifest"] = as_objects(&status["manifest"]);
+    for hook in status["hooks"].as_array_mut().unwrap() {
+        let text = format!("# Source: x\n{}", hook["manifest"].as_str().unwrap());
+        hook["manifest"] = as_objects(&text.into());
+    }
+    // Live objects: each has its own history.
+    for found in status["info"]["resources"]
+        .as_object_mut()
+        .unwrap()
+        .values_mut()
+    {
+        let of = |object: &Value| object["metadata"]["name"].clone();
+        *found = found.as_array().unwrap().iter().map(of).collect();
+    }
+    neutral(status, namespace)
+}
+
+pub(crate) async fn helm_shows_what_it_would_have_written(setting: Rc<Setting>) {
+    let (ours, theirs) = ("shown-by-flotilla", "shown-by-helm");
+    setting.deploy(&bundle(ours, "shop", &values())).await;
+    setting
+        .deploy_by_helm(theirs, "install shop", &values())
+        .await;
+    for upgraded in [false, true] {
+        if upgraded {
+            let mut values = values();
+            values["extra"] = false.into();
+            setting.deploy(&bundle(ours, "shop", &values)).await;
+            setting
+                .deploy_by_helm(theirs, "upgrade shop", &values)
+                .await;
+        }
+        for command in [
+            "list",
+            "history shop",
+            "get values shop",
+            "get values shop --all",
+            "get metadata shop",
+        ] {
+            let mut of_ours = neutral(setting.json(ours, command).await, ours);
+            let mut of_theirs = neutral(setting.json(theirs, command).await, theirs);
+            for metadata in [&mut of_ours, &mut of_theirs] {
+                if let Some(at) = metadata.pointer_mut("/labels/modifiedAt") {
+                    assert!(at.as_str().unwrap().parse::<i64>().is_ok());
+                    *at = Value::Null;
+                }
+            }
+            assert_eq!(of_ours, of_theirs, "{command}, upgraded: {upgraded}");
+        }
+        let of_ours = release(setting.json(ours, "status shop").await, ours);
+        let of_theirs = release(setting.json(theirs, "status shop").await, theirs);
+        assert_eq!(of_ours, of_theirs, "status, upgraded: {upgraded}");
+        for command in ["get manifest shop", "get hooks shop"] {
+            let of_ours = objects(&setting.helm(ours, command).await, ours);
+            let of_theirs = objects(&setting.helm(theirs, command).await, theirs);
+            assert_eq!(of_ours, of_theirs, "{command}, upgraded: {upgraded}");
+        }
+        let of_ours = setting.helm(ours, "get notes shop").await;
+        let of_theirs = setting.helm(theirs, "get notes shop").await;
+        assert_eq!(of_ours, of_theirs, "notes, upgraded: {upgraded}");
+        let all = setting.helm(ours, "get all shop").await;
+        for part in ["USER-SUPPLIED VALUES:", "HOOKS:", "MANIFEST:", "NOTES:"] {
+            assert!(all.contains(part), "{part} in {all}");
+        }
+    }
+}
+
+pub(crate) async fn helm_upgrades_tests_rolls_back_and_uninstalls(setting: Rc<Setting>) {
+    let at = "goes-on-by-helm";
+    let by_flotilla = bundle(at, "shop", &json!({ "greeting": "one" }));
+    setting.deploy(&by_flotilla).await;
+    let values = json!({ "greeting": "two", "extra": false });
+    setting.deploy_by_helm(at, "upgrade shop", &values).await;
+    let data = setting.data(at, "shop-config").await.unwrap();
+    assert_eq!(
+        (&data["greeting"], &data["extra"]),
+        (&json!("two"), &Value::Null)
+    );
+    assert_eq!(setting.data(at, "shop-extra").await, None);
+    setting.helm(at, "test shop").await;
+    setting.helm(at, "rollback shop 1").await;
+    let data = setting.data(at, "shop-config").await.unwrap();
+    assert_eq!(
+        (&data["greeting"], &data["extra"]),
+        (&json!("one"), &json!("here"))
+    );
+    assert_eq!(setting.data(at, "shop-extra").await, Some(json!(null)));
+
+    let values = json!({ "greeting": "four", "extra": false });
+    setting.deploy(&bundle(at, "shop", &values)).await;
+    let data = setting.data(at, "shop-config").await.unwrap();
+    assert_eq!(
+        (&data["greeting"], &data["extra"]),
+        (&json!("four"), &Value::Null)
+    );
+    assert_eq!(setting.data(at, "shop-extra").await, None);
+    let row =
+        |revision: u64, status: &str, text: &str| (revision, status.to_owned(), text.to_owned());
+    assert_eq!(
+        setting.history(at, "shop").await,
+        [
+            row(1, "superseded", "Install complete"),
+            row(2, "superseded", "Upgrade complete"),
+            row(3, "superseded", "Rollback to 1"),
+            row(4, "deployed", "Upgrade complete"),
+        ]
+    );
+    setting.helm(at, "rollback shop 2").await;
+    setting.helm(at, "rollback shop 4").await;
+    let data = setting.data(at, "shop-config").await.unwrap();
+    assert_eq!(
+        (&data["greeting"], &data["revision"]),
+        (&json!("four"), &json!("4"))
+    );
+    setting.helm(at, "uninstall shop").await;
+    // Helm leaves hooks that have no policy to be deleted.
+    assert_eq!(setting.left(at).await, ["configmaps/shop-before"]);
+}
+
+pub(crate) async fn a_failed_upgrade_is_history_and_can_be_rolled_back(setting: Rc<Setting>) {
+    let at = "fails-by-flotilla";
+    setting.deploy(&bundle(at, "shop", &json!({}))).await;
+    let broken = json!({ "greeting": "broken", "hook": { "image": "registry.example/broken:1" } });
+    setting.world.deploy(&bundle(at, "shop", &broken)).await;
+    let message = setting.world.error(at).await;
+    assert!(message.contains("shop-after"), "{message}");
+    let history = setting.history(at, "shop").await;
+    assert_eq!(history.len(), 2, "{history:?}");
+    assert_eq!(history[0].1, "deployed");
+    assert_eq!(history[1].1, "failed");
+    let start = "Upgrade \"shop\" failed: ";
+    assert!(history[1].2.starts_with(start), "{history:?}");
+    let status = setting.json(at, "status shop").await;
+    let hooks = status["hooks"].as_array().unwrap();
+    let phase = |name: &str| {
+        let hook = hooks.iter().find(|hook| hook["name"] == name);
+        hook.unwrap()["last_run"]["phase"].clone()
+    };
+    assert_eq!(
+        (phase("shop-before"), phase("shop-after")),
+        (json!("Succeeded"), json!("Failed"))
+    );
+
+    setting.helm(at, "rollback shop 1").await;
+    let data = setting.data(at, "shop-config").await.unwrap();
+    assert_eq!(data["greeting"], "hello");
+    setting
+        .deploy(&bundle(at, "shop", &json!({ "greeting": "good" })))
+        .await;
+    // The agent may have tried the broken one again in between.
+    let history = setting.history(at, "shop").await;
+    assert_eq!(history[2].2, "Rollback to 1");
+    let of = |status: &str| history.iter().filter(|row| row.1 == status).count();
+    assert_eq!((history[1].1.as_str(), of("deployed")), ("failed", 1));
+    assert_eq!(history.last().unwrap().1, "deployed");
+}
+
+pub(crate) async fn only_so_many_revisions_are_kept(setting: Rc<Setting>) {
+    let at = "kept-by-flotilla";
+    for revision in 1..=4 {
+        let mut bundle = bundle(at, "shop", &json!({ "greeting": revision.to_string() }));
+        bundle.options["helm"]["maxHistory"] = 3.into();
+        setting.deploy(&bundle).await;
+    }
+    let revisions: Vec<u64> = setting
+        .history(at, "shop")
+        .await
+        .into_iter()
+        .map(|(revision, _, _)| revision)
+        .collect();
+    assert_eq!(revisions, [2, 3, 4]);
+    // Helm keeps as many as it is told, counting those of Flotilla.
+    setting.helm(at, "rollback shop 3 --history-max 2").await;
+    let history = setting.history(at, "shop").await;
+    assert_eq!(history.len(), 2, "{history:?}");
+    assert_eq!((history[1].0, history[1].1.as_str()), (5, "deployed"));
+}

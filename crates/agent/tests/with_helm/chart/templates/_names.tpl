@@ -1,0 +1,4 @@
+{{- define "boutique.labels" -}}
+app: boutique
+release: {{ .Release.Name | quote }}
+{{- end }}

@@ -1,0 +1,85 @@
+//! The real Helm and an agent on the same releases, on a real API server.
+//!
+//! `KUBE_BIN` names a folder with a control plane, `helm` and `helm3` (`make kube`); without it the test is
+//! skipped. `INTEROP_FILTER` limits it to scenarios whose name holds the text.
+//!
+//! Scenarios share the server, a hub and an agent and run at the same time, each in namespaces of its
+//! own. No kubelet runs: what ends the Pods of hooks is [`kubelet`].
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
+#[path = "../common/mod.rs"]
+mod world;
+
+mod by_flotilla;
+mod by_helm;
+mod kubelet;
+mod records;
+mod setting;
+
+use std::path::Path;
+use std::rc::Rc;
+
+use conformance::control_plane::ControlPlane;
+use futures::FutureExt as _;
+use futures::future::LocalBoxFuture;
+use tokio::task::LocalSet;
+
+use setting::Setting;
+
+type Scenario = (&'static str, fn(Rc<Setting>) -> LocalBoxFuture<'static, ()>);
+
+macro_rules! scenarios {
+    ($($module:ident::$name:ident),* $(,)?) => {
+        [$((stringify!($name), |setting| $module::$name(setting).boxed_local())),*]
+    };
+}
+
+const SCENARIOS: &[Scenario] = &scenarios![
+    by_flotilla::helm_shows_what_it_would_have_written,
+    by_flotilla::helm_upgrades_tests_rolls_back_and_uninstalls,
+    by_flotilla::a_failed_upgrade_is_history_and_can_be_rolled_back,
+    by_flotilla::only_so_many_revisions_are_kept,
+    by_helm::flotilla_upgrades_and_uninstalls,
+    by_helm::flotilla_upgrades_what_was_applied_client_side,
+    by_helm::flotilla_and_helm_3_share_a_release,
+    by_helm::flotilla_takes_over_what_upstreams_agent_applied,
+    by_helm::labels_and_the_first_deployment_live_on,
+    by_helm::an_uninstalled_release_is_installed_again,
+    records::an_interrupted_upgrade_of_helm_is_gone_over,
+    records::odd_names_are_records_too,
+    records::a_release_too_large_for_its_secret_is_refused_before_anything_happens,
+    records::records_that_cannot_be_read_are_named,
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn flotilla_and_helm_share_releases() {
+    let Some(bin) = std::env::var_os("KUBE_BIN") else {
+        eprintln!("skipped: KUBE_BIN is not set");
+        return;
+    };
+    let bin = Path::new(&bin);
+    let filter = std::env::var("INTEROP_FILTER").unwrap_or_default();
+    let control_plane = ControlPlane::start(bin).await.unwrap();
+    let setting = Rc::new(Setting::new(&control_plane, bin).await);
+    let kubelet = tokio::spawn(kubelet::run(setting.kube.clone()));
+    let chosen = SCENARIOS.iter().filter(|(name, _)| name.contains(&filter));
+    let scenarios = LocalSet::new();
+    let running: Vec<_> = chosen
+        .map(|(name, scenario)| (*name, scenarios.spawn_local(scenario(Rc::clone(&setting)))))
+        .collect();
+    assert!(!running.is_empty(), "no scenario is called {filter:?}");
+    let ended = scenarios.run_until(async {
+        let mut failed = Vec::new();
+        for (name, scenario) in running {
+            match scenario.await {
+                Ok(()) => eprintln!("{name}: ok"),
+                Err(_) => failed.push(name),
+            }
+        }
+        failed
+    });
+    let failed = ended.await;
+    kubelet.abort();
+    assert!(failed.is_empty(), "failed: {failed:?}");
+}
