@@ -1,4 +1,5 @@
-//! Git repositories into in-memory file trees, with size caps; directories as file trees.
+//! Git repositories into in-memory file trees, with size caps; directories as file trees; Helm charts
+//! from repositories and registries ([`charts`]).
 //!
 //! [`Fetcher`] answers two questions: which commit a branch, tag or revision is at now
 //! ([`Fetcher::resolve`]), and which files a commit holds ([`Fetcher::tree`]). It keeps one bare mirror
@@ -14,6 +15,7 @@
 //! [`Tree::submodules`]), Git LFS (pointer files are what they are), attributes such as line end
 //! conversion (files are read as they are stored).
 
+pub mod charts;
 mod checkout;
 mod classify;
 mod credentials;
