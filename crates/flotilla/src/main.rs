@@ -64,7 +64,9 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Controller(args) => commands::controller::run(&args),
         Command::Agent(args) => commands::agent::run(&args),
         Command::Apply(args) => Ok(commands::apply::run(&args).map(|()| ExitCode::SUCCESS)?),
-        Command::Template(args) => commands::template::run(&args),
+        Command::Template(args) => {
+            commands::template::run(&args, &commands::chart::remote::Fetching)
+        }
         Command::Crds(args) => commands::crds::run(&args),
         Command::Version(args) => commands::version::run(&args),
         Command::Completion(args) => commands::completion::run(&args, &mut Cli::command()),
@@ -73,6 +75,9 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
 
 /// Help and version go to stdout with success. Scripts that asked for JSON get errors as JSON too.
 fn refuse_arguments(error: &clap::Error) -> ExitCode {
+    if let Some(code) = refuse_in_words_of_helm(error) {
+        return code;
+    }
     if !error.use_stderr() || !output::errors_as_json() {
         // Nothing is left to do if the terminal is gone.
         let _ = error.print();
@@ -86,4 +91,20 @@ fn refuse_arguments(error: &clap::Error) -> ExitCode {
     };
     output::print_error(&anyhow::anyhow!(text));
     ExitCode::FAILURE
+}
+
+/// Commands that stand for commands of Helm answer as it does.
+fn refuse_in_words_of_helm(error: &clap::Error) -> Option<ExitCode> {
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    let mut command = Cli::command();
+    let mut words = arguments.iter().filter_map(|word| word.to_str());
+    let first = words.find(|word| !word.starts_with('-'))?;
+    if first != "template" {
+        return None;
+    }
+    command.build();
+    let command = command.find_subcommand(first)?;
+    let text = commands::template::pflag::refusal(error, command, &arguments)?;
+    output::note(&format!("Error: {text}"));
+    Some(ExitCode::FAILURE)
 }

@@ -9,6 +9,8 @@ use std::fmt;
 /// How much a message matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
+    /// For those who look for a fault.
+    Debug,
     /// Worth knowing.
     Info,
     /// Probably a mistake in the chart or its values.
@@ -32,6 +34,7 @@ pub struct Record {
 impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let level = match self.level {
+            Level::Debug => "DEBUG",
             Level::Info => "INFO",
             Level::Warn => "WARN",
             Level::Error => "ERROR",

@@ -180,7 +180,11 @@ fn what_cannot_be_done_is_refused_with_a_reason() {
             "error: connect to the cluster: read kubeconfig none: ",
         ),
         (&["completion", "abacus"], 2, "invalid value 'abacus'"),
-        (&["template"], 2, "required arguments were not provided"),
+        (
+            &["template"],
+            1,
+            "Error: \"flotilla template\" requires at least 1 argument\n",
+        ),
         (&["crds", "-o"], 2, "a value is required"),
     ];
     for (arguments, code, text) in cases {

@@ -9,6 +9,7 @@
 
 mod apply;
 mod cli;
+mod template;
 
 use std::path::Path;
 use std::process::Command;

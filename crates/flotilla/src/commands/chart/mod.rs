@@ -1,0 +1,3 @@
+//! What the commands about charts share.
+
+pub(crate) mod remote;
