@@ -25,18 +25,18 @@ pub(crate) fn decode(bytes: &[u8]) -> Input<'_> {
         [0xEF, 0xBB, 0xBF, rest @ ..] => decode_utf8(rest),
         _ => decode_utf8(bytes),
     };
-    let fault = match (first_forbidden(&text), problem) {
-        (Some(at), _) => Some((at, "control characters are not allowed")),
-        (None, Some(message)) => Some((text.len(), message)),
-        (None, None) => None,
+    let (end, message) = match (first_forbidden(&text), problem) {
+        (Some(at), _) => (block_start(&text, at), "control characters are not allowed"),
+        // A character that the end cuts is no fault before reading asks for what follows.
+        (None, Some(message)) if message.starts_with("incomplete") => (text.len(), message),
+        (None, Some(message)) => (block_start(&text, text.len()), message),
+        (None, None) => {
+            return Input {
+                text,
+                problem: None,
+            };
+        }
     };
-    let Some((at, message)) = fault else {
-        return Input {
-            text,
-            problem: None,
-        };
-    };
-    let end = block_start(&text, at);
     let text = match text {
         Cow::Borrowed(text) => Cow::Borrowed(&text[..end]),
         Cow::Owned(mut text) => {
