@@ -158,6 +158,15 @@ pub struct ManifestError {
     pub reason: String,
 }
 
+impl ManifestError {
+    fn new(path: &str, error: &goyaml::Error) -> Self {
+        Self {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        }
+    }
+}
+
 /// Kinds in the order in which they are installed; others follow by name.
 pub const INSTALL_ORDER: [&str; 38] = [
     "PriorityClass",
@@ -277,8 +286,8 @@ struct Head {
 }
 
 impl Head {
-    fn read(document: &str) -> Result<Self, goyaml::Error> {
-        let value = goyaml::parse_into(document.as_bytes(), &HEAD)?;
+    fn read(document: &[u8]) -> Result<Self, goyaml::Error> {
+        let value = goyaml::parse_into(document, &HEAD)?;
         let fields = Fields::of(&value);
         let metadata = fields.object("metadata");
         Ok(Self {
@@ -329,6 +338,45 @@ const HEAD: Target = Target::Struct {
     ],
 };
 
+/// Rendered files by their paths.
+#[derive(Debug, Default)]
+pub(crate) struct Files {
+    /// Their texts, with replacement characters for what is no UTF-8.
+    pub(crate) texts: BTreeMap<String, String>,
+    /// The bytes of those that are no UTF-8.
+    pub(crate) not_text: BTreeMap<String, Vec<u8>>,
+}
+
+impl Files {
+    pub(crate) fn insert(&mut self, path: String, output: Vec<u8>) {
+        let text = String::from_utf8(output).unwrap_or_else(|error| {
+            let bytes = error.into_bytes();
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            self.not_text.insert(path.clone(), bytes);
+            text
+        });
+        self.texts.insert(path, text);
+    }
+}
+
+/// The first document of a file that is no YAML because it is no text.
+fn refuse(path: &str, file: &[u8]) -> Result<(), ManifestError> {
+    let documents = file.split_inclusive(|byte| *byte == b'\n');
+    let mut document: Vec<u8> = Vec::new();
+    for line in documents.chain([&b"---"[..]]) {
+        let Some(rest) = line.strip_prefix(b"---") else {
+            document.extend_from_slice(line);
+            continue;
+        };
+        Head::read(&document).map_err(|error| ManifestError::new(path, &error))?;
+        document = rest.trim_ascii_start().to_vec();
+    }
+    Err(ManifestError {
+        path: path.to_owned(),
+        reason: "not UTF-8".to_owned(),
+    })
+}
+
 /// A bad document, and the hooks found before it, as they came.
 pub(crate) struct SortFailure {
     pub(crate) error: ManifestError,
@@ -337,7 +385,7 @@ pub(crate) struct SortFailure {
 
 /// Splits and sorts rendered files. Partials and empty files are left out.
 pub(crate) fn sort(
-    files: &BTreeMap<String, String>,
+    files: &Files,
     log: &mut Log,
 ) -> Result<(Vec<Hook>, Vec<Manifest>), SortFailure> {
     let (mut hooks, mut manifests) = (Vec::new(), Vec::new());
@@ -354,20 +402,21 @@ pub(crate) fn sort(
 }
 
 fn collect(
-    files: &BTreeMap<String, String>,
+    files: &Files,
     log: &mut Log,
     hooks: &mut Vec<Hook>,
     manifests: &mut Vec<Manifest>,
 ) -> Result<(), ManifestError> {
-    for (path, content) in files {
+    for (path, content) in &files.texts {
         if gopath::base_str(path).starts_with('_') {
             continue;
         }
+        if let Some(bytes) = files.not_text.get(path) {
+            refuse(path, bytes)?;
+        }
         for document in split(content) {
-            let head = Head::read(document).map_err(|error| ManifestError {
-                path: path.clone(),
-                reason: error.to_string(),
-            })?;
+            let head = Head::read(document.as_bytes())
+                .map_err(|error| ManifestError::new(path, &error))?;
             match head.annotations.get(HOOK_ANNOTATION) {
                 None => manifests.push(Manifest {
                     path: path.clone(),
@@ -415,11 +464,11 @@ mod tests {
     use super::*;
 
     fn sorted(files: &[(&str, &str)]) -> Result<(Vec<Hook>, Vec<Manifest>), ManifestError> {
-        let files = files
-            .iter()
-            .map(|(p, t)| ((*p).to_owned(), (*t).to_owned()))
-            .collect();
-        sort(&files, &mut Log::default()).map_err(|failure| failure.error)
+        let mut all = Files::default();
+        for (path, text) in files {
+            all.insert((*path).to_owned(), text.as_bytes().to_vec());
+        }
+        sort(&all, &mut Log::default()).map_err(|failure| failure.error)
     }
 
     #[test]
@@ -485,7 +534,8 @@ mod tests {
     fn hooks_of_unknown_events_are_left_out_with_a_word() {
         let text = "metadata:\n  annotations: {helm.sh/hook: 'test, never'}\n";
         let mut log = Log::default();
-        let files = [("a".to_owned(), text.to_owned())].into_iter().collect();
+        let mut files = Files::default();
+        files.insert("a".to_owned(), text.as_bytes().to_vec());
         let (hooks, manifests) = sort(&files, &mut log).map_err(|f| f.error).expect("sorts");
         assert!(hooks.is_empty() && manifests.is_empty());
         assert_eq!(
@@ -507,6 +557,31 @@ mod tests {
             ),
         ] {
             assert_eq!(sorted(&[("a", text)]).expect_err(text).to_string(), want);
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_refused_as_bad_yaml() {
+        for (bytes, want) in [
+            (
+                &b"a: 1\n---\nb: \xff\n"[..],
+                "error converting YAML to JSON: yaml: invalid leading UTF-8 octet",
+            ),
+            (
+                b"- |\n    # x\n  less\n\xc3",
+                "error converting YAML to JSON: yaml: line 2: did not find expected '-' indicator",
+            ),
+            (
+                b"--- [\n---\n\xff",
+                "error converting YAML to JSON: yaml: line 1: did not find expected node content",
+            ),
+            (b"\xff\xfea\0:\0 \0b\0", "not UTF-8"),
+        ] {
+            let mut files = Files::default();
+            files.insert("a".to_owned(), bytes.to_vec());
+            let error = sort(&files, &mut Log::default()).map_err(|f| f.error.to_string());
+            let want = format!("YAML parse error on a: {want}");
+            assert_eq!(error.err(), Some(want), "{bytes:?}");
         }
     }
 

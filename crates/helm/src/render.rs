@@ -182,12 +182,6 @@ pub enum RenderError {
     /// A template does not parse or execute; the text names file, line and column.
     #[error("{0}")]
     Template(String),
-    /// A rendered file is no text.
-    #[error("{path} rendered to something that is no UTF-8 text")]
-    NotText {
-        /// Path of the template.
-        path: String,
-    },
     /// A rendered document is no object; all rendered files are kept for a look at them.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
@@ -198,7 +192,7 @@ impl RenderError {
     pub fn is_from_templates(&self) -> bool {
         matches!(
             self,
-            Self::KubeVersion { .. } | Self::Template(_) | Self::NotText { .. } | Self::Manifest(_)
+            Self::KubeVersion { .. } | Self::Template(_) | Self::Manifest(_)
         )
     }
 }
@@ -227,12 +221,12 @@ pub fn render(
         chart,
         options,
         log: Log::default(),
-        files: BTreeMap::new(),
+        files: manifest::Files::default(),
         hooks: Vec::new(),
     };
     run.all(host).map_err(|error| {
         let files = match error {
-            RenderError::Manifest(_) => std::mem::take(&mut run.files),
+            RenderError::Manifest(_) => std::mem::take(&mut run.files.texts),
             _ => BTreeMap::new(),
         };
         Box::new(RenderFailure {
@@ -249,7 +243,7 @@ struct Run<'a> {
     chart: &'a CompiledChart,
     options: &'a RenderOptions,
     log: Log,
-    files: BTreeMap<String, String>,
+    files: manifest::Files,
     /// Hooks found before a bad document.
     hooks: Vec<Hook>,
 }
@@ -314,7 +308,7 @@ impl Run<'_> {
         tree: &Node,
         values: &Map,
         host: Host,
-    ) -> Result<BTreeMap<String, String>, RenderError> {
+    ) -> Result<manifest::Files, RenderError> {
         let shared = Shared {
             release: release(self.options),
             capabilities: objects::capabilities(&self.options.capabilities),
@@ -325,7 +319,7 @@ impl Run<'_> {
         templates.sort_by(|a, b| parse_order(&b.path).cmp(&parse_order(&a.path)));
         let set = self.chart.set(&templates)?;
         let mut renderer = Renderer::new(self.options.limits, host);
-        let mut outputs = BTreeMap::new();
+        let mut outputs = manifest::Files::default();
         for template in templates {
             if gopath::base_str(&template.path).starts_with('_') {
                 continue;
@@ -341,11 +335,7 @@ impl Run<'_> {
                 .map_err(|error| {
                     RenderError::Template(report::exec_error(&template.path, &error))
                 })?;
-            let text =
-                String::from_utf8(without_no_value(&output)).map_err(|_| RenderError::NotText {
-                    path: template.path.clone(),
-                })?;
-            outputs.insert(template.path, text);
+            outputs.insert(template.path, without_no_value(&output));
         }
         Ok(outputs)
     }
@@ -353,10 +343,11 @@ impl Run<'_> {
     /// Takes the notes out of the rendered files; those of sub-charts only if they are wanted.
     fn take_notes(&mut self, tree: &Node) -> String {
         let own = gopath::join(&[tree.name(), "templates", NOTES]);
-        let (notes, files): (BTreeMap<_, _>, BTreeMap<_, _>) = std::mem::take(&mut self.files)
-            .into_iter()
-            .partition(|(path, _)| path.ends_with(NOTES));
-        self.files = files;
+        let (notes, files): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            std::mem::take(&mut self.files.texts)
+                .into_iter()
+                .partition(|(path, _)| path.ends_with(NOTES));
+        self.files.texts = files;
         let wanted = notes
             .into_iter()
             .filter(|(path, _)| self.options.sub_notes || *path == own);

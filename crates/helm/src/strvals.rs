@@ -175,7 +175,9 @@ impl<'a> Parser<'a> {
                 "value name nested level is greater than maximum supported nested level of {MAX_NESTING}"
             ));
         }
-        let mut inner = match data.remove(name) {
+        let existing = data.remove(name);
+        let exists = existing.is_some();
+        let mut inner = match existing {
             None => Map::new(),
             Some(Value::Object(map)) => map,
             Some(other) => return fail(conversion(&other, "map[string]interface {}")),
@@ -184,7 +186,7 @@ impl<'a> Parser<'a> {
         if result.is_ok() && inner.is_empty() {
             return fail(format!("key map {} has no value", quote(name)));
         }
-        if !inner.is_empty() {
+        if exists || !inner.is_empty() {
             put(data, name, Value::Object(inner));
         }
         result
@@ -221,9 +223,13 @@ impl<'a> Parser<'a> {
         }
         let (extra, ending) = self.until(&['[', '.', '=']);
         if !extra.is_empty() {
-            return fail(format!(
-                "unexpected data at end of array index: {}",
-                quote(&extra)
+            let extra = extra
+                .chars()
+                .map(|c| gotemplate::Value::int(u32::from(c).into()));
+            let extra = gotemplate::Value::list(extra.collect());
+            return fail(sprig::gotext::format(
+                "unexpected data at end of array index: %q",
+                &[extra],
             ));
         }
         match ending {
@@ -273,11 +279,17 @@ impl<'a> Parser<'a> {
     fn index(&mut self) -> Step<i64> {
         let (digits, last) = self.until(&[']']);
         if last.is_none() {
-            return fail("error parsing index: EOF");
+            // Quirk: the end of the line is no error here either.
+            return Err(Stop::End);
         }
-        digits.parse().or_else(|_| {
+        digits.parse().or_else(|error: std::num::ParseIntError| {
+            use std::num::IntErrorKind::{NegOverflow, PosOverflow};
+            let reason = match error.kind() {
+                PosOverflow | NegOverflow => "value out of range",
+                _ => "invalid syntax",
+            };
             fail(format!(
-                "error parsing index: strconv.Atoi: parsing {}: invalid syntax",
+                "error parsing index: strconv.Atoi: parsing {}: {reason}",
                 quote(&digits)
             ))
         })
@@ -450,6 +462,10 @@ mod tests {
             ("a[1][0]=1", json!({"a": [null, [1]]})),
             (r"a\.b=x\,y", json!({"a.b": "x,y"})),
             ("a=", json!({"a": ""})),
+            ("a=1,b[0", json!({"a": 1})),
+            ("a[0][1", json!({"a": []})),
+            ("a[1]", json!({"a": []})),
+            ("a.", json!({})),
             ("a=TRUE,b=Null", json!({"a": true, "b": null})),
             ("", json!({})),
             ("=x", json!({})),
@@ -459,6 +475,14 @@ mod tests {
             ),
         ] {
             check(set, line, json!({}), Ok(want));
+        }
+    }
+
+    #[test]
+    fn an_unfinished_name_keeps_what_was_there() {
+        for line in ["m.", "m.x.", "l[0].", "l[0"] {
+            let start = json!({"m": {"x": {}}, "l": [{}]});
+            check(set, line, start.clone(), Ok(start));
         }
     }
 
@@ -477,12 +501,16 @@ mod tests {
                 json!({}),
                 r#"error parsing index: strconv.Atoi: parsing "x": invalid syntax"#,
             ),
-            ("a[0", json!({}), "error parsing index: EOF"),
+            (
+                "a[99999999999999999999]=1",
+                json!({}),
+                r#"error parsing index: strconv.Atoi: parsing "99999999999999999999": value out of range"#,
+            ),
             ("a[-1]=1", json!({}), "negative -1 index not allowed"),
             (
                 "a[0]x=1",
                 json!({}),
-                r#"unexpected data at end of array index: "x""#,
+                "unexpected data at end of array index: ['x']",
             ),
             (
                 "a[70000]=1",

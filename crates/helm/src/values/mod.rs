@@ -29,7 +29,10 @@ pub enum ValuesError {
 /// Reads a values file: the maps of all its documents, later ones over earlier ones.
 pub fn load(data: &[u8]) -> Result<Map<String, Value>, ValuesError> {
     let mut values = Map::new();
-    for document in documents(data)? {
+    let mut documents = Documents {
+        lines: data.split_inclusive(|b| *b == b'\n'),
+    };
+    while let Some(document) = documents.next()? {
         let next = yaml::decode_map(&document).map_err(ValuesError::Document)?;
         merge(&mut values, next);
     }
@@ -64,33 +67,35 @@ pub fn as_decoded(value: Value) -> Value {
     }
 }
 
-/// The documents of a stream, split as the Kubernetes YAML reader does.
+/// The documents of a stream, split as the Kubernetes YAML reader does, one at a time: a bad one is
+/// found before a bad separator after it.
 ///
 /// Source: k8s.io/apimachinery `util/yaml`, `YAMLReader.Read`.
-fn documents(data: &[u8]) -> Result<Vec<Vec<u8>>, ValuesError> {
-    let mut documents = Vec::new();
-    let mut current: Vec<u8> = Vec::new();
-    for line in data.split_inclusive(|b| *b == b'\n') {
-        let line = line.strip_suffix(b"\n").unwrap_or(line);
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if let Some(rest) = line.strip_prefix(b"---") {
-            let rest = String::from_utf8_lossy(rest);
-            let rest = rest.trim();
-            if !rest.is_empty() && !rest.starts_with('#') {
-                return Err(ValuesError::Separator(rest.to_owned()));
+struct Documents<L> {
+    lines: L,
+}
+
+impl<'a, L: Iterator<Item = &'a [u8]>> Documents<L> {
+    fn next(&mut self) -> Result<Option<Vec<u8>>, ValuesError> {
+        let mut current: Vec<u8> = Vec::new();
+        for line in self.lines.by_ref() {
+            let line = line.strip_suffix(b"\n").unwrap_or(line);
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            if let Some(rest) = line.strip_prefix(b"---") {
+                let rest = String::from_utf8_lossy(rest);
+                let rest = rest.trim();
+                if !rest.is_empty() && !rest.starts_with('#') {
+                    return Err(ValuesError::Separator(rest.to_owned()));
+                }
+                if !current.is_empty() {
+                    return Ok(Some(current));
+                }
             }
-            if !current.is_empty() {
-                documents.push(std::mem::take(&mut current));
-                continue;
-            }
+            current.extend_from_slice(line);
+            current.push(b'\n');
         }
-        current.extend_from_slice(line);
-        current.push(b'\n');
+        Ok(Some(current).filter(|rest| !rest.is_empty()))
     }
-    if !current.is_empty() {
-        documents.push(current);
-    }
-    Ok(documents)
 }
 
 #[cfg(test)]
@@ -117,7 +122,7 @@ mod tests {
                 "error reading yaml document: invalid Yaml document separator: b: 2",
             ),
             (
-                "- 1\n",
+                "- 1\n---\na: 1\n---b: 2\n",
                 "cannot unmarshal yaml document: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal array into Go value of type map[string]interface {}",
             ),
             (

@@ -1,0 +1,3 @@
+module flotilla/oracle/helm
+
+go 1.26
