@@ -21,9 +21,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-use crate::chart::{Chart, File, Lock, Metadata};
+use crate::chart::{Lock, Metadata};
 use crate::manifest::Hook;
-use payload::encode64;
 pub use payload::{decode, encode};
 pub use secret::{Change, Stamp, changed, from_secret, to_secret};
 use sprig::json as gojson;
@@ -168,10 +167,29 @@ pub struct StoredChart {
     pub values: Map<String, Value>,
     /// Schema, as base64.
     pub schema: Option<String>,
+    /// When the schema's file was changed; Helm 3 has none.
+    #[serde(rename = "schemamodtime")]
+    pub schema_changed: Time,
     /// Other files.
     #[serde(deserialize_with = "or_default")]
     pub files: Vec<StoredFile>,
+    /// When `Chart.yaml` was changed.
+    #[serde(rename = "modtime", skip_serializing_if = "no_time")]
+    pub changed: Option<String>,
 }
+
+/// A time that is written when it is not set, too.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Time(String);
+
+impl Default for Time {
+    fn default() -> Self {
+        Self(ZERO_TIME.to_owned())
+    }
+}
+
+/// The time that is none.
+const ZERO_TIME: &str = "0001-01-01T00:00:00Z";
 
 /// A file of a stored chart.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -182,6 +200,9 @@ pub struct StoredFile {
     /// Contents as base64; null for an empty file.
     #[serde(deserialize_with = "or_default")]
     pub data: String,
+    /// When it was changed; Helm 3 has none.
+    #[serde(rename = "modtime", skip_serializing_if = "no_time")]
+    pub changed: Option<String>,
 }
 
 /// Go writes null for what is empty.
@@ -213,6 +234,12 @@ pub enum ReleaseError {
     /// Not base64.
     #[error("release is not base64: {0}")]
     Base64(String),
+    /// A file of the chart is no base64.
+    #[error("file of the chart is not base64: {0}")]
+    File(String),
+    /// Go reads no such time.
+    #[error("{0}")]
+    Time(String),
     /// Not gzip.
     #[error("release cannot be decompressed")]
     Gzip(#[source] std::io::Error),
@@ -233,42 +260,6 @@ pub enum ReleaseError {
         /// Of the payload.
         bytes: usize,
     },
-}
-
-impl StoredChart {
-    /// The stored form of a chart whose defaults, after imports, are `values`.
-    pub fn new(chart: &Chart, values: &Value) -> Self {
-        let files = |files: &[File]| files.iter().map(StoredFile::new).collect();
-        let mut lock = chart.lock.clone();
-        if let Some(lock) = &mut lock {
-            lock.generated = rfc3339_or_zero(&lock.generated);
-        }
-        Self {
-            metadata: chart.metadata.clone(),
-            lock,
-            templates: files(&chart.templates),
-            values: values.as_object().cloned().unwrap_or_default(),
-            schema: chart.schema.as_ref().map(|s| encode64(s)),
-            files: files(&chart.files),
-        }
-    }
-}
-
-/// What Go's JSON reader takes for a time.
-fn rfc3339_or_zero(text: &str) -> String {
-    match sprig::gotime::parse("2006-01-02T15:04:05Z07:00", text) {
-        Ok(_) => text.to_owned(),
-        Err(_) => "0001-01-01T00:00:00Z".to_owned(),
-    }
-}
-
-impl StoredFile {
-    fn new(file: &File) -> Self {
-        Self {
-            name: file.name.clone(),
-            data: encode64(&file.data),
-        }
-    }
 }
 
 /// The name of the Secret of a revision.

@@ -8,9 +8,10 @@ use flate2::write::GzEncoder;
 use serde::Deserialize as _;
 use serde::de::Error as _;
 use serde_json::{Map, Value};
+use sprig::gotime;
 use sprig::json as gojson;
 
-use super::{JSON_BYTES_MAX, Release, ReleaseError, Status};
+use super::{JSON_BYTES_MAX, Release, ReleaseError, Status, ZERO_TIME};
 use crate::manifest::HookEvent;
 
 /// What a compressed payload begins with.
@@ -61,12 +62,13 @@ pub(super) fn unpack(payload: &[u8]) -> Result<Vec<u8>, ReleaseError> {
     Ok(json)
 }
 
-/// Brings what Go reads into the one form that is read here: no nulls, whole numbers as such, known
-/// events only. Values keep their nulls.
+/// Brings what Go reads into the one form that is read here: no nulls, no times that are none, whole
+/// numbers as such, known words only. Values keep their nulls.
 fn as_written_today(release: &mut Value) -> Result<(), ReleaseError> {
-    let Some(release) = release.as_object_mut() else {
-        return Ok(());
-    };
+    if release.is_null() {
+        *release = Value::Object(Map::new());
+    }
+    let release = members(release)?;
     let config = release.remove("config");
     let chart = release.get_mut("chart").and_then(Value::as_object_mut);
     let values = chart.and_then(|chart| chart.remove("values"));
@@ -74,16 +76,13 @@ fn as_written_today(release: &mut Value) -> Result<(), ReleaseError> {
         drop_nulls(part);
     }
     release.retain(|_, part| !part.is_null());
-    if let Some(config) = config {
-        release.insert("config".to_owned(), config);
-    }
-    let chart = release.get_mut("chart").and_then(Value::as_object_mut);
-    if let (Some(chart), Some(values)) = (chart, values) {
-        chart.insert("values".to_owned(), values);
-    }
+    release.extend(config.map(|config| ("config".to_owned(), config)));
     whole(release, "version")?;
-    if let Some(info) = release.get_mut("info").and_then(Value::as_object_mut) {
+    if let Some(info) = members_at(release, "info")? {
         whole(info, "rollback_revision")?;
+        for name in ["first_deployed", "last_deployed", "deleted"] {
+            time(info, name)?;
+        }
         // Helm takes any word.
         if let Some(status @ Value::String(_)) = info.get_mut("status")
             && Status::deserialize(&*status).is_err()
@@ -91,18 +90,100 @@ fn as_written_today(release: &mut Value) -> Result<(), ReleaseError> {
             *status = Status::Unknown.as_str().into();
         }
     }
-    let hooks = release.get_mut("hooks").and_then(Value::as_array_mut);
-    for hook in hooks.into_iter().flatten().filter_map(Value::as_object_mut) {
-        whole(hook, "weight")?;
-        if let Some(events) = hook.get_mut("events").and_then(Value::as_array_mut) {
-            events.retain(|event| {
-                event
-                    .as_str()
-                    .is_none_or(|word| HookEvent::parse(word).is_some())
-            });
+    if let Some(chart) = members_at(release, "chart")? {
+        chart.extend(values.map(|values| ("values".to_owned(), values)));
+        check_chart(chart)?;
+    }
+    items_at(release, "hooks").try_for_each(|hook| check_hook(members(hook)?))
+}
+
+/// The members of an object. A list is none, though serde would take its items for them.
+fn members(value: &mut Value) -> Result<&mut Map<String, Value>, ReleaseError> {
+    match value {
+        Value::Object(members) => Ok(members),
+        other => {
+            let text = format!("{} in place of an object", goyaml::json_kind(other));
+            Err(ReleaseError::Json(serde_json::Error::custom(text)))
+        }
+    }
+}
+
+fn members_at<'a>(
+    parent: &'a mut Map<String, Value>,
+    name: &str,
+) -> Result<Option<&'a mut Map<String, Value>>, ReleaseError> {
+    parent.get_mut(name).map(members).transpose()
+}
+
+fn items_at<'a>(
+    parent: &'a mut Map<String, Value>,
+    name: &str,
+) -> impl Iterator<Item = &'a mut Value> + use<'a> {
+    let items = parent.get_mut(name).and_then(Value::as_array_mut);
+    items.into_iter().flatten()
+}
+
+fn check_chart(chart: &mut Map<String, Value>) -> Result<(), ReleaseError> {
+    time(chart, "schemamodtime")?;
+    time(chart, "modtime")?;
+    base64_at(chart, "schema")?;
+    if let Some(metadata) = members_at(chart, "metadata")? {
+        for list in ["maintainers", "dependencies"] {
+            items_at(metadata, list).try_for_each(|item| members(item).map(|_| ()))?;
+        }
+    }
+    if let Some(lock) = members_at(chart, "lock")? {
+        time(lock, "generated")?;
+        lock.entry("generated").or_insert_with(|| ZERO_TIME.into());
+    }
+    for list in ["templates", "files"] {
+        for file in items_at(chart, list) {
+            let file = members(file)?;
+            time(file, "modtime")?;
+            base64_at(file, "data")?;
         }
     }
     Ok(())
+}
+
+fn check_hook(hook: &mut Map<String, Value>) -> Result<(), ReleaseError> {
+    whole(hook, "weight")?;
+    if let Some(events) = hook.get_mut("events").and_then(Value::as_array_mut) {
+        events.retain(|event| {
+            event
+                .as_str()
+                .is_none_or(|word| HookEvent::parse(word).is_some())
+        });
+    }
+    match members_at(hook, "last_run")? {
+        None => Ok(()),
+        Some(run) => ["started_at", "completed_at"]
+            .into_iter()
+            .try_for_each(|name| time(run, name)),
+    }
+}
+
+/// Refuses what Go does not read as a time; one that is not set goes.
+fn time(members: &mut Map<String, Value>, name: &str) -> Result<(), ReleaseError> {
+    let Some(text) = members.get(name).and_then(Value::as_str) else {
+        return Ok(());
+    };
+    if !text.is_empty() {
+        gotime::parse("2006-01-02T15:04:05Z07:00", text)
+            .map_err(|error| ReleaseError::Time(error.to_string()))?;
+    }
+    if text.is_empty() || text == ZERO_TIME {
+        members.remove(name);
+    }
+    Ok(())
+}
+
+fn base64_at(members: &Map<String, Value>, name: &str) -> Result<(), ReleaseError> {
+    let Some(text) = members.get(name).and_then(Value::as_str) else {
+        return Ok(());
+    };
+    let read = sprig::decode64(text.as_bytes());
+    read.map(|_| ()).map_err(ReleaseError::File)
 }
 
 fn drop_nulls(value: &mut Value) {
