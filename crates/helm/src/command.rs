@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::capabilities::{Capabilities, KubeVersion, VersionError};
 use crate::chart::{API_VERSION_3, Chart, MissingDependencies, NotInstallable};
+use crate::excerpt::Excerpt;
 use crate::log::{Log, Record};
 use crate::manifest::{self, Hook, HookEvent};
 use crate::render::{CompiledChart, RenderFailure, RenderOptions, Rendered, render, section};
@@ -111,6 +112,16 @@ fn debug_hint(hint: bool) -> &'static str {
         "\n\nUse --debug flag to render out invalid YAML"
     } else {
         ""
+    }
+}
+
+impl TemplateError {
+    /// The line of a template at fault, to show below the error.
+    pub fn excerpt(&self) -> Option<&Excerpt> {
+        match self {
+            Self::Render { failure, .. } => failure.error.excerpt(),
+            _ => None,
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod capabilities;
 mod chart;
 mod command;
 mod decode;
+mod excerpt;
 mod glob;
 mod log;
 mod manifest;
@@ -34,6 +35,7 @@ pub use chart::{
 pub use command::{
     NameError, OutputFile, TemplateError, TemplateFlags, TemplateOutput, release_name, template,
 };
+pub use excerpt::Excerpt;
 pub use glob::{Error as GlobError, Glob};
 pub use gotemplate::Limits as RenderLimits;
 pub use log::{Level, Record};

@@ -7,11 +7,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-use gotemplate::{Functions, Limits, Map, MissingKey, Renderer, TemplateSet, Value as Go};
+use gotemplate::{
+    ExecError, Functions, Limits, Map, MissingKey, Renderer, TemplateSet, Value as Go,
+};
 use serde_json::Value;
 
 use crate::capabilities::Capabilities;
 use crate::chart::{API_VERSION_3, Chart, File, Metadata};
+use crate::excerpt::Excerpt;
 use crate::log::{Log, Record};
 use crate::manifest::{self, Hook, Manifest, ManifestError};
 use crate::schema::{self, SchemaError};
@@ -180,19 +183,32 @@ pub enum RenderError {
         found: String,
     },
     /// A template does not parse or execute; the text names file, line and column.
-    #[error("{0}")]
-    Template(String),
+    #[error("{text}")]
+    Template {
+        /// Helm's text.
+        text: String,
+        /// The line at fault, unless it is in no file.
+        excerpt: Option<Box<Excerpt>>,
+    },
     /// A rendered document is no object; all rendered files are kept for a look at them.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
 }
 
 impl RenderError {
+    /// The line of a template at fault, if there is one.
+    pub fn excerpt(&self) -> Option<&Excerpt> {
+        match self {
+            Self::Template { excerpt, .. } => excerpt.as_deref(),
+            _ => None,
+        }
+    }
+
     /// Whether templates were at work already, so that Helm would show what they rendered.
     pub fn is_from_templates(&self) -> bool {
         matches!(
             self,
-            Self::KubeVersion { .. } | Self::Template(_) | Self::Manifest(_)
+            Self::KubeVersion { .. } | Self::Template { .. } | Self::Manifest(_)
         )
     }
 }
@@ -320,7 +336,7 @@ impl Run<'_> {
         let set = self.chart.set(&templates)?;
         let mut renderer = Renderer::new(self.options.limits, host);
         let mut outputs = manifest::Files::default();
-        for template in templates {
+        for template in &templates {
             if gopath::base_str(&template.path).starts_with('_') {
                 continue;
             }
@@ -332,10 +348,8 @@ impl Run<'_> {
             let _ = template.data.insert("Template", objects::values(&about));
             let output = renderer
                 .execute(&set, &template.path, &Go::Map(template.data.clone()))
-                .map_err(|error| {
-                    RenderError::Template(report::exec_error(&template.path, &error))
-                })?;
-            outputs.insert(template.path, without_no_value(&output));
+                .map_err(|error| execution_failed(&template.path, &error, &templates))?;
+            outputs.insert(template.path.clone(), without_no_value(&output));
         }
         Ok(outputs)
     }
@@ -490,9 +504,23 @@ fn parse(templates: &[Template]) -> Result<TemplateSet, RenderError> {
     let mut set = TemplateSet::new(Arc::clone(&FUNCTIONS)).with_missing_key(MissingKey::Zero);
     for template in templates {
         set.parse(&template.path, &template.text)
-            .map_err(|error| RenderError::Template(report::parse_error(&template.path, &error)))?;
+            .map_err(|error| RenderError::Template {
+                text: report::parse_error(&template.path, &error),
+                excerpt: Excerpt::of_parsing(&template.path, &error, &template.text).map(Box::new),
+            })?;
     }
     Ok(set)
+}
+
+fn execution_failed(path: &str, error: &ExecError, templates: &[Template]) -> RenderError {
+    let text_of = |path: &str| {
+        let template = templates.iter().find(|template| template.path == path)?;
+        Some(Arc::clone(&template.text))
+    };
+    RenderError::Template {
+        text: report::exec_error(path, error),
+        excerpt: Excerpt::of_execution(error, text_of).map(Box::new),
+    }
 }
 
 /// The files of `crds` folders, the chart's own first.
