@@ -88,6 +88,13 @@ impl From<&[u8]> for Str {
     }
 }
 
+/// Shares the bytes instead of copying them.
+impl From<Arc<[u8]>> for Str {
+    fn from(bytes: Arc<[u8]>) -> Self {
+        Self(Repr::Shared(bytes))
+    }
+}
+
 impl From<Vec<u8>> for Str {
     fn from(bytes: Vec<u8>) -> Self {
         if bytes.len() > INLINE_BYTES_MAX {

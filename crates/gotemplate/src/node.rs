@@ -9,33 +9,43 @@ use crate::bytestr::Str;
 use crate::exec::Builtin;
 use crate::strconv::quote;
 
-/// What a text was parsed as, for the location of errors.
+/// A text that templates were parsed from.
 #[derive(Debug)]
 pub(crate) struct Source {
     pub(crate) name: String,
-    /// Offsets at which lines start, ascending, the first being 0.
-    line_starts: Vec<u32>,
+    pub(crate) text: Str,
 }
 
 impl Source {
-    pub(crate) fn new(name: &str, text: &[u8]) -> Self {
-        let newlines = text.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
-        let line_starts = std::iter::once(0)
-            .chain(newlines.map(|(at, _)| at as u32 + 1))
-            .collect();
+    /// Line from 1 and byte column from 0.
+    pub(crate) fn line_and_column(&self, pos: u32) -> (usize, usize) {
+        let before = &self.text[..self.text.len().min(pos as usize)];
+        let line_start = memchr::memrchr(b'\n', before).map_or(0, |newline| newline + 1);
+        let line = memchr::memchr_iter(b'\n', before).count() + 1;
+        (line, before.len() - line_start)
+    }
+}
+
+/// A stretch of a source, from byte to byte.
+#[derive(Debug)]
+pub(crate) struct Stretch {
+    source: Arc<Source>,
+    start: u32,
+    end: u32,
+}
+
+impl Stretch {
+    /// `len` bytes of the source from `start` on, all within it.
+    pub(crate) fn new(source: &Arc<Source>, start: usize, len: usize) -> Self {
         Self {
-            name: name.to_owned(),
-            line_starts,
+            source: Arc::clone(source),
+            start: start as u32,
+            end: (start + len) as u32,
         }
     }
 
-    /// Line from 1 and byte column from 0.
-    pub(crate) fn line_and_column(&self, pos: u32) -> (usize, usize) {
-        let line = self.line_starts.partition_point(|&start| start <= pos);
-        (
-            line,
-            (pos - self.line_starts[line.saturating_sub(1)]) as usize,
-        )
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.source.text[self.start as usize..self.end as usize]
     }
 }
 
@@ -63,7 +73,7 @@ impl Template {
     /// Source: `parse.IsEmptyTree`.
     pub fn is_empty(&self) -> bool {
         self.root.iter().all(|node| match node {
-            Node::Text { bytes, .. } => is_blank(bytes),
+            Node::Text(text) => is_blank(text.bytes()),
             _ => false,
         })
     }
@@ -123,7 +133,7 @@ pub(crate) struct TemplateCall {
 
 #[derive(Debug)]
 pub(crate) enum Node {
-    Text { bytes: Box<[u8]> },
+    Text(Stretch),
     Action { pos: u32, pipe: Pipe },
     Break { pos: u32 },
     Continue { pos: u32 },
@@ -213,7 +223,7 @@ pub(crate) enum Expr {
     },
     String {
         pos: u32,
-        quoted: Box<[u8]>,
+        quoted: Stretch,
         text: Str,
     },
     Field {
@@ -235,7 +245,7 @@ fn print_list(nodes: &[Node], out: &mut Vec<u8>) {
 impl Node {
     pub(crate) fn pos(&self) -> u32 {
         match self {
-            Self::Text { .. } => 0,
+            Self::Text(_) => 0,
             Self::Action { pos, .. } | Self::Break { pos } | Self::Continue { pos } => *pos,
             Self::Branch(branch) => branch.pos,
             Self::Template(call) => call.pos,
@@ -244,7 +254,7 @@ impl Node {
 
     pub(crate) fn print(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Text { bytes, .. } => out.extend_from_slice(bytes),
+            Self::Text(text) => out.extend_from_slice(text.bytes()),
             Self::Action { pipe, .. } => {
                 out.extend_from_slice(b"{{");
                 pipe.print(out);
@@ -267,7 +277,7 @@ impl Node {
 
     fn mentions(&self, function: &str) -> bool {
         match self {
-            Self::Text { .. } | Self::Break { .. } | Self::Continue { .. } => false,
+            Self::Text(_) | Self::Break { .. } | Self::Continue { .. } => false,
             Self::Action { pipe, .. } => pipe.mentions(function),
             Self::Branch(branch) => {
                 let lists = branch.list.iter().chain(branch.else_list.iter().flatten());
@@ -376,7 +386,7 @@ impl Expr {
             Self::Dot { .. } => out.push(b'.'),
             Self::Nil { .. } => out.extend_from_slice(b"nil"),
             Self::Number { number, .. } => out.extend_from_slice(number.text.as_bytes()),
-            Self::String { quoted, .. } => out.extend_from_slice(quoted),
+            Self::String { quoted, .. } => out.extend_from_slice(quoted.bytes()),
             Self::Field { fields, .. } => print_fields(fields, out),
             Self::Variable(variable) => variable.print(out),
             Self::Identifier(identifier) => out.extend_from_slice(&identifier.name),

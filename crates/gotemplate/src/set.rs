@@ -90,9 +90,9 @@ impl TemplateSet {
     pub fn parse(
         &mut self,
         name: &str,
-        text: impl AsRef<[u8]>,
+        text: impl Into<Str>,
     ) -> Result<Arc<Template>, Box<ParseError>> {
-        let parsed = parse(name, text.as_ref(), &self.delims, &self.functions)?;
+        let parsed = parse(name, text.into(), &self.delims, &self.functions)?;
         let mut main = None;
         for template in parsed {
             let template = Arc::new(template);

@@ -130,7 +130,13 @@ fn decode_utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> (Cow<'_, str>, Option
 /// The position of the first character that YAML forbids.
 fn first_forbidden(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
-    bytes.iter().enumerate().find_map(|(at, &byte)| {
+    let may_be_forbidden =
+        |byte: &u8| matches!(byte, 0x00..=0x08 | 0x0B | 0x0C | 0x0E..=0x1F | 0x7F | 0xC2 | 0xEF);
+    let looked_at = bytes
+        .iter()
+        .enumerate()
+        .filter(|(_, byte)| may_be_forbidden(byte));
+    looked_at.into_iter().find_map(|(at, &byte)| {
         let forbidden = match byte {
             b'\t' | b'\n' | b'\r' => false,
             0x00..=0x1F | 0x7F => true,

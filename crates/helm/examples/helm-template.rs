@@ -15,6 +15,10 @@ mod template;
 use template::args::ChartFlags;
 use template::settings::Globals;
 
+/// As in the real program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[derive(Parser)]
 enum Command {
     Template(Box<template::Args>),

@@ -9,6 +9,10 @@ use std::time::Instant;
 use anyhow::Context as _;
 use helm::{Chart, CompiledChart, Host, Limits, RenderOptions, SystemRandom, render};
 
+/// As in the real program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> anyhow::Result<()> {
     let mut args = std::env::args().skip(1);
     let path = args

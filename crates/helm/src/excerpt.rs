@@ -41,7 +41,7 @@ impl Excerpt {
     ) -> Option<Self> {
         let places = std::iter::successors(Some(error), |error| inner(error.cause.as_ref()?));
         let places = places.filter_map(|error| error.location.as_ref());
-        let found = places.filter_map(|place| Self::at(place, text_of(&place.name)?));
+        let found = places.filter_map(|place| Self::at(place, &text_of(&place.name)?));
         found.last()
     }
 
@@ -50,8 +50,8 @@ impl Excerpt {
         Self::new(path, error.line, None, text)
     }
 
-    fn at(place: &Location, text: Arc<[u8]>) -> Option<Self> {
-        Self::new(&place.name, place.line, Some(place.column), &text)
+    fn at(place: &Location, text: &[u8]) -> Option<Self> {
+        Self::new(&place.name, place.line, Some(place.column), text)
     }
 
     fn new(path: &str, line: usize, column: Option<usize>, text: &[u8]) -> Option<Self> {
@@ -69,18 +69,15 @@ impl Excerpt {
     /// The part of the line to show, and which of its characters to mark.
     fn window(&self) -> (String, std::ops::Range<usize>) {
         let shown: Vec<char> = self.text.chars().map(visible).collect();
-        let marked = match self.column {
-            Some(column) => {
-                let before = self.text.char_indices().take_while(|(at, _)| *at < column);
-                let first = before.count();
-                first..first + 1
-            }
-            None => {
-                let blank = |c: &&char| **c == ' ';
-                let first = shown.iter().take_while(blank).count();
-                let last = shown.len() - shown.iter().rev().take_while(blank).count();
-                first.min(last)..last.max(first.min(last) + 1)
-            }
+        let marked = if let Some(column) = self.column {
+            let before = self.text.char_indices().take_while(|(at, _)| *at < column);
+            let first = before.count();
+            first..first + 1
+        } else {
+            let blank = |c: &&char| **c == ' ';
+            let first = shown.iter().take_while(blank).count();
+            let last = shown.len() - shown.iter().rev().take_while(blank).count();
+            first.min(last)..last.max(first.min(last) + 1)
         };
         let start = if shown.len() <= WIDTH_MAX {
             0

@@ -6,6 +6,7 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use gotemplate::{
     Args, CallError, List, Map, Method, NamedType, Native, Signature, Str, Type, Value,
@@ -139,9 +140,12 @@ static FILES_TYPE: Type = Type::Named(&FILES);
 
 /// `.Files` of a chart.
 pub(crate) fn files(files: &[File]) -> Value {
-    let entries = files
-        .iter()
-        .map(|file| (Str::from(&file.name), Value::Bytes(Str::from(&*file.data))));
+    let entries = files.iter().map(|file| {
+        (
+            Str::from(&file.name),
+            Value::Bytes(Str::from(Arc::clone(&file.data))),
+        )
+    });
     Value::Map(Map::typed(&FILES_TYPE, entries.collect()))
 }
 

@@ -503,7 +503,7 @@ fn parse_order(path: &str) -> (usize, &str) {
 fn parse(templates: &[Template]) -> Result<TemplateSet, RenderError> {
     let mut set = TemplateSet::new(Arc::clone(&FUNCTIONS)).with_missing_key(MissingKey::Zero);
     for template in templates {
-        set.parse(&template.path, &template.text)
+        set.parse(&template.path, Arc::clone(&template.text))
             .map_err(|error| RenderError::Template {
                 text: report::parse_error(&template.path, &error),
                 excerpt: Excerpt::of_parsing(&template.path, &error, &template.text).map(Box::new),

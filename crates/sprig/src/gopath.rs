@@ -92,53 +92,56 @@ pub struct BadPattern;
 /// Whether a shell pattern (`*`, `?`, `[a-z]`, `\x`) matches the whole name, as Go's
 /// `filepath.Match`; neither `*` nor `?` matches a slash.
 pub fn matches(pattern: &str, name: &str) -> Result<bool, BadPattern> {
-    let mut pattern: Vec<char> = pattern.chars().collect();
-    let mut name: Vec<char> = name.chars().collect();
+    if !pattern.contains(['*', '?', '[', '\\']) {
+        return Ok(pattern == name);
+    }
+    let (pattern, name): (Vec<char>, Vec<char>) =
+        (pattern.chars().collect(), name.chars().collect());
+    let (mut pattern, mut name) = (pattern.as_slice(), name.as_slice());
     'chunks: while !pattern.is_empty() {
-        let (star, chunk, rest) = scan_chunk(&pattern);
+        let (star, chunk, rest) = scan_chunk(pattern);
         if star && chunk.is_empty() {
             return Ok(!name.contains(&'/'));
         }
-        let outcome = match_chunk(&chunk, &name)?;
+        let outcome = match_chunk(chunk, name)?;
         if let Some(used) = outcome
             && (used == name.len() || !rest.is_empty())
         {
-            name = name.split_off(used);
+            name = &name[used..];
             pattern = rest;
             continue;
         }
         if star {
             let mut i = 0;
             while i < name.len() && name[i] != '/' {
-                if let Some(used) = match_chunk(&chunk, &name[i + 1..])?
+                if let Some(used) = match_chunk(chunk, &name[i + 1..])?
                     && !(rest.is_empty() && i + 1 + used < name.len())
                 {
-                    name = name.split_off(i + 1 + used);
+                    name = &name[i + 1 + used..];
                     pattern = rest;
                     continue 'chunks;
                 }
                 i += 1;
             }
         }
-        validate_rest(&rest)?;
+        validate_rest(rest)?;
         return Ok(false);
     }
     Ok(name.is_empty())
 }
 
 /// What follows a failed chunk is still checked, so that a bad pattern is always an error.
-fn validate_rest(rest: &[char]) -> Result<(), BadPattern> {
-    let mut rest = rest.to_vec();
+fn validate_rest(mut rest: &[char]) -> Result<(), BadPattern> {
     while !rest.is_empty() {
-        let (_, chunk, next) = scan_chunk(&rest);
-        match_chunk(&chunk, &[])?;
+        let (_, chunk, next) = scan_chunk(rest);
+        match_chunk(chunk, &[])?;
         rest = next;
     }
     Ok(())
 }
 
 /// Splits leading stars and the text up to the next star from a pattern.
-fn scan_chunk(pattern: &[char]) -> (bool, Vec<char>, Vec<char>) {
+fn scan_chunk(pattern: &[char]) -> (bool, &[char], &[char]) {
     let stars = pattern.iter().take_while(|c| **c == '*').count();
     let pattern = &pattern[stars..];
     let mut in_range = false;
@@ -153,7 +156,7 @@ fn scan_chunk(pattern: &[char]) -> (bool, Vec<char>, Vec<char>) {
         }
         i += 1;
     }
-    (stars > 0, pattern[..i].to_vec(), pattern[i..].to_vec())
+    (stars > 0, &pattern[..i], &pattern[i..])
 }
 
 /// Matches one chunk at the start of `name`; gives the number of characters used.

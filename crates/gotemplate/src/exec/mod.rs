@@ -199,7 +199,7 @@ impl<'a> Exec<'a, '_> {
         self.at = Some(At::Node(node));
         self.step()?;
         match node {
-            Node::Text { bytes } => self.write(bytes)?,
+            Node::Text(text) => self.write(text.bytes())?,
             Node::Action { pipe, .. } => {
                 // Variables declared here live on until the enclosing list ends.
                 let value = self.eval_pipeline(dot, pipe)?;

@@ -2,7 +2,7 @@
 
 use super::lex::{Kind, Token};
 use super::{NESTING_MAX, Parser, Result, Tree};
-use crate::node::{Branch, BranchKind, Node, Template, TemplateCall};
+use crate::node::{Branch, BranchKind, Node, Stretch, Template, TemplateCall};
 use crate::stack::grow;
 use crate::strconv::quote;
 
@@ -90,11 +90,11 @@ impl<'t> Parser<'t> {
     }
 
     fn item_list(&mut self) -> Result<(Vec<Node>, Item)> {
-        let mut list = Vec::new();
+        let first = self.nodes.len();
         while self.peek_non_space().kind != Kind::Eof {
             match self.text_or_action()? {
-                Item::Node(node) => list.push(node),
-                end => return Ok((list, end)),
+                Item::Node(node) => self.nodes.push(node),
+                end => return Ok((self.nodes.drain(first..).collect(), end)),
             }
         }
         self.error("unexpected EOF")
@@ -103,9 +103,10 @@ impl<'t> Parser<'t> {
     fn text_or_action(&mut self) -> Result<Item> {
         let token = self.next_non_space();
         match token.kind {
-            Kind::Text => Ok(Item::Node(Node::Text {
-                bytes: Box::from(token.text),
-            })),
+            Kind::Text => {
+                let text = Stretch::new(&self.source, token.pos, token.text.len());
+                Ok(Item::Node(Node::Text(text)))
+            }
             Kind::LeftDelim => {
                 self.tree.action_line = token.line;
                 let item = self.action()?;

@@ -72,22 +72,18 @@ impl Kind {
     }
 }
 
-/// A token; `text` borrows from the template except for errors.
-#[derive(Clone, Debug)]
+/// A token; `text` borrows from the template. Of an error it is empty: the lexer has the message.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Token<'t> {
     pub(super) kind: Kind,
     pub(super) pos: usize,
     pub(super) line: usize,
     pub(super) text: &'t [u8],
-    pub(super) error: Option<String>,
 }
 
 impl Token<'_> {
-    /// How error messages show the token.
+    /// How error messages show the token, which is no error.
     pub(super) fn describe(&self) -> String {
-        if let Some(message) = &self.error {
-            return message.clone();
-        }
         match self.kind {
             Kind::Eof => "EOF".to_owned(),
             kind if kind.is_keyword() => format!("<{}>", String::from_utf8_lossy(self.text)),
@@ -121,6 +117,8 @@ pub(super) struct Lexer<'t> {
     start_line: usize,
     paren_depth: i32,
     inside_action: bool,
+    /// Why the text ends with an error token.
+    pub(super) error: Option<String>,
 }
 
 const MARKER_BYTES: usize = 2;
@@ -146,6 +144,7 @@ impl<'t> Lexer<'t> {
             start_line: 1,
             paren_depth: 0,
             inside_action: false,
+            error: None,
         }
     }
 
@@ -162,8 +161,8 @@ impl<'t> Lexer<'t> {
                 pos: self.start,
                 line: self.start_line,
                 text: b"",
-                error: Some(message),
             };
+            self.error = Some(message);
             self.input = b"";
             self.pos = 0;
             self.start = 0;
@@ -176,17 +175,20 @@ impl<'t> Lexer<'t> {
     }
 
     fn peek(&self) -> Option<u32> {
-        match decode_rune(self.rest()) {
-            (_, 0) => None,
-            (rune, _) => Some(rune),
+        match self.input.get(self.pos) {
+            None => None,
+            Some(byte) if byte.is_ascii() => Some(u32::from(*byte)),
+            Some(_) => Some(decode_rune(self.rest()).0),
         }
     }
 
     fn next(&mut self) -> Option<u32> {
-        let (rune, width) = decode_rune(self.rest());
-        if width == 0 {
-            return None;
-        }
+        let byte = *self.input.get(self.pos)?;
+        let (rune, width) = if byte.is_ascii() {
+            (u32::from(byte), 1)
+        } else {
+            decode_rune(self.rest())
+        };
         self.pos += width;
         if rune == u32::from(b'\n') {
             self.line += 1;
@@ -201,7 +203,6 @@ impl<'t> Lexer<'t> {
             pos: self.start,
             line: self.start_line,
             text: &self.input[self.start..self.pos],
-            error: None,
         };
         self.start = self.pos;
         self.start_line = self.line;
@@ -392,9 +393,7 @@ impl<'t> Lexer<'t> {
     }
 
     fn identifier(&mut self) -> Lexed<'t> {
-        while self.peek().is_some_and(is_alphanumeric) {
-            self.next();
-        }
+        self.skip_alphanumeric();
         self.check_terminator()?;
         let word = &self.input[self.start..self.pos];
         let kind = match Kind::of_word(word) {
@@ -416,11 +415,20 @@ impl<'t> Lexer<'t> {
                 Kind::Dot
             }));
         }
-        while self.peek().is_some_and(is_alphanumeric) {
-            self.next();
-        }
+        self.skip_alphanumeric();
         self.check_terminator()?;
         Ok(self.emit(kind))
+    }
+
+    fn skip_alphanumeric(&mut self) {
+        loop {
+            let ascii = |byte: &&u8| byte.is_ascii_alphanumeric() || **byte == b'_';
+            self.pos += self.rest().iter().take_while(ascii).count();
+            match self.peek() {
+                Some(rune) if rune >= 0x80 && is_alphanumeric(rune) => self.next(),
+                _ => return,
+            };
+        }
     }
 
     fn at_terminator(&self) -> bool {
@@ -459,7 +467,7 @@ impl<'t> Lexer<'t> {
     }
 
     fn raw_string(&mut self) -> Lexed<'t> {
-        let Some(end) = self.rest().iter().position(|&byte| byte == b'`') else {
+        let Some(end) = memchr::memchr(b'`', self.rest()) else {
             // Go reads to the end before it notices; the line of the error is that of the start anyway.
             return Err("unterminated raw quoted string".to_owned());
         };
@@ -561,13 +569,13 @@ fn leading_space(text: &[u8]) -> usize {
 }
 
 fn count_newlines(text: &[u8]) -> usize {
-    text.split(|&byte| byte == b'\n').count() - 1
+    memchr::memchr_iter(b'\n', text).count()
 }
 
 fn find(text: &[u8], pattern: &[u8]) -> Option<usize> {
     let (&first, tail) = pattern.split_first()?;
     let mut from = 0;
-    while let Some(offset) = text[from..].iter().position(|&byte| byte == first) {
+    while let Some(offset) = memchr::memchr(first, &text[from..]) {
         let found = from + offset;
         if text[found + 1..].starts_with(tail) {
             return Some(found);

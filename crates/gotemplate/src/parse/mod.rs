@@ -9,6 +9,7 @@ mod control;
 mod lex;
 mod number;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use lex::{Keywords, Kind, Lexer, Token};
@@ -18,7 +19,7 @@ use crate::error::ParseError;
 use crate::exec::Builtin;
 use crate::function::Functions;
 use crate::node::{
-    Callee, Chain, Command, Expr, Identifier, Name, Pipe, Source, Template, Variable,
+    Callee, Chain, Command, Expr, Identifier, Name, Node, Pipe, Source, Stretch, Template, Variable,
 };
 use crate::stack::grow;
 use crate::strconv::{quote, unquote};
@@ -48,7 +49,7 @@ impl Default for Delims {
 /// Parses a text into the template `name` and those it defines, each name once.
 pub(crate) fn parse(
     name: &str,
-    text: &[u8],
+    text: Str,
     delims: &Delims,
     functions: &Functions,
 ) -> Result<Vec<Template>> {
@@ -72,13 +73,20 @@ pub(crate) fn parse(
         break_ok: functions.slot("break").is_none(),
         continue_ok: functions.slot("continue").is_none(),
     };
+    let source = Arc::new(Source {
+        name: name.to_owned(),
+        text,
+    });
     let mut parser = Parser {
-        lexer: Lexer::new(text, &left, &right, keywords),
+        lexer: Lexer::new(&source.text, &left, &right, keywords),
         functions,
-        source: Arc::new(Source::new(name, text)),
+        source: Arc::clone(&source),
         tree: Tree::new(),
         trees: Vec::new(),
         control_depth: 0,
+        nodes: Vec::new(),
+        commands: Vec::new(),
+        operands: Vec::new(),
     };
     parser.parse(name)?;
     Ok(parser.trees)
@@ -101,15 +109,14 @@ struct Tree<'t> {
 
 impl Tree<'_> {
     fn new() -> Self {
-        let none = || Token {
+        let none = Token {
             kind: Kind::Eof,
             pos: 0,
             line: 0,
             text: b"",
-            error: None,
         };
         Self {
-            tokens: [none(), none(), none()],
+            tokens: [none; 3],
             peek_count: 0,
             vars: vec![b"$"],
             action_line: 0,
@@ -126,6 +133,11 @@ struct Parser<'t> {
     tree: Tree<'t>,
     trees: Vec<Template>,
     control_depth: usize,
+    /// What unfinished lists, pipelines and commands hold so far, the innermost last: finished ones get a
+    /// list of just their length.
+    nodes: Vec<Node>,
+    commands: Vec<Command>,
+    operands: Vec<Expr>,
 }
 
 impl<'t> Parser<'t> {
@@ -135,7 +147,7 @@ impl<'t> Parser<'t> {
         } else {
             self.tree.tokens[0] = self.lexer.next_token();
         }
-        self.tree.tokens[self.tree.peek_count].clone()
+        self.tree.tokens[self.tree.peek_count]
     }
 
     fn backup(&mut self) {
@@ -157,11 +169,11 @@ impl<'t> Parser<'t> {
 
     fn peek(&mut self) -> Token<'t> {
         if self.tree.peek_count > 0 {
-            return self.tree.tokens[self.tree.peek_count - 1].clone();
+            return self.tree.tokens[self.tree.peek_count - 1];
         }
         self.tree.peek_count = 1;
         self.tree.tokens[0] = self.lexer.next_token();
-        self.tree.tokens[0].clone()
+        self.tree.tokens[0]
     }
 
     fn next_non_space(&mut self) -> Token<'t> {
@@ -197,7 +209,8 @@ impl<'t> Parser<'t> {
     }
 
     fn unexpected<T>(&self, token: &Token<'t>, context: &str) -> Result<T> {
-        let Some(message) = &token.error else {
+        let error = (token.kind == Kind::Error).then_some(self.lexer.error.as_ref());
+        let Some(message) = error.flatten() else {
             return self.error(format!("unexpected {} in {context}", token.describe()));
         };
         let started = self.tree.action_line;
@@ -225,11 +238,13 @@ impl<'t> Parser<'t> {
             decl: Vec::new(),
             cmds: Vec::new(),
         };
+        let first = self.commands.len();
         while self.declaration(&mut pipe, context)? {}
         loop {
             let token = self.next_non_space();
             match token.kind {
                 kind if kind == end => {
+                    pipe.cmds = self.commands.drain(first..).collect();
                     self.check_pipeline(&pipe, context)?;
                     return Ok(pipe);
                 }
@@ -247,7 +262,7 @@ impl<'t> Parser<'t> {
                 | Kind::LeftParen => {
                     self.backup();
                     let command = self.command()?;
-                    pipe.cmds.push(command);
+                    self.commands.push(command);
                 }
                 _ => return self.unexpected(&token, context),
             }
@@ -319,10 +334,12 @@ impl<'t> Parser<'t> {
     /// Operands up to a pipe character, which is consumed, or to the end of the pipeline, which is not.
     fn command(&mut self) -> Result<Command> {
         let pos = self.peek_non_space().pos as u32;
-        let mut args = Vec::new();
+        let first = self.operands.len();
         loop {
             self.peek_non_space();
-            args.extend(self.operand()?);
+            if let Some(operand) = self.operand()? {
+                self.operands.push(operand);
+            }
             let token = self.next();
             match token.kind {
                 Kind::Space => continue,
@@ -332,9 +349,10 @@ impl<'t> Parser<'t> {
             }
             break;
         }
-        if args.is_empty() {
+        if self.operands.len() == first {
             return self.error("empty command");
         }
+        let args = self.operands.drain(first..).collect();
         Ok(Command { pos, args })
     }
 
@@ -356,11 +374,12 @@ impl<'t> Parser<'t> {
         match &mut node {
             Expr::Field { pos, fields: own } => {
                 *pos = at;
+                own.reserve_exact(fields.len());
                 own.append(&mut fields);
             }
             Expr::Variable(variable) => {
                 variable.pos = at;
-                variable.fields.append(&mut fields);
+                variable.fields = fields;
             }
             Expr::Bool { .. }
             | Expr::String { .. }
@@ -416,10 +435,10 @@ impl<'t> Parser<'t> {
                 Expr::Pipe(Box::new(pipe))
             }
             Kind::String | Kind::RawString => {
-                let text = Str::from(self.unquoted(&token)?);
+                let text = Str::from(&*self.unquoted(&token)?);
                 Expr::String {
                     pos,
-                    quoted: Box::from(token.text),
+                    quoted: Stretch::new(&self.source, token.pos, token.text.len()),
                     text,
                 }
             }
@@ -454,7 +473,7 @@ impl<'t> Parser<'t> {
         Ok(Expr::Variable(new_variable(token)))
     }
 
-    fn unquoted(&self, token: &Token<'t>) -> Result<Vec<u8>> {
+    fn unquoted(&self, token: &Token<'t>) -> Result<Cow<'t, [u8]>> {
         match unquote(token.text) {
             Some(text) => Ok(text),
             None => self.error("invalid syntax"),

@@ -1,5 +1,7 @@
 //! Go string and character literals: writing and reading them.
 
+use std::borrow::Cow;
+
 use super::unicode::{REPLACEMENT, append_rune, decode_rune, is_print};
 
 /// `strconv.Quote`: a double-quoted Go string literal. The result is UTF-8 whatever the input is.
@@ -80,19 +82,33 @@ pub(crate) fn can_backquote(text: &[u8]) -> bool {
 }
 
 /// `strconv.Unquote` of a `"…"`, `` `…` `` or `'…'` literal; `None` where Go says "invalid syntax".
-pub fn unquote(literal: &[u8]) -> Option<Vec<u8>> {
+pub fn unquote(literal: &[u8]) -> Option<Cow<'_, [u8]>> {
     let (&quote, rest) = literal.split_first()?;
     match quote {
         b'`' => {
             let body = rest.strip_suffix(b"`")?;
-            if body.contains(&b'`') {
+            if memchr::memchr(b'`', body).is_some() {
                 return None;
+            }
+            if memchr::memchr(b'\r', body).is_none() {
+                return Some(Cow::Borrowed(body));
             }
             Some(body.iter().copied().filter(|&byte| byte != b'\r').collect())
         }
-        b'"' | b'\'' => unquote_escaped(rest, quote),
+        b'"' => match rest.split_last() {
+            Some((b'"', body)) if body.iter().all(|byte| stands_for_itself(*byte)) => {
+                Some(Cow::Borrowed(body))
+            }
+            _ => unquote_escaped(rest, quote).map(Cow::Owned),
+        },
+        b'\'' => unquote_escaped(rest, quote).map(Cow::Owned),
         _ => None,
     }
+}
+
+/// Whether the byte means just itself between double quotes, wherever it stands.
+fn stands_for_itself(byte: u8) -> bool {
+    byte.is_ascii() && !matches!(byte, b'"' | b'\\' | b'\n')
 }
 
 fn unquote_escaped(body: &[u8], quote: u8) -> Option<Vec<u8>> {

@@ -379,7 +379,7 @@ pub(crate) fn functions() -> Functions {
 fn tpl(ctx: &mut Context<'_>, text: Str, data: Value) -> Result<Str, CallError> {
     let quoted = strconv::quote(&text);
     let mut set = ctx.set().child();
-    let template = set.parse("tpl", &text).map_err(|error| {
+    let template = set.parse("tpl", text.clone()).map_err(|error| {
         CallError::from(*error).context(format!("cannot parse template {quoted}"))
     })?;
     ctx.execute_in(&Arc::new(set), &template, &data)

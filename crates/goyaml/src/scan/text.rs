@@ -86,9 +86,17 @@ impl<'a> Text<'a> {
     }
 
     pub(super) fn skip_to_break(&mut self) {
+        let from = self.at;
         while !self.is_breakz(0) {
-            self.step();
+            self.at += 1;
+            // What may start a break is looked at more closely by the condition above.
+            let rest = &self.source.as_bytes()[self.at..];
+            let may_break = |byte: &u8| matches!(byte, b'\n' | b'\r' | 0xC2 | 0xE2);
+            self.at += rest.iter().position(may_break).unwrap_or(rest.len());
         }
+        let skipped = &self.source.as_bytes()[from..self.at];
+        let starts = skipped.iter().filter(|byte| *byte & 0xC0 != 0x80);
+        self.mark.column += starts.count() as u32;
     }
 
     /// The width in bytes of the single line break ahead, zero for none.

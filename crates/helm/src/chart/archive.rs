@@ -4,6 +4,7 @@
 //! the chart and archives beyond the limits are refused; nothing is written anywhere.
 
 use std::io::Read as _;
+use std::sync::Arc;
 
 use flate2::read::MultiGzDecoder;
 
@@ -69,6 +70,9 @@ pub enum ArchiveError {
     Empty,
 }
 
+/// Files with their paths inside the chart.
+pub(super) type Files = Vec<(String, Arc<[u8]>)>;
+
 /// What is left of the limits while a chart and its sub-charts are loaded.
 #[derive(Debug)]
 pub(super) struct Budget {
@@ -105,10 +109,7 @@ impl Budget {
 }
 
 /// The files of an archive in their order, names relative to the chart.
-pub(super) fn read(
-    archive: &[u8],
-    budget: &mut Budget,
-) -> Result<Vec<(String, Vec<u8>)>, ArchiveError> {
+pub(super) fn read(archive: &[u8], budget: &mut Budget) -> Result<Files, ArchiveError> {
     check_header(archive)?;
     let mut tar = tar::Archive::new(MultiGzDecoder::new(archive));
     let mut files = Vec::new();
@@ -135,7 +136,9 @@ pub(super) fn read(
         } else {
             budget.take(0)?;
         }
-        files.push((path, strip_bom(data)));
+        let mut data = Arc::from(data);
+        strip_bom(&mut data);
+        files.push((path, data));
     }
     if files.is_empty() {
         return Err(ArchiveError::Empty);
@@ -164,11 +167,10 @@ fn damaged(error: std::io::Error) -> ArchiveError {
 }
 
 /// Cuts a UTF-8 byte order mark off.
-pub(super) fn strip_bom(mut data: Vec<u8>) -> Vec<u8> {
-    if data.starts_with(b"\xEF\xBB\xBF") {
-        data.drain(..3);
+pub(super) fn strip_bom(data: &mut Arc<[u8]>) {
+    if let Some(rest) = data.strip_prefix(b"\xEF\xBB\xBF") {
+        *data = Arc::from(rest);
     }
-    data
 }
 
 /// The path without the top directory, checked to stay inside of it.

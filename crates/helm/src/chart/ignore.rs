@@ -3,6 +3,8 @@
 //! In: the text of the file. Out: [`Rules`] that answer for one path at a time. The dialect is Helm's
 //! own: no `**`, `!` negates, a leading slash anchors, a trailing one means directories only.
 
+use std::collections::HashMap;
+
 use sprig::gopath;
 
 /// A line that cannot be used.
@@ -98,13 +100,23 @@ impl Rules {
         false
     }
 
-    /// Whether a file, or a directory above it, is left out.
-    pub(crate) fn ignores_file(&self, path: &str) -> bool {
-        let above = path.match_indices('/').map(|(slash, _)| &path[..slash]);
-        above
-            .into_iter()
-            .any(|directory| self.ignores(directory, true))
+    /// Whether a file, or a directory above it, is left out. `directories` remembers what was found of
+    /// directories, for the next file.
+    pub(crate) fn ignores_file(&self, path: &str, directories: &mut HashMap<String, bool>) -> bool {
+        path.rfind('/')
+            .is_some_and(|slash| self.ignores_directory(&path[..slash], directories))
             || self.ignores(path, false)
+    }
+
+    fn ignores_directory(&self, path: &str, known: &mut HashMap<String, bool>) -> bool {
+        if let Some(ignored) = known.get(path) {
+            return *ignored;
+        }
+        let ends = path.match_indices('/').map(|(slash, _)| slash);
+        let mut prefixes = ends.chain([path.len()]).map(|end| &path[..end]);
+        let ignored = prefixes.any(|directory| self.ignores(directory, true));
+        known.insert(path.to_owned(), ignored);
+        ignored
     }
 }
 
@@ -141,7 +153,11 @@ mod tests {
             (".git", ".git/config", true),
         ] {
             let rules = Rules::parse(text).expect(text);
-            assert_eq!(rules.ignores_file(path), want, "{path:?} under {text:?}");
+            assert_eq!(
+                rules.ignores_file(path, &mut HashMap::new()),
+                want,
+                "{path:?} under {text:?}"
+            );
         }
     }
 

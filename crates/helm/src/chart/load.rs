@@ -3,12 +3,12 @@
 //!
 //! In: names and contents. Out: a validated chart, or the first thing wrong with it, in Helm's words.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use serde_json::Map;
 
-use super::archive::{self, ArchiveError, Budget, Limits};
+use super::archive::{self, ArchiveError, Budget, Files, Limits};
 use super::ignore::{IgnoreError, Rules};
 use super::metadata::{Lock, Metadata, ValidationError};
 use super::{API_VERSION_3, Chart, File};
@@ -77,7 +77,12 @@ pub enum LoadError {
 impl Chart {
     /// Loads a chart from files as an archive would hold them: `.helmignore` is not looked at.
     /// Names are relative to the chart, with slashes.
-    pub fn from_files(files: Vec<(String, Vec<u8>)>, limits: &Limits) -> Result<Self, LoadError> {
+    pub fn from_files<D: Into<Arc<[u8]>>>(
+        files: Vec<(String, D)>,
+        limits: &Limits,
+    ) -> Result<Self, LoadError> {
+        let files = files.into_iter().map(|(name, data)| (name, data.into()));
+        let files: Files = files.collect();
         let mut budget = Budget::new(*limits);
         for (_, data) in &files {
             budget.take(data.len() as u64)?;
@@ -88,19 +93,21 @@ impl Chart {
 
     /// Loads a chart from the files of a directory: `.helmignore` is obeyed, files are taken in the
     /// order of a directory walk, byte order marks are cut off.
-    pub fn from_directory(
-        files: Vec<(String, Vec<u8>)>,
+    pub fn from_directory<D: Into<Arc<[u8]>>>(
+        files: Vec<(String, D)>,
         limits: &Limits,
     ) -> Result<Self, LoadError> {
+        let files = files.into_iter().map(|(name, data)| (name, data.into()));
+        let mut files: Files = files.collect();
         check_version(chart_yaml(&files).ok_or(LoadError::NoChartYaml)?)?;
         let ignore = files.iter().find(|(name, _)| name == ".helmignore");
         let text = ignore.map_or_else(Default::default, |(_, data)| String::from_utf8_lossy(data));
         let rules = Rules::parse(&text)?;
-        let mut files: Vec<_> = files
-            .into_iter()
-            .filter(|(name, _)| !rules.ignores_file(name))
-            .map(|(name, data)| (name, archive::strip_bom(data)))
-            .collect();
+        let mut directories = HashMap::new();
+        files.retain(|(name, _)| !rules.ignores_file(name, &mut directories));
+        for (_, data) in &mut files {
+            archive::strip_bom(data);
+        }
         files.sort_by(|(a, _), (b, _)| a.split('/').cmp(b.split('/')));
         Self::from_files(files, limits)
     }
@@ -114,9 +121,9 @@ impl Chart {
     }
 }
 
-fn chart_yaml(files: &[(String, Vec<u8>)]) -> Option<&[u8]> {
+fn chart_yaml(files: &[(String, Arc<[u8]>)]) -> Option<&[u8]> {
     let found = files.iter().find(|(name, _)| name == "Chart.yaml");
-    found.map(|(_, data)| data.as_slice())
+    found.map(|(_, data)| &**data)
 }
 
 /// The look that Helm takes at the version before it loads anything else.
@@ -150,13 +157,12 @@ struct Sorted {
     lock: Option<Lock>,
     log: Log,
     /// Files below `charts/` by the first element of their path there.
-    subcharts: BTreeMap<String, Vec<(String, Vec<u8>)>>,
+    subcharts: BTreeMap<String, Files>,
 }
 
 impl Sorted {
     /// Puts a file among those that templates can read.
-    fn keep(&mut self, name: String, data: Vec<u8>) {
-        let data = data.into();
+    fn keep(&mut self, name: String, data: Arc<[u8]>) {
         self.files.push(File { name, data });
     }
 }
@@ -164,11 +170,7 @@ impl Sorted {
 const REQUIREMENTS_MOVED: &str = "Warning: Dependencies are handled in Chart.yaml since apiVersion \"v2\". We recommend migrating dependencies to Chart.yaml.";
 const LOCK_MOVED: &str = "Warning: Dependency locking is handled in Chart.lock since apiVersion \"v2\". We recommend migrating to Chart.lock.";
 
-fn load(
-    files: Vec<(String, Vec<u8>)>,
-    budget: &mut Budget,
-    depth: usize,
-) -> Result<Chart, LoadError> {
+fn load(files: Files, budget: &mut Budget, depth: usize) -> Result<Chart, LoadError> {
     if depth > budget.depth() {
         return Err(LoadError::TooDeep(budget.depth()));
     }
@@ -209,7 +211,7 @@ fn load(
 
 fn sort_file(
     name: String,
-    data: Vec<u8>,
+    data: Arc<[u8]>,
     metadata: &mut Option<Metadata>,
     sorted: &mut Sorted,
 ) -> Result<(), LoadError> {
@@ -219,7 +221,7 @@ fn sort_file(
         "values.yaml" => {
             sorted.values = values::load(&data).map_err(in_file("values.yaml"))?;
         }
-        "values.schema.json" => sorted.schema = Some(data.into()),
+        "values.schema.json" => sorted.schema = Some(data),
         "requirements.yaml" => {
             let metadata = metadata.get_or_insert_default();
             if metadata.api_version != "v1" {
@@ -239,10 +241,7 @@ fn sort_file(
             }
         }
         _ if name.starts_with("templates/") => {
-            sorted.templates.push(File {
-                name,
-                data: data.into(),
-            });
+            sorted.templates.push(File { name, data });
         }
         _ => match name.strip_prefix("charts/") {
             Some(inner) if sprig::gopath::ext(name.as_bytes()) != b".prov" => {
@@ -261,7 +260,7 @@ fn sort_file(
 
 fn load_subchart(
     entry: &str,
-    files: Vec<(String, Vec<u8>)>,
+    files: Files,
     chart: &str,
     budget: &mut Budget,
     depth: usize,

@@ -67,7 +67,7 @@ fn include(ctx: &mut Context<'_>, name: &Str, data: &Value) -> Result<Str, CallE
 fn tpl(ctx: &mut Context<'_>, text: &Str, data: &Value) -> Result<Vec<u8>, CallError> {
     ctx.spend_steps(text.len() as u64 / 16)?;
     let mut set = ctx.set().child();
-    let template = set.parse(ROOT, text).map_err(|error| {
+    let template = set.parse(ROOT, text.clone()).map_err(|error| {
         CallError::Parse(error).context(format!("cannot parse template {}", quote(text)))
     })?;
     let rendered = ctx
