@@ -45,5 +45,5 @@ pub use manifest::{
     hooks_at, kind_rank, split as split_manifests,
 };
 pub use render::{CompiledChart, RenderError, RenderFailure, RenderOptions, Rendered, render};
-pub use schema::SchemaError;
+pub use schema::{Schema, SchemaError};
 pub use sprig::{Host, Lookup, RandomSource, SystemRandom};

@@ -295,7 +295,7 @@ impl Run<'_> {
         if !options.skip_schema_validation
             && let Value::Object(map) = &values_json
         {
-            schema::validate(&tree, map)?;
+            schema::validate(&tree, map, &mut self.log)?;
         }
         check_kube_version(&tree, &options.capabilities)?;
         self.files = self.execute(&tree, &values, host)?;

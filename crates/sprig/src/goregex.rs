@@ -18,13 +18,13 @@ const REPEAT_MAX: u32 = 1_000;
 /// Why a pattern does not compile.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("error parsing regexp: {code}: `{part}`")]
-pub(crate) struct SyntaxError {
+pub struct SyntaxError {
     code: &'static str,
     part: String,
 }
 
 /// Compiles a pattern.
-pub(crate) fn compile(pattern: &Str) -> Result<Regex, SyntaxError> {
+pub fn compile(pattern: &Str) -> Result<Regex, SyntaxError> {
     let Some(text) = pattern.as_str() else {
         return Err(SyntaxError {
             code: "invalid UTF-8",

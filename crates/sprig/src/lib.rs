@@ -6,7 +6,7 @@
 
 mod functions;
 pub mod gopath;
-mod goregex;
+pub mod goregex;
 pub mod gotext;
 pub mod gotime;
 #[cfg(test)]

@@ -14,6 +14,7 @@ use super::metadata::{Lock, Metadata, ValidationError};
 use super::{API_VERSION_3, Chart, File};
 use crate::decode::Fields;
 use crate::log::Log;
+use crate::schema::Schema;
 use crate::values;
 use goyaml::Target;
 
@@ -153,7 +154,7 @@ struct Sorted {
     templates: Vec<File>,
     files: Vec<File>,
     values: Map<String, serde_json::Value>,
-    schema: Option<Arc<[u8]>>,
+    schema: Option<Schema>,
     lock: Option<Lock>,
     log: Log,
     /// Files below `charts/` by the first element of their path there.
@@ -221,7 +222,7 @@ fn sort_file(
         "values.yaml" => {
             sorted.values = values::load(&data).map_err(in_file("values.yaml"))?;
         }
-        "values.schema.json" => sorted.schema = Some(data),
+        "values.schema.json" => sorted.schema = Some(Schema::new(data)),
         "requirements.yaml" => {
             let metadata = metadata.get_or_insert_default();
             if metadata.api_version != "v1" {

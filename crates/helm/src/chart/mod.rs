@@ -15,6 +15,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::log::Record;
+use crate::schema::Schema;
 
 pub use archive::{ArchiveError, Limits};
 pub use ignore::IgnoreError;
@@ -41,8 +42,8 @@ pub struct Chart {
     pub templates: Vec<File>,
     /// `values.yaml`; numbers are all floating, as Go's JSON reader has them.
     pub values: Map<String, Value>,
-    /// `values.schema.json`, unread.
-    pub schema: Option<Arc<[u8]>>,
+    /// `values.schema.json`, unread until values are held against it.
+    pub schema: Option<Schema>,
     /// All other files, those below `crds/` among them, in the order given.
     pub files: Vec<File>,
     /// Sub-charts found below `charts/`, sorted by the name of their directory or archive.

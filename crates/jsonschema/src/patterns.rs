@@ -1,0 +1,55 @@
+//! Compiled patterns, each text once.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use gotemplate::Str;
+use regex::bytes::Regex;
+use sprig::goregex;
+
+/// Patterns of one schema. Each may take some MiB.
+const PATTERNS_MAX: usize = 2_000;
+
+/// Patterns by their texts, or what is wrong with them in Go's words.
+#[derive(Debug, Default)]
+pub(crate) struct Patterns {
+    known: RefCell<HashMap<String, Result<Regex, String>>>,
+}
+
+impl Patterns {
+    pub(crate) fn compile(&self, text: &str) -> Result<Regex, String> {
+        let mut known = self.known.borrow_mut();
+        if let Some(known) = known.get(text) {
+            return known.clone();
+        }
+        if known.len() >= PATTERNS_MAX {
+            return Err("the schema has too many patterns".to_owned());
+        }
+        let compiled = goregex::compile(&Str::from(text)).map_err(|error| error.to_string());
+        known.insert(text.to_owned(), compiled.clone());
+        compiled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_are_compiled_once_and_bounded_together() {
+        let patterns = Patterns::default();
+        for _ in 0..2 {
+            assert!(patterns.compile("^a+$").is_ok_and(|p| p.is_match(b"aa")));
+            let wrong = patterns.compile("(").err();
+            assert_eq!(
+                wrong.as_deref(),
+                Some("error parsing regexp: missing closing ): `(`")
+            );
+        }
+        let many = |i: usize| patterns.compile(&i.to_string());
+        assert_eq!(
+            (0..PATTERNS_MAX).filter(|i| many(*i).is_ok()).count(),
+            PATTERNS_MAX - 2
+        );
+    }
+}
