@@ -15,7 +15,10 @@ use crate::chart::{API_VERSION_3, Chart, MissingDependencies, NotInstallable};
 use crate::excerpt::Excerpt;
 use crate::log::{Log, Record};
 use crate::manifest::{self, Hook, HookEvent};
-use crate::render::{CompiledChart, RenderFailure, RenderOptions, Rendered, render, section};
+use crate::post_render::PostRenderer;
+use crate::render::{
+    CompiledChart, RenderFailure, RenderOptions, Rendered, render_through, section,
+};
 use sprig::gopath;
 use sprig::{Host, SystemRandom};
 
@@ -133,6 +136,17 @@ pub fn template(
     flags: &TemplateFlags,
     now: Timestamp,
 ) -> Result<TemplateOutput, TemplateError> {
+    template_through(chart, values, flags, None, now)
+}
+
+/// Runs the command, and has the manifests and hooks changed by a program.
+pub fn template_through(
+    chart: Chart,
+    values: Map<String, Value>,
+    flags: &TemplateFlags,
+    post_renderer: Option<PostRenderer<'_>>,
+    now: Timestamp,
+) -> Result<TemplateOutput, TemplateError> {
     let mut capabilities = Capabilities::default();
     if let Some(version) = &flags.kube_version {
         capabilities.kube_version =
@@ -164,7 +178,8 @@ pub fn template(
             ..TemplateOutput::default()
         });
     }
-    let mut output = match render(&CompiledChart::new(chart), &options, host) {
+    let mut output = match render_through(&CompiledChart::new(chart), &options, host, post_renderer)
+    {
         Ok(rendered) => output(&rendered, flags),
         Err(failure) => failed(failure, flags),
     };

@@ -19,6 +19,7 @@ mod manifest;
 #[cfg(test)]
 mod never_panics;
 mod objects;
+mod post_render;
 pub mod release;
 mod render;
 mod report;
@@ -34,6 +35,7 @@ pub use chart::{
 };
 pub use command::{
     NameError, OutputFile, TemplateError, TemplateFlags, TemplateOutput, release_name, template,
+    template_through,
 };
 pub use excerpt::Excerpt;
 pub use glob::{Error as GlobError, Glob};
@@ -44,6 +46,9 @@ pub use manifest::{
     Hook, HookEvent, HookExecution, INSTALL_ORDER, Manifest, ManifestError, UNINSTALL_ORDER,
     hooks_at, kind_rank, split as split_manifests,
 };
-pub use render::{CompiledChart, RenderError, RenderFailure, RenderOptions, Rendered, render};
+pub use post_render::PostRenderer;
+pub use render::{
+    CompiledChart, RenderError, RenderFailure, RenderOptions, Rendered, render, render_through,
+};
 pub use schema::{Schema, SchemaError};
 pub use sprig::{Host, Lookup, RandomSource, SystemRandom};

@@ -17,6 +17,7 @@ use crate::chart::{API_VERSION_3, Chart, File, Metadata};
 use crate::excerpt::Excerpt;
 use crate::log::{Log, Record};
 use crate::manifest::{self, Hook, Manifest, ManifestError};
+use crate::post_render::{self, PostRenderer};
 use crate::schema::{self, SchemaError};
 use crate::tree::Node;
 use crate::values::coalesce::{self, Mode, TypeMismatch};
@@ -190,6 +191,9 @@ pub enum RenderError {
         /// The line at fault, unless it is in no file.
         excerpt: Option<Box<Excerpt>>,
     },
+    /// The program that changes manifests fails, or its output is unusable.
+    #[error("{0}")]
+    PostRender(String),
     /// A rendered document is no object; all rendered files are kept for a look at them.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
@@ -208,7 +212,10 @@ impl RenderError {
     pub fn is_from_templates(&self) -> bool {
         matches!(
             self,
-            Self::KubeVersion { .. } | Self::Template { .. } | Self::Manifest(_)
+            Self::KubeVersion { .. }
+                | Self::Template { .. }
+                | Self::PostRender(_)
+                | Self::Manifest(_)
         )
     }
 }
@@ -233,6 +240,16 @@ pub fn render(
     options: &RenderOptions,
     host: Host,
 ) -> Result<Rendered, Box<RenderFailure>> {
+    render_through(chart, options, host, None)
+}
+
+/// Renders a chart, and has the manifests and hooks changed by a program before they are sorted.
+pub fn render_through(
+    chart: &CompiledChart,
+    options: &RenderOptions,
+    host: Host,
+    program: Option<PostRenderer<'_>>,
+) -> Result<Rendered, Box<RenderFailure>> {
     let mut run = Run {
         chart,
         options,
@@ -240,7 +257,7 @@ pub fn render(
         files: manifest::Files::default(),
         hooks: Vec::new(),
     };
-    run.all(host).map_err(|error| {
+    run.all(host, program).map_err(|error| {
         let files = match error {
             RenderError::Manifest(_) => std::mem::take(&mut run.files.texts),
             _ => BTreeMap::new(),
@@ -265,7 +282,11 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn all(&mut self, host: Host) -> Result<Rendered, RenderError> {
+    fn all(
+        &mut self,
+        host: Host,
+        program: Option<PostRenderer<'_>>,
+    ) -> Result<Rendered, RenderError> {
         let options = self.options;
         if self.chart.chart.metadata.api_version == API_VERSION_3 {
             return Err(RenderError::ApiVersion);
@@ -300,6 +321,13 @@ impl Run<'_> {
         check_kube_version(&tree, &options.capabilities)?;
         self.files = self.execute(&tree, &values, host)?;
         let notes = self.take_notes(&tree);
+        if let Some(program) = program {
+            let changed = post_render::run(&self.files.texts, program);
+            self.files = manifest::Files {
+                texts: changed.map_err(RenderError::PostRender)?,
+                ..manifest::Files::default()
+            };
+        }
         let sorted = manifest::sort(&self.files, &mut self.log);
         let (hooks, manifests) = sorted.map_err(|failure| {
             self.hooks = failure.hooks;

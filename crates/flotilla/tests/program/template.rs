@@ -362,3 +362,86 @@ fn files_are_written_below_a_directory() {
         denied.stderr
     );
 }
+
+#[test]
+fn a_program_may_change_the_manifests() {
+    let with = |program: &str, arguments: &[&str]| {
+        let mut all = vec!["chart", "--post-renderer", program];
+        all.extend(
+            arguments
+                .iter()
+                .flat_map(|text| ["--post-renderer-args", text]),
+        );
+        template(&[], &all)
+    };
+    let plain = template(&[], &["chart"]).stdout;
+    let unchanged = with("cat", &[]);
+    assert_eq!((unchanged.code, unchanged.stderr.as_str()), (0, ""));
+    assert_eq!(unchanged.stdout, plain);
+    // Hooks go through the program too, and documents may come, go and move.
+    let changed = with("sed", &["s/: Job/: Task/"]);
+    assert_eq!(changed.stdout, plain.replace(": Job", ": Task"));
+    let added = with("sh", &["-c", "cat; printf -- '---\\nkind: More\\n'"]).stdout;
+    let more = "---\n# Source: generated-by-postrender-3.yaml\nkind: More\n";
+    assert_eq!(added.matches(more).count(), 1, "{added}");
+    let all = plain.matches("# Source").count();
+    assert_eq!(added.matches("# Source").count(), all + 1);
+    assert!(!added.contains("postrender-filename"), "{added}");
+    // It need not read what it is given.
+    assert_eq!(
+        with("echo", &["kind: X"]).stdout,
+        "---\n# Source: generated-by-postrender-0.yaml\nkind: X\n"
+    );
+
+    let hint = "\n\nUse --debug flag to render out invalid YAML\n";
+    for (program, arguments, said) in [
+        (
+            "./no-such-program",
+            &[][..],
+            "error while running post render on files: failed to invoke post-renderer \"./no-such-program\": no such program",
+        ),
+        (
+            "./plain.txt",
+            &[],
+            "error while running post render on files: failed to invoke post-renderer \"./plain.txt\": it is not executable",
+        ),
+        (
+            "sh",
+            &["-c", "exit 3"],
+            "error while running post render on files: failed to invoke post-renderer \"sh\": exit status: 3",
+        ),
+        (
+            "true",
+            &[],
+            "error while running post render on files: post-renderer \"true\" produced empty output",
+        ),
+        (
+            "echo",
+            &["a: b: c"],
+            "error while parsing post rendered output: error parsing YAML: MalformedYAMLError: yaml: mapping values are not allowed in this context",
+        ),
+        (
+            "echo",
+            &["- 1"],
+            "error while parsing post rendered output: error parsing YAML: wrong node kind: expected MappingNode but got SequenceNode: node contents:\n- 1\n",
+        ),
+    ] {
+        let answer = with(program, arguments);
+        assert_eq!(answer.stderr, format!("Error: {said}{hint}"), "{program}");
+        assert_eq!((answer.code, answer.stdout.as_str()), (1, ""), "{program}");
+    }
+    let loud = with("sh", &["-c", "echo why not >&2; exit 1"]);
+    assert!(
+        loud.stderr.starts_with("why not\nError: "),
+        "{}",
+        loud.stderr
+    );
+    let twice = template(
+        &[],
+        &["chart", "--post-renderer", "cat", "--post-renderer", "cat"],
+    );
+    assert_eq!(
+        twice.stderr,
+        "Error: cannot specify --post-renderer flag more than once\n"
+    );
+}

@@ -9,9 +9,10 @@ pub(crate) mod chart;
 mod ignored;
 mod output;
 pub(crate) mod pflag;
+mod post_renderer;
 pub(crate) mod settings;
 
-use std::io::{Read as _, Write as _};
+use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -49,7 +50,17 @@ pub(crate) fn run(args: &Args, remote: &dyn Remote) -> Result<ExitCode> {
     match render(&args.0, remote) {
         Ok(code) => Ok(code),
         Err(error) => {
-            writeln!(std::io::stderr(), "Error: {error:#}")?;
+            let mut stderr = std::io::stderr().lock();
+            writeln!(stderr, "Error: {error:#}")?;
+            let excerpt = error
+                .downcast_ref::<helm::TemplateError>()
+                .and_then(helm::TemplateError::excerpt);
+            // Programs get Helm's text alone.
+            if let Some(excerpt) = excerpt
+                && stderr.is_terminal()
+            {
+                writeln!(stderr, "{excerpt}")?;
+            }
             Ok(ExitCode::FAILURE)
         }
     }
@@ -91,7 +102,14 @@ fn render(args: &TemplateFlags, remote: &dyn Remote) -> Result<ExitCode> {
         debug: args.globals.debug(),
         to_files: args.output_dir.is_some(),
     };
-    let output = helm::template(chart, values, &flags, now)?;
+    let program = args.post_renderer.iter().find(|name| !name.is_empty());
+    let mut post_render = program.map(|program| {
+        |manifests: &str| post_renderer::run(program, &args.post_renderer_args, manifests)
+    });
+    let post_render = post_render
+        .as_mut()
+        .map(|run| run as helm::PostRenderer<'_>);
+    let output = helm::template_through(chart, values, &flags, post_render, now)?;
     print_log(&output.log)?;
     let mut stdout = std::io::stdout().lock();
     if let Some(directory) = &args.output_dir {
