@@ -453,15 +453,40 @@ impl Decoder<'_, '_> {
                     if *nodes_left == 0 {
                         break;
                     }
-                    // The last of equal keys wins here too.
                     let key = self.go_syntax(key, nodes_left);
+                    // The last of equal keys wins here too.
                     fields.insert(key, self.go_syntax(value, nodes_left));
                 }
+                let mut fields: Vec<_> = fields.into_iter().collect();
+                fields.sort_by(|(a, _), (b, _)| key_order(a).total_cmp(&key_order(b)));
                 let fields = fields.iter().map(|(key, value)| format!("{key}:{value}"));
                 let fields = fields.collect::<Vec<_>>().join(", ");
                 format!("map[interface {{}}]interface {{}}{{{fields}}}")
             }
         }
+    }
+}
+
+/// Where Go prints a key among others, by its text: by type first, in an order that lies in how the
+/// reference program was linked, then by value. Texts keep their own order.
+fn key_order(key: &str) -> KeyOrder {
+    let number = key.parse().unwrap_or(0.0);
+    match key.as_bytes() {
+        [b'i', ..] => KeyOrder(0, 0.0),
+        [b'"', ..] => KeyOrder(1, 0.0),
+        [b'0', b'x', ..] => KeyOrder(2, 0.0),
+        [b'f', ..] => KeyOrder(5, 0.0),
+        [b't', ..] => KeyOrder(5, 1.0),
+        _ if key.contains(['.', 'e', 'I', 'N']) => KeyOrder(4, number),
+        _ => KeyOrder(3, number),
+    }
+}
+
+struct KeyOrder(u8, f64);
+
+impl KeyOrder {
+    fn total_cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.cmp(&other.0).then(self.1.total_cmp(&other.1))
     }
 }
 

@@ -145,6 +145,14 @@ fn a_collection_as_a_key_is_shown_in_part() {
 }
 
 #[test]
+fn a_map_as_a_key_shows_its_keys_in_the_order_of_go() {
+    let keys = "s: 1, a: 1, 10: 1, 9: 1, -3: 2, true: 1, false: 1, 1.5: 1, 10.5: 2, ~: 1";
+    let want = r#"map[interface {}]interface {}{interface {}(nil):1, "a":1, "s":1, -3:2, 9:1, 10:1, 1.5:1, 10.5:2, false:1, true:1}"#;
+    let message = error(format!("? {{{keys}}}\n: b"));
+    assert!(message.ends_with(want), "{message}");
+}
+
+#[test]
 fn bytes_that_are_no_text_are_refused() {
     for (bytes, fault) in [
         (&b"a: \0"[..], "control characters are not allowed"),

@@ -37,7 +37,7 @@ pub struct TemplateFlags {
     pub skip_tests: bool,
     /// `--show-only`: patterns of templates.
     pub show_only: Vec<String>,
-    /// `--kube-version`
+    /// `--kube-version`; none if empty.
     pub kube_version: Option<String>,
     /// `--api-versions`, already split at commas.
     pub api_versions: Vec<String>,
@@ -148,7 +148,7 @@ pub fn template_through(
     now: Timestamp,
 ) -> Result<TemplateOutput, TemplateError> {
     let mut capabilities = Capabilities::default();
-    if let Some(version) = &flags.kube_version {
+    if let Some(version) = flags.kube_version.as_ref().filter(|text| !text.is_empty()) {
         capabilities.kube_version =
             KubeVersion::parse(version).map_err(|error| TemplateError::KubeVersion {
                 version: version.clone(),
