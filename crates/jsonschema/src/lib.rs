@@ -104,4 +104,6 @@ impl Compiled {
 }
 
 #[cfg(test)]
+mod never_panics;
+#[cfg(test)]
 mod tests;

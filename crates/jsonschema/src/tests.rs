@@ -15,7 +15,7 @@ impl Loader for Nothing {
 }
 
 /// The report, the error of the schema or the reason to stop; empty for good values.
-fn outcome(schema: &str, values: &Value) -> String {
+pub(super) fn outcome(schema: &str, values: &Value) -> String {
     let compiled = match Compiled::new("file:///s.json", schema.as_bytes(), &Nothing) {
         Ok(compiled) => compiled,
         Err(error) => return error.to_string(),
