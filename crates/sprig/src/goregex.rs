@@ -4,6 +4,7 @@
 //! text of what is wrong. Both engines are automata without backtracking, so a pattern cannot run
 //! away. Source: Go `regexp/syntax`, flags `Perl`.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::ops::Range;
 
@@ -106,6 +107,8 @@ struct Translator<'a> {
     repeatable: bool,
     /// For each open group, the state around it does not matter: a closed group can be repeated.
     last_repeat: Option<usize>,
+    /// Names of groups.
+    names: BTreeSet<String>,
 }
 
 impl<'a> Translator<'a> {
@@ -117,6 +120,7 @@ impl<'a> Translator<'a> {
             depth: 0,
             repeatable: false,
             last_repeat: None,
+            names: BTreeSet::new(),
         }
     }
 
@@ -212,9 +216,8 @@ impl<'a> Translator<'a> {
             self.push_plain('(', false);
             return Ok(());
         }
-        if rest.starts_with("(?P<")
-            || rest.starts_with("(?<") && !rest.starts_with("(?<=") && !rest.starts_with("(?<!")
-        {
+        let starts = |prefix: &str| rest.starts_with(prefix) && rest.len() > prefix.len();
+        if starts("(?P<") || starts("(?<") {
             return self.named();
         }
         let end = rest
@@ -250,6 +253,14 @@ impl<'a> Translator<'a> {
         let word = |c: char| c == '_' || c.is_ascii_alphanumeric();
         if name.is_empty() || !name.chars().all(word) {
             return self.error("invalid named capture", self.at, self.at + end + 1);
+        }
+        if !self.names.insert(name.to_owned()) {
+            // Only Go takes a name twice.
+            self.out.push('(');
+            self.at += end + 1;
+            self.depth += 1;
+            self.repeatable = false;
+            return Ok(());
         }
         // A name may start with a digit in Go only.
         let prefix = if name.starts_with(|c: char| c.is_ascii_digit()) {
@@ -376,11 +387,13 @@ impl<'a> Translator<'a> {
                 u32::from_str_radix(&rest[1..2 + more], 8).unwrap_or_default()
             }
             'x' => match hex_escape(after) {
-                Some((code, used)) => {
+                Ok((code, used)) => {
                     self.at += used;
                     code
                 }
-                None => return self.error("invalid escape sequence", start, self.at),
+                Err(used) => {
+                    return self.error("invalid escape sequence", start, self.at + used);
+                }
             },
             c if c.is_ascii() && !c.is_ascii_alphanumeric() => c as u32,
             _ => return self.error("invalid escape sequence", start, self.at),
@@ -499,18 +512,31 @@ fn hex(c: char) -> String {
     format!(r"\x{{{:X}}}", c as u32)
 }
 
-/// The code after `\x`, and the bytes it takes.
-fn hex_escape(text: &str) -> Option<(u32, usize)> {
-    if let Some(inner) = text.strip_prefix('{') {
-        let end = inner.find('}')?;
-        let code = u32::from_str_radix(&inner[..end], 16)
-            .ok()
-            .filter(|c| *c <= 0x10_FFFF)?;
-        return Some((code, end + 2));
+/// The code after `\x`, and the bytes it takes; or the bytes up to what is wrong.
+fn hex_escape(text: &str) -> Result<(u32, usize), usize> {
+    let Some(inner) = text.strip_prefix('{') else {
+        let mut used = 0;
+        let mut code = Some(0);
+        for c in text.chars().take(2) {
+            used += c.len_utf8();
+            code = code.and_then(|code| Some(code * 16 + c.to_digit(16)?));
+        }
+        return code
+            .filter(|_| used == 2)
+            .map(|code| (code, used))
+            .ok_or(used);
+    };
+    let mut used = 1;
+    let mut code = 0;
+    for c in inner.chars() {
+        used += c.len_utf8();
+        match c.to_digit(16) {
+            Some(digit) if code * 16 + digit <= 0x10_FFFF => code = code * 16 + digit,
+            None if c == '}' && used > 2 => return Ok((code, used)),
+            _ => break,
+        }
     }
-    let digits = text.get(..2)?;
-    let good = digits.bytes().all(|b| b.is_ascii_hexdigit());
-    good.then(|| u32::from_str_radix(digits, 16).ok().map(|code| (code, 2)))?
+    Err(used)
 }
 
 /// The length of `{n}`, `{n,}` or `{n,m}` at the start; other braces are literal.
