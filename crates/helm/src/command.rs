@@ -231,7 +231,13 @@ fn failed(mut failure: Box<RenderFailure>, flags: &TemplateFlags) -> TemplateOut
             .iter()
             .filter(|(_, text)| !text.trim().is_empty());
         let text: String = files.map(|(path, text)| section(path, text)).collect();
-        let text = with_hooks(&text, chosen(&failure.hooks, flags));
+        let hooks = chosen(&failure.hooks, flags);
+        let text = if flags.to_files {
+            output.files = hooks.map(hook_file).collect();
+            with_hooks(&text, std::iter::empty())
+        } else {
+            with_hooks(&text, hooks)
+        };
         // A template that is missing here may be the one that is bad.
         output.text = shown(text, &flags.show_only).unwrap_or_default();
     }
@@ -282,11 +288,6 @@ fn files<'h>(
     hooks: impl Iterator<Item = &'h Hook>,
     include_crds: bool,
 ) -> Vec<OutputFile> {
-    let file = |path: &str, text: &str, is_crd: bool| OutputFile {
-        path: path.to_owned(),
-        is_crd,
-        text: section(path, text),
-    };
     let crds = rendered.crds.iter().filter(|_| include_crds);
     crds.map(|crd| file(&crd.name, &String::from_utf8_lossy(&crd.data), true))
         .chain(
@@ -295,8 +296,20 @@ fn files<'h>(
                 .iter()
                 .map(|m| file(&m.path, &m.text, false)),
         )
-        .chain(hooks.map(|hook| file(&hook.path, &hook.manifest, false)))
+        .chain(hooks.map(hook_file))
         .collect()
+}
+
+fn hook_file(hook: &Hook) -> OutputFile {
+    file(&hook.path, &hook.manifest, false)
+}
+
+fn file(path: &str, text: &str, is_crd: bool) -> OutputFile {
+    OutputFile {
+        path: path.to_owned(),
+        is_crd,
+        text: section(path, text),
+    }
 }
 
 /// The documents whose template matches one of the patterns, in the order of the patterns; without
@@ -331,4 +344,35 @@ fn source(document: &str) -> Option<&str> {
     let line = document[start..].lines().next()?;
     let (chart, path) = line.split_once('/')?;
     (!chart.is_empty() && !path.is_empty()).then_some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chart::Limits as ChartLimits;
+
+    #[test]
+    fn a_failed_render_writes_the_hooks_before_the_bad_document_to_files() {
+        let hook = "kind: Pod\nmetadata: {name: h, annotations: {helm.sh/hook: test}}\n";
+        let files = [
+            ("Chart.yaml", "apiVersion: v2\nname: c\nversion: 1.0.0\n"),
+            ("templates/a.yaml", &format!("{hook}---\nx: [\n")),
+        ];
+        let files = files.map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec()));
+        let chart = Chart::from_files(files.to_vec(), &ChartLimits::default()).expect("loads");
+        let flags = TemplateFlags {
+            release_name: "rel".to_owned(),
+            debug: true,
+            to_files: true,
+            ..TemplateFlags::default()
+        };
+        let output = template(chart, Map::new(), &flags, Timestamp::UNIX_EPOCH).expect("runs");
+        assert!(output.error.is_some());
+        let paths: Vec<&str> = output.files.iter().map(|f| f.path.as_str()).collect();
+        assert_eq!(paths, ["c/templates/a.yaml"]);
+        assert_eq!(
+            output.text,
+            format!("---\n# Source: c/templates/a.yaml\n{hook}---\nx: [\n")
+        );
+    }
 }
