@@ -47,8 +47,24 @@ impl Str {
 
     /// The text with every invalid sequence replaced by U+FFFD.
     pub fn to_str_lossy(&self) -> Cow<'_, str> {
-        String::from_utf8_lossy(self.as_bytes())
+        lossy(self.as_bytes())
     }
+}
+
+/// The bytes as text: as in Go, each byte that is no part of UTF-8 becomes a U+FFFD of its own.
+pub fn lossy(bytes: &[u8]) -> Cow<'_, str> {
+    let mut chunks = bytes.utf8_chunks();
+    match chunks.next() {
+        None => return Cow::Borrowed(""),
+        Some(first) if first.invalid().is_empty() => return Cow::Borrowed(first.valid()),
+        Some(_) => {}
+    }
+    let mut text = String::with_capacity(bytes.len() + 8);
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|_| '\u{FFFD}'));
+    }
+    Cow::Owned(text)
 }
 
 impl Default for Str {

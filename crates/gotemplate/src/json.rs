@@ -84,7 +84,7 @@ fn encode(value: &Value, depth: usize) -> Result<Json, CallError> {
 fn unsupported_value<T>(value: f64) -> Result<T, CallError> {
     let mut shown = Vec::new();
     crate::strconv::append_float(&mut shown, value, b'g', None);
-    let shown = String::from_utf8_lossy(&shown).into_owned();
+    let shown = crate::lossy(&shown).into_owned();
     Err(CallError::text(format!("json: unsupported value: {shown}")))
 }
 

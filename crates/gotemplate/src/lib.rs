@@ -44,7 +44,7 @@ mod stack;
 mod types;
 mod value;
 
-pub use bytestr::Str;
+pub use bytestr::{Str, lossy};
 pub use container::{List, Map};
 pub use error::{CallError, ExecError, LimitError, Location, ParseError};
 pub use exec::{Context, Limits};

@@ -89,7 +89,7 @@ impl std::fmt::Display for Template {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut out = Vec::new();
         print_list(&self.root, &mut out);
-        f.write_str(&String::from_utf8_lossy(&out))
+        f.write_str(&crate::lossy(&out))
     }
 }
 
@@ -423,6 +423,6 @@ impl Expr {
     pub(crate) fn to_text(&self) -> String {
         let mut out = Vec::new();
         self.print(&mut out);
-        String::from_utf8_lossy(&out).into_owned()
+        crate::lossy(&out).into_owned()
     }
 }

@@ -112,7 +112,17 @@ impl Value {
             Self::Str(text) | Self::Bytes(text) => !text.is_empty(),
             Self::List(list) => !list.is_empty(),
             Self::Map(map) => !map.is_empty(),
-            Self::Native(_) | Self::Func(_) => true,
+            Self::Native(native) => native.integer().is_none_or(|(_, value)| value != 0),
+            Self::Func(_) => true,
+        }
+    }
+
+    /// The integer, if this is one, of a named type or not.
+    pub fn as_integer(&self) -> Option<(IntKind, i64)> {
+        match self {
+            Self::Int(kind, value) => Some((*kind, *value)),
+            Self::Native(native) => native.integer(),
+            _ => None,
         }
     }
 
@@ -242,6 +252,18 @@ pub trait Native: Any {
     /// Its type: printed name and methods.
     fn named_type(&self) -> &'static NamedType;
 
+    /// The fields as `json.Marshal` writes them: those with a capital letter, under the names of their tags.
+    fn json_fields(&self) -> Vec<(&'static str, Value)> {
+        let mut fields = self.fields();
+        fields.retain(|(name, _)| name.starts_with(|c: char| c.is_ascii_uppercase()));
+        fields
+    }
+
+    /// A copy made field by field, where that is not the same: fields without a capital letter are lost.
+    fn copied(&self) -> Option<Value> {
+        None
+    }
+
     /// Whether templates hold a pointer to it, which shows in `%T` and in `%v` (`&{…}`).
     fn is_pointer(&self) -> bool {
         false
@@ -261,6 +283,33 @@ pub trait Native: Any {
 
     /// What `Error()` or `String()` gives, for types that have one; printing uses it.
     fn text(&self) -> Option<Str> {
+        None
+    }
+
+    /// Whether only a pointer has the method behind [`Native::text`]. A struct that is held as itself is then
+    /// printed with it by actions, which can take its address, but not by functions.
+    fn text_by_pointer(&self) -> bool {
+        self.is_pointer()
+    }
+
+    /// What `GoString()` gives, for types that have one; `%#v` prints it.
+    fn go_text(&self) -> Option<Str> {
+        None
+    }
+
+    /// The integer that this is under a name of its own, as a `time.Duration` is an `int64`.
+    fn integer(&self) -> Option<(IntKind, i64)> {
+        None
+    }
+
+    /// Another integer of the same named type.
+    fn with_integer(&self, _value: i64) -> Option<Value> {
+        None
+    }
+
+    /// What functions get in place of a struct that is no pointer and whose methods want one: the struct
+    /// without these methods.
+    fn detached(&self) -> Option<Value> {
         None
     }
 

@@ -280,7 +280,11 @@ pub(crate) fn capabilities(capabilities: &Capabilities) -> Value {
 }
 
 struct CapabilitiesObject(Capabilities);
-struct KubeVersionObject(KubeVersion);
+struct KubeVersionObject {
+    version: KubeVersion,
+    /// Whether it is a copy, which has fields only.
+    is_copy: bool,
+}
 struct BuildInfo;
 
 static CAPABILITIES: NamedType = NamedType {
@@ -328,8 +332,14 @@ static KUBE_VERSION: NamedType = NamedType {
 
 fn kube_text(this: &Value, part: fn(&KubeVersion) -> &String) -> Value {
     this.as_native::<KubeVersionObject>()
-        .map_or(Value::str(""), |v| text(part(&v.0)))
+        .map_or(Value::str(""), |v| text(part(&v.version)))
 }
+
+static KUBE_VERSION_COPY: NamedType = NamedType {
+    name: "common.KubeVersion",
+    underlying: Type::Struct,
+    methods: &[],
+};
 
 static BUILD_INFO: NamedType = NamedType {
     name: "version.BuildInfo",
@@ -351,7 +361,10 @@ impl Native for CapabilitiesObject {
         vec![
             (
                 "KubeVersion",
-                Value::Native(Rc::new(KubeVersionObject(self.0.kube_version.clone()))),
+                Value::Native(Rc::new(KubeVersionObject {
+                    version: self.0.kube_version.clone(),
+                    is_copy: false,
+                })),
             ),
             (
                 "APIVersions",
@@ -368,19 +381,49 @@ impl Native for CapabilitiesObject {
 
 impl Native for KubeVersionObject {
     fn named_type(&self) -> &'static NamedType {
-        &KUBE_VERSION
+        if self.is_copy {
+            &KUBE_VERSION_COPY
+        } else {
+            &KUBE_VERSION
+        }
     }
 
     fn fields(&self) -> Vec<(&'static str, Value)> {
         vec![
-            ("Version", text(&self.0.version)),
-            ("Major", text(&self.0.major)),
-            ("Minor", text(&self.0.minor)),
+            ("Version", text(&self.version.version)),
+            ("normalizedVersion", text(&self.version.normalized)),
+            ("Major", text(&self.version.major)),
+            ("Minor", text(&self.version.minor)),
         ]
     }
 
     fn text(&self) -> Option<Str> {
-        Some(Str::from(&self.0.normalized))
+        (!self.is_copy).then(|| Str::from(&self.version.normalized))
+    }
+
+    fn text_by_pointer(&self) -> bool {
+        true
+    }
+
+    fn copied(&self) -> Option<Value> {
+        let version = KubeVersion {
+            normalized: String::new(),
+            ..self.version.clone()
+        };
+        Some(Value::Native(Rc::new(Self {
+            version,
+            is_copy: true,
+        })))
+    }
+
+    fn detached(&self) -> Option<Value> {
+        let version = self.version.clone();
+        (!self.is_copy).then(|| {
+            Value::Native(Rc::new(Self {
+                version,
+                is_copy: true,
+            }))
+        })
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -400,6 +443,14 @@ impl Native for BuildInfo {
             ("GitTreeState", Value::str("")),
             ("GoVersion", Value::str(GO_VERSION)),
             ("KubeClientVersion", Value::str(KUBE_CLIENT_VERSION)),
+        ]
+    }
+
+    fn json_fields(&self) -> Vec<(&'static str, Value)> {
+        vec![
+            ("version", Value::str(HELM_VERSION)),
+            ("go_version", Value::str(GO_VERSION)),
+            ("kube_client_version", Value::str(KUBE_CLIENT_VERSION)),
         ]
     }
 

@@ -375,7 +375,7 @@ impl Run<'_> {
             // The data are shared by the templates of a chart, as in Helm.
             let _ = template.data.insert("Template", objects::values(&about));
             let output = renderer
-                .execute(&set, &template.path, &Go::Map(template.data.clone()))
+                .execute(&set, &template.path, &objects::values(&template.data))
                 .map_err(|error| execution_failed(&template.path, &error, &templates))?;
             outputs.insert(template.path.clone(), without_no_value(&output));
         }

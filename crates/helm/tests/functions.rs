@@ -1,97 +1,109 @@
 //! The functions of charts against recorded answers of Helm 4.3.1.
 //!
-//! In: `data/functions/GROUP.jsonl`, a case a line: a template and what Helm printed for it or why it
-//! refused it. The template stands in a `define` of `templates/t.yaml`, included and written as JSON, so
-//! that its output can be any text; errors are compared whole, with their places. Recorded with the time
-//! zone UTC.
+//! In: `data/functions.txt`, the functions with their other names, and for each `data/functions/NAME.jsonl`, a
+//! case a line. `tools/oracle/functions` records both, with the time zone UTC. What is random is recorded by what
+//! holds for all outcomes; errors are compared whole, with their places.
 
 #![expect(clippy::expect_used, reason = "a test says what it expects")]
 
-use helm::{Chart, CompiledChart, Host, Limits, RandomSource, RenderOptions, render};
-use jiff::Timestamp;
-use serde::Deserialize;
+mod answer;
 
-const CHART: &str = "apiVersion: v2\nname: c\nversion: 1.2.3\n";
-const VALUES: &str = "int: 3\nbig: 12345678\nfloat: 2.5\nmillion: 1000000\nsmall: 0.000001\ntext: hello\nmap:\n  text: x\nlist: [a, b]\n";
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Mutex;
 
-/// Counts up: nothing recorded depends on what is random.
-struct Counter(u8);
+use answer::{Case, NOW};
 
-impl RandomSource for Counter {
-    fn fill(&mut self, bytes: &mut [u8]) {
-        for byte in bytes {
-            self.0 = self.0.wrapping_add(83);
-            *byte = self.0;
-        }
-    }
+/// How many cases a function has at least, some of them errors.
+const CASES_MIN: usize = 6;
+
+const NAMES: &str = include_str!("data/functions.txt");
+
+/// What the template language itself brings.
+const BUILTINS: [&str; 19] = [
+    "and", "call", "eq", "ge", "gt", "html", "index", "js", "le", "len", "lt", "ne", "not", "or",
+    "print", "printf", "println", "slice", "urlquery",
+];
+
+fn directory() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/functions")
 }
 
-#[derive(Deserialize)]
-struct Case {
-    template: String,
-    output: Option<String>,
-    error: Option<String>,
+/// The main name of each function.
+fn functions() -> Vec<&'static str> {
+    NAMES
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .collect()
 }
 
-fn answer(template: &str) -> Result<String, String> {
-    let text = format!(
-        "{{{{ define \"case\" }}}}{template}{{{{ end }}}}out: {{{{ include \"case\" . | toJson }}}}\n"
-    );
-    let files = [
-        ("Chart.yaml", CHART),
-        ("values.yaml", VALUES),
-        ("a/b.txt", "one\ntwo\n"),
-        ("templates/t.yaml", text.as_str()),
-    ];
-    let files = files.map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec()));
-    let chart = Chart::from_files(files.to_vec(), &Limits::default()).expect("a chart");
-    let options = RenderOptions {
-        release_name: "rel".to_owned(),
-        ..RenderOptions::default()
-    };
-    let now = Timestamp::from_second(1_800_000_000).expect("in range");
-    let host = Host::new(now, Box::new(Counter(7)));
-    let rendered = render(&CompiledChart::new(chart), &options, host)
-        .map_err(|failure| failure.error.to_string())?;
-    let manifest = &rendered.manifests[0].text;
-    let json = manifest.trim().strip_prefix("out: ").expect("the output");
-    Ok(serde_json::from_str(json).expect("a JSON text"))
+fn cases(function: &str) -> Vec<Case> {
+    let path = directory().join(format!("{function}.jsonl"));
+    let lines = std::fs::read_to_string(&path).expect(function);
+    let case = |line| serde_json::from_str(line).expect(function);
+    lines.lines().map(case).collect()
 }
 
-fn check(group: &str, cases: &str) {
+/// The cases that Helm answers otherwise.
+fn wrong(function: &str) -> Vec<String> {
     let mut wrong = Vec::new();
-    for line in cases.lines() {
-        let case: Case = serde_json::from_str(line).expect("a case");
-        let want = case.output.ok_or(case.error.unwrap_or_default());
-        let got = answer(&case.template);
+    for case in cases(function) {
+        let (want, got) = (case.want(), case.got(NOW));
         if got != want {
+            let shown = |answer: Result<Vec<u8>, String>| {
+                answer.map(|output| String::from_utf8_lossy(&output).into_owned())
+            };
+            let (want, got) = (shown(want), shown(got));
+            let (before, template) = (&case.before, &case.template);
             wrong.push(format!(
-                "{}\n  want {want:?}\n  got  {got:?}",
-                case.template
+                "{before}{template}\n  want {want:?}\n  got  {got:?}"
             ));
         }
     }
-    assert!(wrong.is_empty(), "{group}:\n{}", wrong.join("\n"));
+    wrong
 }
 
-macro_rules! groups {
-    ($($test:ident, $group:literal;)+) => {$(
-        #[test]
-        fn $test() {
-            check($group, include_str!(concat!("data/functions/", $group, ".jsonl")));
+#[test]
+fn the_functions_are_those_of_helm() {
+    let named: BTreeSet<&str> = NAMES.split_whitespace().collect();
+    let functions = sprig::helm();
+    let ours: BTreeSet<&str> = functions.names().into_iter().chain(BUILTINS).collect();
+    assert_eq!(ours, named);
+}
+
+#[test]
+fn every_function_has_its_cases() {
+    let functions: BTreeSet<String> = functions().into_iter().map(str::to_owned).collect();
+    let files: BTreeSet<String> = std::fs::read_dir(directory())
+        .expect("a directory")
+        .map(|entry| entry.expect("an entry").path())
+        .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
+        .collect();
+    assert_eq!(files, functions);
+    for function in functions {
+        let cases = cases(&function);
+        assert!(cases.len() >= CASES_MIN, "{function}: {}", cases.len());
+        assert!(cases.iter().any(|case| case.want().is_err()), "{function}");
+    }
+}
+
+#[test]
+fn every_case_is_answered_as_by_helm() {
+    let functions = Mutex::new(functions());
+    let failed = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                loop {
+                    let Some(function) = functions.lock().expect("not poisoned").pop() else {
+                        break;
+                    };
+                    let wrong = wrong(function);
+                    failed.lock().expect("not poisoned").extend(wrong);
+                }
+            });
         }
-    )+};
-}
-
-groups! {
-    texts_are_handled_as_by_helm, "strings";
-    lists_are_handled_as_by_helm, "lists";
-    dictionaries_are_handled_as_by_helm, "dicts";
-    numbers_are_handled_as_by_helm, "math";
-    codes_and_addresses_are_handled_as_by_helm, "encoding";
-    patterns_are_handled_as_by_helm, "regex";
-    versions_are_handled_as_by_helm, "semver";
-    choices_objects_and_templates_are_handled_as_by_helm, "flow";
-    dates_are_handled_as_by_helm, "dates";
-    paths_hashes_and_keys_are_handled_as_by_helm, "paths";
+    });
+    let failed = failed.into_inner().expect("not poisoned");
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
 }

@@ -4,8 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use gotemplate::Str;
-use regex::bytes::Regex;
-use sprig::goregex;
+use sprig::goregex::{self, Pattern};
 
 /// Patterns of one schema. Each may take some MiB.
 const PATTERNS_MAX: usize = 2_000;
@@ -13,11 +12,11 @@ const PATTERNS_MAX: usize = 2_000;
 /// Patterns by their texts, or what is wrong with them in Go's words.
 #[derive(Debug, Default)]
 pub(crate) struct Patterns {
-    known: RefCell<HashMap<String, Result<Regex, String>>>,
+    known: RefCell<HashMap<String, Result<Pattern, String>>>,
 }
 
 impl Patterns {
-    pub(crate) fn compile(&self, text: &str) -> Result<Regex, String> {
+    pub(crate) fn compile(&self, text: &str) -> Result<Pattern, String> {
         let mut known = self.known.borrow_mut();
         if let Some(known) = known.get(text) {
             return known.clone();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use regex::bytes::Regex;
+use sprig::goregex;
 
 use crate::draft::Version;
 use crate::formats::Format;
@@ -17,7 +17,7 @@ pub(crate) struct Id(pub(crate) u32);
 #[derive(Debug, Clone)]
 pub(crate) struct Pattern {
     pub(crate) text: String,
-    pub(crate) regex: Regex,
+    pub(crate) regex: goregex::Pattern,
 }
 
 /// `additionalProperties` and `additionalItems`.

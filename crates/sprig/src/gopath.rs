@@ -72,7 +72,7 @@ pub fn clean(path: &[u8]) -> Vec<u8> {
 
 /// [`clean`] of a text.
 pub fn clean_str(path: &str) -> String {
-    String::from_utf8_lossy(&clean(path.as_bytes())).into_owned()
+    gotemplate::lossy(&clean(path.as_bytes())).into_owned()
 }
 
 /// Joins the non-empty parts with slashes and cleans the result, as Go's `path.Join`.
@@ -240,7 +240,7 @@ mod tests {
     use super::*;
 
     fn text(bytes: &[u8]) -> String {
-        String::from_utf8_lossy(bytes).into_owned()
+        gotemplate::lossy(bytes).into_owned()
     }
 
     #[test]

@@ -4,17 +4,21 @@
 //! text of what is wrong. Both engines are automata without backtracking, so a pattern cannot run
 //! away. Source: Go `regexp/syntax`, flags `Perl`.
 
-use std::collections::BTreeSet;
-use std::fmt::Write as _;
+#[cfg(test)]
+mod tests;
+mod translate;
+
+use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
 use gotemplate::Str;
-use regex::bytes::{Captures, Regex, RegexBuilder};
+use regex::bytes::{Match, Regex, RegexBuilder};
+
+use crate::gotext::{is_digit, is_letter};
 
 /// Bytes a compiled pattern may take.
 const SIZE_MAX: usize = 4 << 20;
-/// Largest count in braces.
-const REPEAT_MAX: u32 = 1_000;
 
 /// Why a pattern does not compile.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,65 +28,198 @@ pub struct SyntaxError {
     part: String,
 }
 
+/// A compiled pattern.
+#[derive(Debug, Clone)]
+pub struct Pattern {
+    regex: Regex,
+    /// Names of the groups, the whole match being the first.
+    names: Arc<[String]>,
+}
+
 /// Compiles a pattern.
-pub fn compile(pattern: &Str) -> Result<Regex, SyntaxError> {
+pub fn compile(pattern: &Str) -> Result<Pattern, SyntaxError> {
     let Some(text) = pattern.as_str() else {
         return Err(SyntaxError {
             code: "invalid UTF-8",
             part: pattern.to_string(),
         });
     };
-    let translated = Translator::new(text).run()?;
+    let (translated, names) = translate::translate(text)?;
     let compiled = RegexBuilder::new(&translated).size_limit(SIZE_MAX).build();
-    compiled.map_err(|_| SyntaxError {
-        code: "expression too large",
-        part: text.to_owned(),
-    })
-}
-
-/// The places of all matches that do not overlap.
-pub(crate) fn matches(regex: &Regex, text: &[u8]) -> Vec<Range<usize>> {
-    regex
-        .find_iter(text)
-        .map(|m| m.range())
-        .filter(|range| whole(text, range))
-        .collect()
-}
-
-/// Nothing is found between the bytes of one character.
-fn whole(text: &[u8], range: &Range<usize>) -> bool {
-    let inside = text
-        .get(range.start)
-        .is_some_and(|b| (0x80..0xC0).contains(b));
-    !(range.is_empty() && inside)
-}
-
-/// The text with every match replaced by what `put` appends.
-pub(crate) fn replace_all(
-    regex: &Regex,
-    text: &[u8],
-    put: impl Fn(&Captures<'_>, &mut Vec<u8>),
-) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = 0;
-    for captures in regex.captures_iter(text) {
-        let Some(found) = captures.get(0) else {
-            continue;
-        };
-        if !whole(text, &found.range()) {
-            continue;
-        }
-        out.extend_from_slice(&text[rest..found.start()]);
-        put(&captures, &mut out);
-        rest = found.end();
+    match compiled {
+        Ok(regex) => Ok(Pattern { regex, names }),
+        Err(_) => Err(SyntaxError {
+            code: "expression too large",
+            part: text.to_owned(),
+        }),
     }
-    out.extend_from_slice(&text[rest..]);
-    out
 }
 
-/// A replacement text: `$1`, `${name}` and `$$` mean the same in both languages.
-pub(crate) fn replacement(text: &Str) -> Vec<u8> {
-    text.as_bytes().to_vec()
+/// A text in which every byte that is no UTF-8 became a U+FFFD, as Go reads it.
+struct Readable<'t> {
+    text: Cow<'t, [u8]>,
+    /// For each byte of it, and for its end, the place in the original; nothing if they are equal.
+    places: Option<Vec<usize>>,
+}
+
+impl<'t> Readable<'t> {
+    fn new(original: &'t [u8]) -> Self {
+        if std::str::from_utf8(original).is_ok() {
+            return Self {
+                text: Cow::Borrowed(original),
+                places: None,
+            };
+        }
+        let (mut text, mut places) = (Vec::new(), Vec::new());
+        let mut at = 0;
+        for chunk in original.utf8_chunks() {
+            text.extend_from_slice(chunk.valid().as_bytes());
+            places.extend(at..at + chunk.valid().len());
+            at += chunk.valid().len();
+            for _ in chunk.invalid() {
+                text.extend_from_slice("\u{FFFD}".as_bytes());
+                places.extend([at; 3]);
+                at += 1;
+            }
+        }
+        places.push(at);
+        Self {
+            text: Cow::Owned(text),
+            places: Some(places),
+        }
+    }
+
+    fn place(&self, found: Match<'_>) -> Range<usize> {
+        let at = |i: usize| match &self.places {
+            Some(places) => places.get(i).copied().unwrap_or(i),
+            None => i,
+        };
+        at(found.start())..at(found.end())
+    }
+
+    /// Nothing is found between the bytes of one character.
+    fn is_whole(&self, found: &Match<'_>) -> bool {
+        let inside = self
+            .text
+            .get(found.start())
+            .is_some_and(|b| (0x80..0xC0).contains(b));
+        !(found.is_empty() && inside)
+    }
+}
+
+impl Pattern {
+    /// Whether it matches anywhere.
+    pub fn is_match(&self, text: &[u8]) -> bool {
+        self.regex.is_match(&Readable::new(text).text)
+    }
+
+    /// The places of the first matches that do not overlap.
+    pub(crate) fn matches(&self, text: &[u8], limit: usize) -> Vec<Range<usize>> {
+        let readable = Readable::new(text);
+        let found = self.regex.find_iter(&readable.text);
+        found
+            .filter(|found| readable.is_whole(found))
+            .take(limit)
+            .map(|found| readable.place(found))
+            .collect()
+    }
+
+    /// The text with every match replaced.
+    pub(crate) fn replace_all(&self, text: &[u8], by: &Replacement) -> Vec<u8> {
+        let readable = Readable::new(text);
+        let mut out = Vec::with_capacity(text.len());
+        let mut rest = 0;
+        for captures in self.regex.captures_iter(&readable.text) {
+            let Some(found) = captures.get(0).filter(|found| readable.is_whole(found)) else {
+                continue;
+            };
+            let place = readable.place(found);
+            out.extend_from_slice(&text[rest..place.start]);
+            for part in &by.0 {
+                let group = match part {
+                    ReplacementPart::Text(text) => {
+                        out.extend_from_slice(text);
+                        None
+                    }
+                    ReplacementPart::Number(group) => captures.get(*group),
+                    ReplacementPart::Name(name) => {
+                        let groups = self.names.iter().zip(captures.iter());
+                        let mut named = groups.filter(|(n, _)| *n == name);
+                        named.find_map(|(_, found)| found)
+                    }
+                };
+                if let Some(group) = group {
+                    out.extend_from_slice(&text[readable.place(group)]);
+                }
+            }
+            rest = place.end;
+        }
+        out.extend_from_slice(&text[rest..]);
+        out
+    }
+}
+
+/// What matches are replaced with.
+pub(crate) struct Replacement(Vec<ReplacementPart>);
+
+enum ReplacementPart {
+    Text(Vec<u8>),
+    Number(usize),
+    Name(String),
+}
+
+impl Replacement {
+    /// A text as it is.
+    pub(crate) fn literal(text: &[u8]) -> Self {
+        Self(vec![ReplacementPart::Text(text.to_vec())])
+    }
+
+    /// A text in which `$1`, `${1}`, `$name` and `${name}` stand for groups, and `$$` for `$`.
+    pub(crate) fn template(template: &[u8]) -> Self {
+        let mut parts = Vec::new();
+        let mut rest = template;
+        while let Some(at) = memchr::memchr(b'$', rest) {
+            parts.push(ReplacementPart::Text(rest[..at].to_vec()));
+            rest = &rest[at + 1..];
+            if let Some(after) = rest.strip_prefix(b"$") {
+                parts.push(ReplacementPart::Text(b"$".to_vec()));
+                rest = after;
+            } else if let Some((name, after)) = group_name(rest) {
+                parts.push(group(name));
+                rest = after;
+            } else {
+                parts.push(ReplacementPart::Text(b"$".to_vec()));
+            }
+        }
+        parts.push(ReplacementPart::Text(rest.to_vec()));
+        Self(parts)
+    }
+}
+
+/// A group's name or number at the start, perhaps in braces; and what follows.
+fn group_name(text: &[u8]) -> Option<(&str, &[u8])> {
+    let (braces, inner) = match text.strip_prefix(b"{") {
+        Some(inner) => (true, inner),
+        None => (false, text),
+    };
+    let valid = inner.utf8_chunks().next()?.valid();
+    let word = |c: char| c == '_' || is_letter(c) || is_digit(c);
+    let length = valid.find(|c: char| !word(c)).unwrap_or(valid.len());
+    let (name, rest) = (valid.get(..length)?, inner.get(length..)?);
+    let rest = if braces {
+        rest.strip_prefix(b"}")?
+    } else {
+        rest
+    };
+    (length > 0).then_some((name, rest))
+}
+
+fn group(name: &str) -> ReplacementPart {
+    let zeros = name.len() > 1 && name.starts_with('0');
+    match name.parse() {
+        Ok(number) if !zeros && name.len() <= 9 => ReplacementPart::Number(number),
+        _ => ReplacementPart::Name(name.to_owned()),
+    }
 }
 
 /// `regexp.QuoteMeta`.
@@ -96,461 +233,3 @@ pub(crate) fn quote_meta(text: &[u8]) -> Vec<u8> {
     }
     out
 }
-
-struct Translator<'a> {
-    pattern: &'a str,
-    at: usize,
-    out: String,
-    /// Open groups.
-    depth: usize,
-    /// Whether something that can be repeated came last.
-    repeatable: bool,
-    /// For each open group, the state around it does not matter: a closed group can be repeated.
-    last_repeat: Option<usize>,
-    /// Names of groups.
-    names: BTreeSet<String>,
-}
-
-impl<'a> Translator<'a> {
-    fn new(pattern: &'a str) -> Self {
-        Self {
-            pattern,
-            at: 0,
-            out: String::with_capacity(pattern.len() + 16),
-            depth: 0,
-            repeatable: false,
-            last_repeat: None,
-            names: BTreeSet::new(),
-        }
-    }
-
-    fn rest(&self) -> &'a str {
-        &self.pattern[self.at..]
-    }
-
-    fn error<T>(&self, code: &'static str, from: usize, to: usize) -> Result<T, SyntaxError> {
-        Err(SyntaxError {
-            code,
-            part: self.pattern[from..to].to_owned(),
-        })
-    }
-
-    fn run(mut self) -> Result<String, SyntaxError> {
-        while let Some(c) = self.rest().chars().next() {
-            let repeat = self.last_repeat.take();
-            match c {
-                '*' | '+' | '?' => self.repeat(repeat, 1)?,
-                '{' => match braces(self.rest()) {
-                    Some(length) => self.counted(repeat, length)?,
-                    None => self.literal(c),
-                },
-                '(' => self.open()?,
-                ')' => {
-                    if self.depth == 0 {
-                        return self.error("unexpected )", 0, self.pattern.len());
-                    }
-                    self.depth -= 1;
-                    self.push_plain(c, true);
-                }
-                '|' => self.push_plain(c, false),
-                '^' | '$' | '.' => self.push_plain(c, true),
-                '[' => self.class()?,
-                '\\' => self.escape()?,
-                _ => self.literal(c),
-            }
-        }
-        if self.depth > 0 {
-            return self.error("missing closing )", 0, self.pattern.len());
-        }
-        Ok(self.out)
-    }
-
-    fn push_plain(&mut self, c: char, repeatable: bool) {
-        self.out.push(c);
-        self.at += c.len_utf8();
-        self.repeatable = repeatable;
-    }
-
-    fn literal(&mut self, c: char) {
-        self.out
-            .push_str(&regex::escape(c.encode_utf8(&mut [0; 4])));
-        self.at += c.len_utf8();
-        self.repeatable = true;
-    }
-
-    /// A repetition operator of `length` bytes, and a `?` after it.
-    fn repeat(&mut self, previous: Option<usize>, length: usize) -> Result<(), SyntaxError> {
-        let start = self.at;
-        let mut end = start + length;
-        if self.pattern[end..].starts_with('?') {
-            end += 1;
-        }
-        if let Some(previous) = previous {
-            return self.error("invalid nested repetition operator", previous, end);
-        }
-        if !self.repeatable {
-            return self.error("missing argument to repetition operator", start, end);
-        }
-        self.out.push_str(&self.pattern[start..end]);
-        self.at = end;
-        self.last_repeat = Some(start);
-        Ok(())
-    }
-
-    fn counted(&mut self, previous: Option<usize>, length: usize) -> Result<(), SyntaxError> {
-        let inner = &self.rest()[1..length - 1];
-        let (low, high) = inner.split_once(',').unwrap_or((inner, inner));
-        let count = |digits: &str| digits.parse::<u32>().ok().filter(|n| *n <= REPEAT_MAX);
-        let bad = count(low).is_none()
-            || !high.is_empty() && (count(high).is_none() || count(high) < count(low));
-        if bad {
-            return self.error("invalid repeat count", self.at, self.at + length);
-        }
-        self.repeat(previous, length)
-    }
-
-    fn open(&mut self) -> Result<(), SyntaxError> {
-        let rest = self.rest();
-        if !rest.starts_with("(?") {
-            self.depth += 1;
-            self.push_plain('(', false);
-            return Ok(());
-        }
-        let starts = |prefix: &str| rest.starts_with(prefix) && rest.len() > prefix.len();
-        if starts("(?P<") || starts("(?<") {
-            return self.named();
-        }
-        let end = rest
-            .find(|c: char| !"(?imsU-".contains(c))
-            .unwrap_or(rest.len());
-        let flags = &rest[2..end];
-        let close = rest[end..].chars().next();
-        let good = matches!(close, Some(':' | ')'))
-            && flags.matches('-').count() <= 1
-            && !flags.contains(['(', '?'])
-            && !flags.ends_with('-')
-            && !(flags.is_empty() && close == Some(')'));
-        if !good {
-            let to = self.at + end + close.map_or(0, char::len_utf8);
-            return self.error("invalid or unsupported Perl syntax", self.at, to);
-        }
-        self.out.push_str(&rest[..=end]);
-        self.at += end + 1;
-        if close == Some(':') {
-            self.depth += 1;
-            self.repeatable = false;
-        }
-        Ok(())
-    }
-
-    fn named(&mut self) -> Result<(), SyntaxError> {
-        let rest = self.rest();
-        let start = rest.find('<').map_or(0, |i| i + 1);
-        let Some(end) = rest.find('>') else {
-            return self.error("invalid named capture", self.at, self.pattern.len());
-        };
-        let name = &rest[start..end];
-        let word = |c: char| c == '_' || c.is_ascii_alphanumeric();
-        if name.is_empty() || !name.chars().all(word) {
-            return self.error("invalid named capture", self.at, self.at + end + 1);
-        }
-        if !self.names.insert(name.to_owned()) {
-            // Only Go takes a name twice.
-            self.out.push('(');
-            self.at += end + 1;
-            self.depth += 1;
-            self.repeatable = false;
-            return Ok(());
-        }
-        // A name may start with a digit in Go only.
-        let prefix = if name.starts_with(|c: char| c.is_ascii_digit()) {
-            "_"
-        } else {
-            ""
-        };
-        let _ = write!(self.out, "(?P<{prefix}{name}>");
-        self.at += end + 1;
-        self.depth += 1;
-        self.repeatable = false;
-        Ok(())
-    }
-
-    fn escape(&mut self) -> Result<(), SyntaxError> {
-        self.repeatable = true;
-        let rest = self.rest();
-        let Some(c) = rest[1..].chars().next() else {
-            return Err(SyntaxError {
-                code: "trailing backslash at end of expression",
-                part: String::new(),
-            });
-        };
-        if c == 'Q' {
-            let (text, used) = match rest[2..].find("\\E") {
-                Some(end) => (&rest[2..2 + end], end + 4),
-                None => (&rest[2..], rest.len()),
-            };
-            self.out.push_str(&regex::escape(text));
-            self.at += used;
-            return Ok(());
-        }
-        let simple = match c {
-            'A' => Some(r"\A"),
-            'z' => Some(r"\z"),
-            'b' => Some(r"(?-u:\b)"),
-            'B' => Some(r"(?-u:\B)"),
-            _ => None,
-        };
-        if let Some(simple) = simple {
-            self.out.push_str(simple);
-            self.at += 2;
-            return Ok(());
-        }
-        if let Some(class) = perl_class(c) {
-            let _ = write!(self.out, "[{class}]");
-            self.at += 2;
-            return Ok(());
-        }
-        if matches!(c, 'p' | 'P') {
-            let class = self.unicode_class()?;
-            self.out.push_str(&class);
-            return Ok(());
-        }
-        let literal = self.escaped_character()?;
-        self.out.push_str(&hex(literal));
-        Ok(())
-    }
-
-    /// `\pL`, `\p{Greek}`, `\P{^Greek}` at the current place.
-    fn unicode_class(&mut self) -> Result<String, SyntaxError> {
-        let rest = self.rest();
-        let (name, used) = match rest[2..].chars().next() {
-            Some('{') => match rest.find('}') {
-                Some(end) => (&rest[3..end], end + 1),
-                None => {
-                    return self.error(
-                        "invalid character class range",
-                        self.at,
-                        self.pattern.len(),
-                    );
-                }
-            },
-            Some(c) => (&rest[2..2 + c.len_utf8()], 2 + c.len_utf8()),
-            None => {
-                return self.error("invalid character class range", self.at, self.pattern.len());
-            }
-        };
-        let (negated, name) = match name.strip_prefix('^') {
-            Some(name) => (true, name),
-            None => (false, name),
-        };
-        let letter = if (&rest[1..2] == "P") == negated {
-            "p"
-        } else {
-            "P"
-        };
-        let class = format!(r"\{letter}{{{name}}}");
-        if name.is_empty() || Regex::new(&class).is_err() {
-            return self.error("invalid character class range", self.at, self.at + used);
-        }
-        self.at += used;
-        Ok(class)
-    }
-
-    /// The character that an escape stands for.
-    fn escaped_character(&mut self) -> Result<char, SyntaxError> {
-        let start = self.at;
-        let rest = self.rest();
-        let Some(c) = rest[1..].chars().next() else {
-            return Err(SyntaxError {
-                code: "trailing backslash at end of expression",
-                part: String::new(),
-            });
-        };
-        let after = &rest[1 + c.len_utf8()..];
-        self.at += 1 + c.len_utf8();
-        let octal = |digits: &str| {
-            digits
-                .chars()
-                .take_while(|c| ('0'..='7').contains(c))
-                .count()
-        };
-        let code = match c {
-            'a' => 7,
-            'f' => 12,
-            't' => 9,
-            'n' => 10,
-            'r' => 13,
-            'v' => 11,
-            '0'..='7' if c == '0' || octal(after) > 0 => {
-                let more = octal(after).min(2);
-                self.at += more;
-                u32::from_str_radix(&rest[1..2 + more], 8).unwrap_or_default()
-            }
-            'x' => match hex_escape(after) {
-                Ok((code, used)) => {
-                    self.at += used;
-                    code
-                }
-                Err(used) => {
-                    return self.error("invalid escape sequence", start, self.at + used);
-                }
-            },
-            c if c.is_ascii() && !c.is_ascii_alphanumeric() => c as u32,
-            _ => return self.error("invalid escape sequence", start, self.at),
-        };
-        match char::from_u32(code) {
-            Some(c) => Ok(c),
-            None => self.error("invalid escape sequence", start, self.at),
-        }
-    }
-
-    fn class(&mut self) -> Result<(), SyntaxError> {
-        let start = self.at;
-        self.at += 1;
-        self.out.push('[');
-        if self.rest().starts_with('^') {
-            self.at += 1;
-            self.out.push('^');
-        }
-        let mut first = true;
-        loop {
-            let rest = self.rest();
-            match rest.chars().next() {
-                None => return self.error("missing closing ]", start, self.pattern.len()),
-                Some(']') if !first => break,
-                Some('[') if rest.starts_with("[:") && rest.contains(":]") => self.posix_class()?,
-                Some('\\') if rest[1..].starts_with(['p', 'P']) => {
-                    let class = self.unicode_class()?;
-                    self.out.push_str(&class);
-                }
-                Some('\\')
-                    if rest[1..]
-                        .chars()
-                        .next()
-                        .is_some_and(|c| perl_class(c).is_some()) =>
-                {
-                    let class = rest[1..]
-                        .chars()
-                        .next()
-                        .and_then(perl_class)
-                        .unwrap_or_default();
-                    let _ = write!(self.out, "[{class}]");
-                    self.at += 2;
-                }
-                Some(_) => self.class_range(start)?,
-            }
-            first = false;
-        }
-        self.at += 1;
-        self.out.push(']');
-        self.repeatable = true;
-        Ok(())
-    }
-
-    fn posix_class(&mut self) -> Result<(), SyntaxError> {
-        const NAMES: [&str; 14] = [
-            "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print",
-            "punct", "space", "upper", "word", "xdigit",
-        ];
-        let rest = self.rest();
-        let end = rest.find(":]").map_or(rest.len(), |i| i + 2);
-        let name = rest[2..end - 2].trim_start_matches('^');
-        if !NAMES.contains(&name) {
-            return self.error("invalid character class range", self.at, self.at + end);
-        }
-        self.out.push_str(&rest[..end]);
-        self.at += end;
-        Ok(())
-    }
-
-    fn class_range(&mut self, class: usize) -> Result<(), SyntaxError> {
-        let start = self.at;
-        let low = self.class_character(class)?;
-        let mut high = low;
-        let rest = self.rest();
-        if rest.starts_with('-') && rest.len() > 1 && !rest[1..].starts_with(']') {
-            self.at += 1;
-            high = self.class_character(class)?;
-            if high < low {
-                return self.error("invalid character class range", start, self.at);
-            }
-        }
-        self.out.push_str(&hex(low));
-        if high != low {
-            self.out.push('-');
-            self.out.push_str(&hex(high));
-        }
-        Ok(())
-    }
-
-    fn class_character(&mut self, class: usize) -> Result<char, SyntaxError> {
-        match self.rest().chars().next() {
-            None => self.error("missing closing ]", class, self.pattern.len()),
-            Some('\\') => self.escaped_character(),
-            Some(c) => {
-                self.at += c.len_utf8();
-                Ok(c)
-            }
-        }
-    }
-}
-
-/// Go's classes are ASCII.
-fn perl_class(c: char) -> Option<&'static str> {
-    Some(match c {
-        'd' => "0-9",
-        'D' => "^0-9",
-        'w' => "0-9A-Za-z_",
-        'W' => "^0-9A-Za-z_",
-        's' => r"\t\n\x0C\r ",
-        'S' => r"^\t\n\x0C\r ",
-        _ => return None,
-    })
-}
-
-fn hex(c: char) -> String {
-    format!(r"\x{{{:X}}}", c as u32)
-}
-
-/// The code after `\x`, and the bytes it takes; or the bytes up to what is wrong.
-fn hex_escape(text: &str) -> Result<(u32, usize), usize> {
-    let Some(inner) = text.strip_prefix('{') else {
-        let mut used = 0;
-        let mut code = Some(0);
-        for c in text.chars().take(2) {
-            used += c.len_utf8();
-            code = code.and_then(|code| Some(code * 16 + c.to_digit(16)?));
-        }
-        return code
-            .filter(|_| used == 2)
-            .map(|code| (code, used))
-            .ok_or(used);
-    };
-    let mut used = 1;
-    let mut code = 0;
-    for c in inner.chars() {
-        used += c.len_utf8();
-        match c.to_digit(16) {
-            Some(digit) if code * 16 + digit <= 0x10_FFFF => code = code * 16 + digit,
-            None if c == '}' && used > 2 => return Ok((code, used)),
-            _ => break,
-        }
-    }
-    Err(used)
-}
-
-/// The length of `{n}`, `{n,}` or `{n,m}` at the start; other braces are literal.
-fn braces(text: &str) -> Option<usize> {
-    let end = text.find('}')?;
-    let inner = &text[1..end];
-    let (low, high) = inner.split_once(',').unwrap_or((inner, "0"));
-    let number = |digits: &str| {
-        !digits.is_empty()
-            && digits.bytes().all(|b| b.is_ascii_digit())
-            && (digits.len() == 1 || !digits.starts_with('0'))
-    };
-    (number(low) && (high.is_empty() || number(high))).then_some(end + 1)
-}
-
-#[cfg(test)]
-mod tests;

@@ -3,7 +3,10 @@
 //! In: bytes, values, characters. Out: texts. The real work is the template crate's; this names the
 //! parts the rest of this crate needs.
 
+use std::sync::LazyLock;
+
 use gotemplate::{Value, gofmt, strconv};
+use regex::Regex;
 
 /// `strconv.Quote`.
 pub fn quote(text: &[u8]) -> String {
@@ -13,7 +16,7 @@ pub fn quote(text: &[u8]) -> String {
 /// `fmt.Sprintf`; bytes that are no UTF-8 become U+FFFD.
 pub fn format(layout: &str, arguments: &[Value]) -> String {
     let text = print(layout.as_bytes(), arguments);
-    String::from_utf8(text).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
+    String::from_utf8(text).unwrap_or_else(|e| gotemplate::lossy(e.as_bytes()).into_owned())
 }
 
 /// `fmt.Sprint` of one value.
@@ -50,6 +53,18 @@ pub fn to_upper(c: char) -> char {
     }
 }
 
+/// `unicode.ToTitle`: upper case, but for letters that are two and for scripts whose names start small.
+pub fn to_title(c: char) -> char {
+    match c {
+        '\u{1c4}'..='\u{1c6}' => '\u{1c5}',
+        '\u{1c7}'..='\u{1c9}' => '\u{1c8}',
+        '\u{1ca}'..='\u{1cc}' => '\u{1cb}',
+        '\u{1f1}'..='\u{1f3}' => '\u{1f2}',
+        '\u{10d0}'..='\u{10fa}' | '\u{10fd}'..='\u{10ff}' => c,
+        _ => to_upper(c),
+    }
+}
+
 /// `unicode.ToLower`: one character for one.
 pub fn to_lower(c: char) -> char {
     if c == '\u{130}' {
@@ -59,9 +74,53 @@ pub fn to_lower(c: char) -> char {
     }
 }
 
-/// `unicode.IsUpper`.
+/// `unicode.IsUpper`: the category Lu.
 pub fn is_upper(c: char) -> bool {
-    c.is_uppercase()
+    static CLASS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\p{Lu}").ok());
+    is_of(c, &CLASS)
+}
+
+/// `unicode.IsLower`: the category Ll.
+pub fn is_lower(c: char) -> bool {
+    static CLASS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\p{Ll}").ok());
+    is_of(c, &CLASS)
+}
+
+/// `unicode.IsTitle`: the category Lt.
+pub fn is_title(c: char) -> bool {
+    static CLASS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\p{Lt}").ok());
+    is_of(c, &CLASS)
+}
+
+/// `unicode.IsLetter`: the category L.
+pub fn is_letter(c: char) -> bool {
+    static CLASS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\p{L}").ok());
+    is_of(c, &CLASS)
+}
+
+/// `unicode.IsDigit`: the category Nd.
+pub fn is_digit(c: char) -> bool {
+    static CLASS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\p{Nd}").ok());
+    is_of(c, &CLASS)
+}
+
+/// `unicode.IsNumber`: the category N.
+pub fn is_number(c: char) -> bool {
+    static CLASS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\p{N}").ok());
+    is_of(c, &CLASS)
+}
+
+/// `unicode.IsPunct`: the category P.
+pub fn is_punctuation(c: char) -> bool {
+    static CLASS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\p{P}").ok());
+    is_of(c, &CLASS)
+}
+
+fn is_of(c: char, class: &LazyLock<Option<Regex>>) -> bool {
+    let mut buffer = [0; 4];
+    class
+        .as_ref()
+        .is_some_and(|class| class.is_match(c.encode_utf8(&mut buffer)))
 }
 
 fn only(mut characters: impl Iterator<Item = char>) -> Option<char> {

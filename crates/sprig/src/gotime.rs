@@ -1,308 +1,266 @@
 //! Go's time layouts and durations.
 //!
 //! In: layouts such as `2006-01-02T15:04:05Z07:00`, texts, moments. Out: texts and moments. Source: Go
-//! `time`: `Time.Format`, `time.Parse`, `Duration.String`, `ParseDuration`. Reads no clock; time zones
-//! come from the database built into the program.
+//! `time`: `Time.Format`, `time.ParseInLocation`, `Duration.String`, `ParseDuration`. Reads no clock; time
+//! zones come from the database built into the program. The local zone is UTC.
 
+mod civil;
 mod duration;
+mod layout;
 mod parse;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::tz::{Offset, TimeZone, TimeZoneDatabase};
+use jiff::tz::{TimeZone, TimeZoneDatabase};
 
-pub use duration::{duration_text, parse_duration};
-pub use parse::parse;
+pub use civil::{Civil, day_name, month_name};
+pub use duration::{duration_text, parse_duration, round, truncate};
+use layout::{Digits, Part, next_part};
+pub use parse::{ParseError, parse, parse_bytes};
 
-const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
-const DAYS: [&str; 7] = [
-    "Sunday",
-    "Monday",
-    "Tuesday",
-    "Wednesday",
-    "Thursday",
-    "Friday",
-    "Saturday",
-];
+/// Where a moment is read.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Zone {
+    /// UTC by that name.
+    Utc,
+    /// The zone of the machine, which is UTC.
+    Local,
+    /// An offset in seconds, with what a text called it: perhaps nothing.
+    Fixed(Arc<str>, i32),
+    /// A zone of the database, by its name.
+    Named(Arc<str>, TimeZone),
+}
 
 /// A moment with the zone it is shown in.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Moment {
-    /// The instant.
-    pub at: Timestamp,
+    /// Seconds since 1970, of any size.
+    pub seconds: i64,
+    /// Of the second; 0 to 999,999,999.
+    pub nanosecond: i32,
     /// Where it is read.
-    pub zone: TimeZone,
-}
-
-/// A part of a layout.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
-    LongMonth,
-    Month,
-    NumMonth,
-    ZeroMonth,
-    LongWeekDay,
-    WeekDay,
-    Day,
-    UnderDay,
-    ZeroDay,
-    UnderYearDay,
-    ZeroYearDay,
-    Hour,
-    Hour12,
-    ZeroHour12,
-    Minute,
-    ZeroMinute,
-    Second,
-    ZeroSecond,
-    LongYear,
-    Year,
-    UpperPm,
-    LowerPm,
-    Zone,
-    /// `Z07:00` family: prints `Z` for UTC.
-    IsoZone(Digits),
-    /// `-07:00` family.
-    NumZone(Digits),
-    /// `.000`: separator and digits.
-    Fraction(u8, usize),
-    /// `.999`: the same without trailing zeros.
-    ShortFraction(u8, usize),
-}
-
-/// How much of an offset is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Digits {
-    Hours,
-    Minutes,
-    ColonMinutes,
-    Seconds,
-    ColonSeconds,
-}
-
-/// In an order in which a longer spelling comes before what it starts with.
-const PARTS: [(&str, Part); 33] = [
-    ("January", Part::LongMonth),
-    ("Jan", Part::Month),
-    ("Monday", Part::LongWeekDay),
-    ("Mon", Part::WeekDay),
-    ("MST", Part::Zone),
-    ("01", Part::ZeroMonth),
-    ("002", Part::ZeroYearDay),
-    ("02", Part::ZeroDay),
-    ("03", Part::ZeroHour12),
-    ("04", Part::ZeroMinute),
-    ("05", Part::ZeroSecond),
-    ("06", Part::Year),
-    ("15", Part::Hour),
-    ("1", Part::NumMonth),
-    ("2006", Part::LongYear),
-    ("2", Part::Day),
-    ("__2", Part::UnderYearDay),
-    ("_2", Part::UnderDay),
-    ("3", Part::Hour12),
-    ("4", Part::Minute),
-    ("5", Part::Second),
-    ("PM", Part::UpperPm),
-    ("pm", Part::LowerPm),
-    ("-070000", Part::NumZone(Digits::Seconds)),
-    ("-07:00:00", Part::NumZone(Digits::ColonSeconds)),
-    ("-0700", Part::NumZone(Digits::Minutes)),
-    ("-07:00", Part::NumZone(Digits::ColonMinutes)),
-    ("-07", Part::NumZone(Digits::Hours)),
-    ("Z070000", Part::IsoZone(Digits::Seconds)),
-    ("Z07:00:00", Part::IsoZone(Digits::ColonSeconds)),
-    ("Z0700", Part::IsoZone(Digits::Minutes)),
-    ("Z07:00", Part::IsoZone(Digits::ColonMinutes)),
-    ("Z07", Part::IsoZone(Digits::Hours)),
-];
-
-/// The first part in a layout: the text before it, the part, the rest.
-fn next_part(layout: &str) -> Option<(&str, Part, &str)> {
-    for (i, _) in layout.char_indices() {
-        let rest = &layout[i..];
-        // "Jan" inside of a word such as "January" is found by the longer spelling; "_2006" is a
-        // blank and a year.
-        if let Some(after) = rest.strip_prefix("_2006") {
-            return Some((&layout[..=i], Part::LongYear, after));
-        }
-        if rest.starts_with("Jan") && !rest.starts_with("January") && lower_follows(&rest[3..]) {
-            continue;
-        }
-        if rest.starts_with("Mon") && !rest.starts_with("Monday") && lower_follows(&rest[3..]) {
-            continue;
-        }
-        if let Some((spelling, part)) = PARTS.iter().find(|(s, _)| rest.starts_with(s)) {
-            return Some((&layout[..i], *part, &rest[spelling.len()..]));
-        }
-        let bytes = rest.as_bytes();
-        if matches!(bytes[0], b'.' | b',') && matches!(bytes.get(1), Some(b'0' | b'9')) {
-            let digit = bytes[1];
-            let count = bytes[1..].iter().take_while(|b| **b == digit).count();
-            if !bytes.get(1 + count).is_some_and(u8::is_ascii_digit) {
-                let part = if digit == b'0' {
-                    Part::Fraction(bytes[0], count)
-                } else {
-                    Part::ShortFraction(bytes[0], count)
-                };
-                return Some((&layout[..i], part, &rest[1 + count..]));
-            }
-        }
-    }
-    None
-}
-
-fn lower_follows(rest: &str) -> bool {
-    rest.starts_with(|c: char| c.is_ascii_lowercase())
+    pub zone: Zone,
 }
 
 impl Moment {
-    /// The instant in UTC.
-    pub fn utc(at: Timestamp) -> Self {
+    /// Seconds since 1970, in UTC.
+    pub fn utc(seconds: i64, nanosecond: i32) -> Self {
         Self {
-            at,
-            zone: TimeZone::UTC,
+            seconds,
+            nanosecond,
+            zone: Zone::Utc,
+        }
+    }
+
+    /// A timestamp, in the local zone.
+    pub fn local(at: Timestamp) -> Self {
+        let nanoseconds = at.as_nanosecond();
+        Self {
+            seconds: nanoseconds.div_euclid(1_000_000_000) as i64,
+            nanosecond: nanoseconds.rem_euclid(1_000_000_000) as i32,
+            zone: Zone::Local,
         }
     }
 
     /// The same moment in another zone.
     #[must_use]
-    pub fn in_zone(&self, zone: TimeZone) -> Self {
-        Self { at: self.at, zone }
+    pub fn in_zone(&self, zone: Zone) -> Self {
+        Self {
+            zone,
+            ..self.clone()
+        }
     }
 
-    /// `Time.Format`.
-    pub fn format(&self, layout: &str) -> String {
-        let zoned = self.at.to_zoned(self.zone.clone());
-        let local = zoned.datetime();
-        let mut out = String::with_capacity(layout.len() + 10);
-        let mut rest = layout;
-        while let Some((before, part, after)) = next_part(rest) {
-            out.push_str(before);
-            rest = after;
-            match part {
-                Part::Zone => out.push_str(&self.zone_name()),
-                Part::IsoZone(_) if zoned.offset() == Offset::UTC => out.push('Z'),
-                Part::IsoZone(digits) | Part::NumZone(digits) => {
-                    push_offset(&mut out, zoned.offset().seconds(), digits);
-                }
-                part => push_part(&mut out, local, part),
+    /// `Time.Add`.
+    #[must_use]
+    pub fn add(&self, nanoseconds: i64) -> Self {
+        let sum = i64::from(self.nanosecond) + nanoseconds % 1_000_000_000;
+        let seconds = self
+            .seconds
+            .wrapping_add(nanoseconds / 1_000_000_000)
+            .wrapping_add(sum.div_euclid(1_000_000_000));
+        Self {
+            seconds,
+            nanosecond: sum.rem_euclid(1_000_000_000) as i32,
+            zone: self.zone.clone(),
+        }
+    }
+
+    /// `Time.Sub`: nanoseconds, the largest or smallest number of them where there are too many.
+    pub fn since(&self, other: &Self) -> i64 {
+        let nanoseconds =
+            |m: &Self| i128::from(m.seconds) * 1_000_000_000 + i128::from(m.nanosecond);
+        let difference = nanoseconds(self) - nanoseconds(other);
+        i64::try_from(difference).unwrap_or(if difference < 0 { i64::MIN } else { i64::MAX })
+    }
+
+    /// `Time.AddDate`: months and days beyond their bounds carry over.
+    #[must_use]
+    pub fn add_date(&self, years: i64, months: i64, days: i64) -> Self {
+        let from = self.civil();
+        let days = civil::days_since_1970(
+            from.year.wrapping_add(years),
+            from.month.wrapping_add(months),
+            from.day.wrapping_add(days),
+        );
+        let local = days
+            .wrapping_mul(civil::SECONDS_OF_DAY)
+            .wrapping_add(from.hour * 3_600 + from.minute * 60 + from.second);
+        // The offset is that of the result: first guessed, then looked up, as Go does.
+        let mut moment = self.clone();
+        let mut offset = i64::from(self.offset_and_name().0);
+        for _ in 0..2 {
+            moment.seconds = local.wrapping_sub(offset);
+            offset = i64::from(moment.offset_and_name().0);
+        }
+        moment.seconds = local.wrapping_sub(offset);
+        moment
+    }
+
+    /// Date and hour in the moment's zone.
+    pub fn civil(&self) -> Civil {
+        let offset = i64::from(self.offset_and_name().0);
+        Civil::of_seconds(self.seconds.wrapping_add(offset))
+    }
+
+    /// Seconds east of UTC, and the zone's short name at that moment.
+    pub fn offset_and_name(&self) -> (i32, Arc<str>) {
+        match &self.zone {
+            Zone::Utc | Zone::Local => (0, Arc::from("UTC")),
+            Zone::Fixed(name, offset) => (*offset, Arc::clone(name)),
+            Zone::Named(_, zone) => {
+                let (least, most) = (Timestamp::MIN.as_second(), Timestamp::MAX.as_second());
+                let at = Timestamp::from_second(self.seconds.clamp(least, most));
+                let info = zone.to_offset_info(at.unwrap_or(Timestamp::UNIX_EPOCH));
+                (info.offset().seconds(), Arc::from(info.abbreviation()))
             }
         }
-        out.push_str(rest);
+    }
+
+    /// `Time.Format`. Both texts may hold any bytes.
+    pub fn format_bytes(&self, layout: &[u8]) -> Vec<u8> {
+        let (offset, name) = self.offset_and_name();
+        let local = Civil::of_seconds(self.seconds.wrapping_add(i64::from(offset)));
+        let mut out = Vec::with_capacity(layout.len() + 10);
+        let mut rest = layout;
+        while let Some((before, part, after)) = next_part(rest) {
+            out.extend_from_slice(before);
+            rest = after;
+            let text = match part {
+                Part::Zone if name.is_empty() => offset_text(offset, Digits::Minutes),
+                Part::Zone => name.to_string(),
+                Part::IsoZone(_) if offset == 0 => "Z".to_owned(),
+                Part::IsoZone(digits) | Part::NumZone(digits) => offset_text(offset, digits),
+                part => part_text(&local, self.nanosecond, part),
+            };
+            out.extend_from_slice(text.as_bytes());
+        }
+        out.extend_from_slice(rest);
         out
     }
 
-    /// The short name of the zone, or its offset where it has none.
-    fn zone_name(&self) -> String {
-        let info = self.zone.to_offset_info(self.at);
-        let name = info.abbreviation();
-        if name.starts_with(['+', '-']) && name != "UTC" {
-            let mut out = String::new();
-            let seconds = info.offset().seconds();
-            let digits = if seconds % 3600 == 0 {
-                Digits::Hours
-            } else {
-                Digits::Minutes
-            };
-            push_offset(&mut out, seconds, digits);
-            return out;
-        }
-        name.to_owned()
+    /// [`Moment::format_bytes`] of a text.
+    pub fn format(&self, layout: &str) -> String {
+        String::from_utf8(self.format_bytes(layout.as_bytes())).unwrap_or_default()
+    }
+
+    /// `Time.GoString`.
+    pub fn go_text(&self) -> String {
+        let c = self.civil();
+        let zone = match &self.zone {
+            Zone::Utc => "time.UTC".to_owned(),
+            Zone::Local => "time.Local".to_owned(),
+            Zone::Fixed(name, _) | Zone::Named(name, _) => {
+                let name = layout::quote(name.as_bytes());
+                format!("time.Location({})", gotemplate::lossy(&name))
+            }
+        };
+        format!(
+            "time.Date({}, time.{}, {}, {}, {}, {}, {}, {zone})",
+            c.year,
+            c.month_name(),
+            c.day,
+            c.hour,
+            c.minute,
+            c.second,
+            self.nanosecond
+        )
     }
 }
 
-/// The English name of the month.
-pub fn month_name(local: DateTime) -> &'static str {
-    MONTHS[usize::from(local.month().unsigned_abs()).clamp(1, 12) - 1]
-}
-
-/// The English name of the day of the week.
-pub fn day_name(local: DateTime) -> &'static str {
-    DAYS[usize::from(local.weekday().to_sunday_zero_offset().unsigned_abs()) % 7]
-}
-
-fn push_offset(out: &mut String, seconds: i32, digits: Digits) {
-    out.push(if seconds < 0 { '-' } else { '+' });
+fn offset_text(seconds: i32, digits: Digits) -> String {
+    let sign = if seconds <= -60 { '-' } else { '+' };
     let seconds = seconds.abs();
     let (h, m, s) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    let text = match digits {
-        Digits::Hours => format!("{h:02}"),
-        Digits::Minutes => format!("{h:02}{m:02}"),
-        Digits::ColonMinutes => format!("{h:02}:{m:02}"),
-        Digits::Seconds => format!("{h:02}{m:02}{s:02}"),
-        Digits::ColonSeconds => format!("{h:02}:{m:02}:{s:02}"),
-    };
-    out.push_str(&text);
+    match digits {
+        Digits::Hours => format!("{sign}{h:02}"),
+        Digits::Minutes => format!("{sign}{h:02}{m:02}"),
+        Digits::ColonMinutes => format!("{sign}{h:02}:{m:02}"),
+        Digits::Seconds => format!("{sign}{h:02}{m:02}{s:02}"),
+        Digits::ColonSeconds => format!("{sign}{h:02}:{m:02}:{s:02}"),
+    }
 }
 
-fn push_part(out: &mut String, local: DateTime, part: Part) {
-    let (month, day) = (month_name(local), day_name(local));
-    let hour12 = match local.hour() % 12 {
+fn part_text(local: &Civil, nanosecond: i32, part: Part) -> String {
+    let (month, day) = (local.month_name(), local.day_name());
+    let hour12 = match local.hour % 12 {
         0 => 12,
         hour => hour,
     };
-    let text = match part {
+    let noon = local.hour >= 12;
+    match part {
         Part::LongMonth => month.to_owned(),
         Part::Month => month[..3].to_owned(),
-        Part::NumMonth => local.month().to_string(),
-        Part::ZeroMonth => format!("{:02}", local.month()),
+        Part::NumMonth => local.month.to_string(),
+        Part::ZeroMonth => format!("{:02}", local.month),
         Part::LongWeekDay => day.to_owned(),
         Part::WeekDay => day[..3].to_owned(),
-        Part::Day => local.day().to_string(),
-        Part::UnderDay => format!("{:2}", local.day()),
-        Part::ZeroDay => format!("{:02}", local.day()),
-        Part::UnderYearDay => format!("{:3}", local.day_of_year()),
-        Part::ZeroYearDay => format!("{:03}", local.day_of_year()),
-        Part::Hour => format!("{:02}", local.hour()),
+        Part::Day => local.day.to_string(),
+        Part::UnderDay => format!("{:2}", local.day),
+        Part::ZeroDay => format!("{:02}", local.day),
+        Part::UnderYearDay => format!("{:3}", local.year_day),
+        Part::ZeroYearDay => format!("{:03}", local.year_day),
+        Part::Hour => format!("{:02}", local.hour),
         Part::Hour12 => hour12.to_string(),
         Part::ZeroHour12 => format!("{hour12:02}"),
-        Part::Minute => local.minute().to_string(),
-        Part::ZeroMinute => format!("{:02}", local.minute()),
-        Part::Second => local.second().to_string(),
-        Part::ZeroSecond => format!("{:02}", local.second()),
-        Part::LongYear => format!("{:04}", local.year()),
-        Part::Year => format!("{:02}", local.year().rem_euclid(100)),
-        Part::UpperPm => (if local.hour() >= 12 { "PM" } else { "AM" }).to_owned(),
-        Part::LowerPm => (if local.hour() >= 12 { "pm" } else { "am" }).to_owned(),
-        Part::Fraction(separator, digits) => fraction(local.subsec_nanosecond(), separator, digits),
+        Part::Minute => local.minute.to_string(),
+        Part::ZeroMinute => format!("{:02}", local.minute),
+        Part::Second => local.second.to_string(),
+        Part::ZeroSecond => format!("{:02}", local.second),
+        Part::LongYear if local.year < 0 => format!("-{:04}", local.year.unsigned_abs()),
+        Part::LongYear => format!("{:04}", local.year),
+        Part::Year => format!("{:02}", local.year.max(0) % 100),
+        Part::UpperPm => (if noon { "PM" } else { "AM" }).to_owned(),
+        Part::LowerPm => (if noon { "pm" } else { "am" }).to_owned(),
+        Part::Fraction(separator, digits) => fraction(nanosecond, separator, digits),
         Part::ShortFraction(separator, digits) => {
-            let text = fraction(local.subsec_nanosecond(), separator, digits);
+            let text = fraction(nanosecond, separator, digits);
             let text = text.trim_end_matches('0');
             (if text.len() == 1 { "" } else { text }).to_owned()
         }
         Part::Zone | Part::IsoZone(_) | Part::NumZone(_) => String::new(),
-    };
-    out.push_str(&text);
-}
-
-fn fraction(nanoseconds: i32, separator: u8, digits: usize) -> String {
-    let mut text = format!("{nanoseconds:09}");
-    while text.len() < digits {
-        text.push('0');
     }
-    format!("{}{}", char::from(separator), &text[..digits])
 }
 
-/// A zone by its name in the database; `Local` and an empty name are UTC.
-pub fn zone(name: &str) -> Option<TimeZone> {
+/// At most nine digits, as a nanosecond has.
+fn fraction(nanosecond: i32, separator: u8, digits: usize) -> String {
+    let mut text = format!("{nanosecond:09}");
+    text.truncate(digits);
+    format!("{}{text}", char::from(separator))
+}
+
+/// `time.LoadLocation`. The names are those of files, and so sensitive to case.
+pub fn zone(name: &str) -> Option<Zone> {
     match name {
-        "" | "UTC" | "Local" => Some(TimeZone::UTC),
-        name => TimeZoneDatabase::bundled().get(name).ok(),
+        "" | "UTC" => Some(Zone::Utc),
+        "Local" => Some(Zone::Local),
+        name => TimeZoneDatabase::bundled()
+            .get(name)
+            .ok()
+            .filter(|zone| zone.iana_name() == Some(name))
+            .map(|zone| Zone::Named(Arc::from(name), zone)),
     }
 }

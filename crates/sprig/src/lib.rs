@@ -9,6 +9,7 @@ pub mod gopath;
 pub mod goregex;
 pub mod gotext;
 pub mod gotime;
+mod gourl;
 #[cfg(test)]
 mod never_panics;
 pub mod semver;

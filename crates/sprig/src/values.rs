@@ -40,6 +40,7 @@ pub fn deep_copy(value: &Go) -> Go {
             let items = grow(|| list.borrow().iter().map(deep_copy).collect());
             Go::List(List::typed(list.type_of(), items))
         }
+        Go::Native(native) => native.copied().unwrap_or_else(|| value.clone()),
         other => other.clone(),
     }
 }

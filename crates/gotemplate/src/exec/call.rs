@@ -56,7 +56,7 @@ impl<'a> Exec<'a, '_> {
             let operands = self.eval_args(dot, &signature, args, |operand| operand)?;
             builtin.call(&mut self.context(), operands, exprs)
         } else {
-            let values = self.eval_args(dot, &signature, args, Operand::into_value)?;
+            let values = self.eval_args(dot, &signature, args, into_argument)?;
             let result = self.call_host(callable, values);
             result.map(|value| Operand::with_interface(value, signature.result == Type::Interface))
         };
@@ -270,5 +270,14 @@ impl<'a> Exec<'a, '_> {
         self.error(format!(
             "wrong type for value; expected {expected}; got {got}"
         ))
+    }
+}
+
+/// A value as a function gets it: a copy, which loses the methods of its address.
+fn into_argument(operand: Operand) -> Value {
+    let value = operand.into_value();
+    match &value {
+        Value::Native(native) => native.detached().unwrap_or(value),
+        _ => value,
     }
 }

@@ -27,6 +27,11 @@ fn basic_kind(value: &Value) -> Basic {
         Value::Float(_) => Basic::Float,
         Value::Complex(_) => Basic::Complex,
         Value::Str(_) => Basic::String,
+        Value::Native(native) => match native.integer() {
+            Some((kind, _)) if kind.is_signed() => Basic::Int,
+            Some(_) => Basic::Uint,
+            None => Basic::Other,
+        },
         _ => Basic::Other,
     }
 }
@@ -54,16 +59,17 @@ pub(super) fn eq(first: &Operand, others: &[Operand]) -> Result<bool, CallError>
 
 #[expect(clippy::float_cmp, reason = "eq is Go's ==")]
 fn equal(a: &Value, b: &Value) -> Result<bool, CallError> {
+    if let (Some((kind_x, x)), Some((kind_y, y))) = (a.as_integer(), b.as_integer()) {
+        return Ok(x == y && (kind_x.is_signed() == kind_y.is_signed() || x >= 0));
+    }
     if basic_kind(a) != basic_kind(b) {
         return match (a, b) {
-            (Value::Int(_, x), Value::Int(_, y)) => Ok(*x >= 0 && *y >= 0 && x == y),
             (Value::Nil, _) | (_, Value::Nil) => Ok(false),
             _ => incompatible(a, b),
         };
     }
     match (a, b) {
         (Value::Bool(x), Value::Bool(y)) => Ok(x == y),
-        (Value::Int(_, x), Value::Int(_, y)) => Ok(x == y),
         (Value::Float(x), Value::Float(y)) => Ok(x == y),
         (Value::Complex(x), Value::Complex(y)) => Ok(x == y),
         (Value::Str(x), Value::Str(y)) => Ok(x == y),
@@ -120,15 +126,15 @@ pub(super) fn lt(a: &Operand, b: &Operand) -> Result<bool, CallError> {
     if basic_kind(a) == Basic::Other || basic_kind(b) == Basic::Other {
         return bad();
     }
+    if let (Some((kind_a, x)), Some((kind_b, y))) = (a.as_integer(), b.as_integer()) {
+        return Ok(match (kind_a.is_signed(), kind_b.is_signed()) {
+            (true, true) => x < y,
+            (false, false) => (x as u64) < (y as u64),
+            (true, false) => x < 0 || (x as u64) < (y as u64),
+            (false, true) => y >= 0 && (x as u64) < (y as u64),
+        });
+    }
     match (a, b) {
-        (Value::Int(kind_a, x), Value::Int(kind_b, y)) => {
-            Ok(match (kind_a.is_signed(), kind_b.is_signed()) {
-                (true, true) => x < y,
-                (false, false) => (*x as u64) < (*y as u64),
-                (true, false) => *x < 0 || (*x as u64) < (*y as u64),
-                (false, true) => *y >= 0 && (*x as u64) < (*y as u64),
-            })
-        }
         (Value::Float(x), Value::Float(y)) => Ok(x < y),
         (Value::Str(x), Value::Str(y)) => Ok(x < y),
         _ if basic_kind(a) != basic_kind(b) => incompatible(a, b),

@@ -16,8 +16,8 @@ pub(super) fn prepare_arg(arg: &Operand, ty: Type) -> Result<Value, CallError> {
         Value::Nil if ty.can_be_nil() => Ok(Operand::zero(ty).into_value()),
         Value::Nil => text(format!("value is nil; should be of type {ty}")),
         value if value.type_of().is_some_and(|own| own.assignable_to(ty)) => Ok(value.clone()),
-        value => match (value, ty) {
-            (Value::Int(_, int), Type::Int(kind)) => Ok(Value::Int(kind, kind.wrap(*int))),
+        value => match (value.as_integer(), ty) {
+            (Some((_, int)), Type::Int(kind)) => Ok(Value::Int(kind, kind.wrap(int))),
             _ => text(format!(
                 "value has type {}; should be {ty}",
                 value.type_name()
@@ -28,11 +28,13 @@ pub(super) fn prepare_arg(arg: &Operand, ty: Type) -> Result<Value, CallError> {
 
 /// A position in something `cap` long; `cap` itself passes.
 fn position(index: &Operand, cap: usize) -> Result<usize, CallError> {
-    match index.value() {
-        Value::Int(_, at) => usize::try_from(*at)
+    if let Some((_, at)) = index.value().as_integer() {
+        return usize::try_from(at)
             .ok()
             .filter(|at| *at <= cap)
-            .map_or_else(|| text(format!("index out of range: {at}")), Ok),
+            .map_or_else(|| text(format!("index out of range: {at}")), Ok);
+    }
+    match index.value() {
         Value::Nil => text("cannot index slice/array with nil"),
         other => text(format!(
             "cannot index slice/array with type {}",

@@ -148,7 +148,7 @@ impl<'a> Exec<'a, '_> {
         Box::new(ExecError {
             template: self.template.name.clone(),
             location,
-            context: String::from_utf8_lossy(&context).into_owned(),
+            context: crate::lossy(&context).into_owned(),
             message,
             cause,
         })
@@ -254,7 +254,9 @@ impl<'a> Exec<'a, '_> {
     fn iterate(&mut self, branch: &'a Branch, over: Operand) -> Result<bool> {
         match over.into_value() {
             Value::Nil => Ok(false),
-            Value::Int(kind, n) => self.iterate_int(branch, kind, n),
+            Value::Int(kind, n) => {
+                self.iterate_int(branch, n, kind.is_signed(), |n| Value::Int(kind, n))
+            }
             Value::List(list) => {
                 let (len, boxed) = (list.len(), list.holds_interfaces());
                 for index in 0..len {
@@ -288,6 +290,12 @@ impl<'a> Exec<'a, '_> {
                 }
                 Ok(ran)
             }
+            Value::Native(native) if native.integer().is_some() => {
+                let (kind, n) = native.integer().unwrap_or((IntKind::Int, 0));
+                self.iterate_int(branch, n, kind.is_signed(), |n| {
+                    native.with_integer(n).unwrap_or(Value::Int(kind, n))
+                })
+            }
             other => {
                 let shown = gofmt::message_indirect(&other);
                 self.error(format!("range can't iterate over {shown}"))
@@ -295,24 +303,21 @@ impl<'a> Exec<'a, '_> {
         }
     }
 
-    fn iterate_int(&mut self, branch: &'a Branch, kind: IntKind, n: i64) -> Result<bool> {
-        let unsigned_end = n as u64;
+    fn iterate_int(
+        &mut self,
+        branch: &'a Branch,
+        n: i64,
+        is_signed: bool,
+        value_of: impl Fn(i64) -> Value,
+    ) -> Result<bool> {
         if branch.pipe.decl.len() > 1 {
-            let shown = if kind.is_signed() {
-                n.to_string()
-            } else {
-                unsigned_end.to_string()
-            };
+            let shown = gofmt::message("%v", &value_of(n));
             let message = format!("can't use {shown} to iterate over more than one variable");
             return self.error(message);
         }
-        let end = if kind.is_signed() {
-            n.max(0) as u64
-        } else {
-            unsigned_end
-        };
+        let end = if is_signed { n.max(0) as u64 } else { n as u64 };
         for value in 0..end {
-            let element = Operand::Concrete(Value::Int(kind, value as i64));
+            let element = Operand::Concrete(value_of(value as i64));
             if !self.iteration(branch, Value::Nil, &element)? {
                 break;
             }
@@ -401,7 +406,7 @@ impl<'a> Exec<'a, '_> {
             Value::Func(function) => {
                 let mut shown = Vec::new();
                 node.print(&mut shown);
-                let shown = String::from_utf8_lossy(&shown).into_owned();
+                let shown = crate::lossy(&shown).into_owned();
                 self.error(format!(
                     "can't print {shown} of type {}",
                     function.type_text()

@@ -48,7 +48,10 @@ pub fn sprint(args: &[Value]) -> Result<Vec<u8>, LimitError> {
 pub(crate) fn sprint_indirect(args: &[Value]) -> Result<Vec<u8>, LimitError> {
     let mut out = Vec::new();
     let mut printer = Printer::new(&mut out);
-    printer.indirect = true;
+    // A struct that came as an argument has no address.
+    printer.indirect = args
+        .iter()
+        .all(|arg| !matches!(arg, Value::Native(native) if !native.is_pointer()));
     printer.print(args);
     printer.finish()?;
     Ok(out)
@@ -86,17 +89,18 @@ pub(crate) fn append_indirect(out: &mut Vec<u8>, value: &Value) -> Result<(), Li
 /// For messages: what `fmt.Sprintf(format, value)` gives, as text.
 pub(crate) fn message(format: &str, value: &Value) -> String {
     let text = sprintf(format.as_bytes(), std::slice::from_ref(value));
-    String::from_utf8_lossy(&text.unwrap_or_default()).into_owned()
+    crate::lossy(&text.unwrap_or_default()).into_owned()
 }
 
 /// For messages about what an operation cannot work on: pointers are followed, methods of pointers not called.
 pub(crate) fn message_indirect(value: &Value) -> String {
     let mut out = Vec::new();
     let mut printer = Printer::new(&mut out);
-    printer.indirect = true;
-    printer.erroring = matches!(value, Value::Native(native) if native.is_pointer());
+    printer.indirect = matches!(value, Value::Native(native) if native.is_pointer());
+    printer.erroring =
+        matches!(value, Value::Native(native) if native.is_pointer() && native.text_by_pointer());
     printer.print_arg(value, 'v');
-    String::from_utf8_lossy(&out).into_owned()
+    crate::lossy(&out).into_owned()
 }
 
 #[derive(Clone, Copy, Default)]
@@ -363,9 +367,9 @@ impl Format<'_> {
     fn int_arg(&mut self, args: &[Value]) -> Option<i64> {
         let arg = args.get(self.arg)?;
         self.arg += 1;
-        match arg {
-            Value::Int(kind, value) if kind.is_signed() || *value >= 0 => {
-                (-WIDTH_MAX..=WIDTH_MAX).contains(value).then_some(*value)
+        match arg.as_integer() {
+            Some((kind, value)) if kind.is_signed() || value >= 0 => {
+                (-WIDTH_MAX..=WIDTH_MAX).contains(&value).then_some(value)
             }
             _ => None,
         }

@@ -203,9 +203,19 @@ impl Printer<'_> {
 
     fn native(&mut self, value: &Value, native: &dyn Native, verb: char, depth: u32) {
         let stringable = matches!(verb, 'v' | 's' | 'x' | 'X' | 'q');
-        let methods = !self.erroring && !self.flags.sharp_v && stringable;
+        let has_method = native.is_pointer() || !native.text_by_pointer();
+        let addressable = self.indirect && depth == 0;
+        let methods =
+            !self.erroring && !self.flags.sharp_v && stringable && (has_method || addressable);
         if let Some(text) = native.text().filter(|_| methods) {
             return self.string(value, &text, verb);
+        }
+        let go_text = native.go_text();
+        if let Some(text) = go_text.filter(|_| self.flags.sharp_v && !self.erroring) {
+            return self.plain_string(&text);
+        }
+        if let Some((kind, bits)) = native.integer() {
+            return self.integer(value, kind, bits as u64, verb);
         }
         if native.is_pointer() && !(self.indirect && depth == 0) {
             self.out.push(b'&');

@@ -63,7 +63,7 @@ impl<'t> Parser<'t> {
         if !matches!(end, Item::End) {
             return self.error(format!("unexpected {} in {CONTEXT}", end.text()));
         }
-        self.add(String::from_utf8_lossy(&name).into_owned(), root)
+        self.add(crate::lossy(&name).into_owned(), root)
     }
 
     /// An empty template gives way to another of its name; two that are not empty are a mistake.
@@ -266,7 +266,7 @@ impl<'t> Parser<'t> {
         match token.kind {
             Kind::String | Kind::RawString => {
                 let name = self.unquoted(token)?;
-                Ok(String::from_utf8_lossy(&name).into_owned())
+                Ok(crate::lossy(&name).into_owned())
             }
             _ => self.unexpected(token, context),
         }

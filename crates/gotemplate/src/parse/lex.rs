@@ -86,7 +86,7 @@ impl Token<'_> {
     pub(super) fn describe(&self) -> String {
         match self.kind {
             Kind::Eof => "EOF".to_owned(),
-            kind if kind.is_keyword() => format!("<{}>", String::from_utf8_lossy(self.text)),
+            kind if kind.is_keyword() => format!("<{}>", crate::lossy(self.text)),
             _ if self.text.len() > 10 => {
                 let mut end = 0;
                 for _ in 0..10 {
@@ -593,5 +593,5 @@ fn unicode_name(rune: u32) -> String {
         append_rune(&mut out, rune);
         out.push(b'\'');
     }
-    String::from_utf8_lossy(&out).into_owned()
+    crate::lossy(&out).into_owned()
 }

@@ -451,7 +451,7 @@ impl<'t> Parser<'t> {
 
     fn identifier(&self, token: &Token<'t>) -> Result<Expr> {
         // Identifiers are letters and digits, hence UTF-8.
-        let name = String::from_utf8_lossy(token.text);
+        let name = crate::lossy(token.text);
         let callee = match (self.functions.slot(&name), Builtin::of_name(&name)) {
             (Some(slot), _) => Callee::Host(slot),
             (None, Some(builtin)) => Callee::Builtin(builtin),

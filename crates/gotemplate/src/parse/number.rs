@@ -11,7 +11,7 @@ const INT64_END: f64 = 9_223_372_036_854_775_808.0;
 const UINT64_END: f64 = 18_446_744_073_709_551_616.0;
 
 pub(super) fn parse_number(text: &[u8], kind: Kind) -> Result<Number, String> {
-    let shown = String::from_utf8_lossy(text).into_owned();
+    let shown = crate::lossy(text).into_owned();
     let mut number = Number {
         text: shown,
         ..Number::default()

@@ -8,7 +8,7 @@ use super::unicode::{REPLACEMENT, append_rune, decode_rune, is_print};
 pub fn quote(text: &[u8]) -> String {
     let mut out = Vec::with_capacity(text.len() + 2);
     append_quoted(&mut out, text, false);
-    String::from_utf8_lossy(&out).into_owned()
+    crate::lossy(&out).into_owned()
 }
 
 /// `strconv.AppendQuote`, or `AppendQuoteToASCII` if `ascii_only`.

@@ -188,9 +188,10 @@ fn decrypt(password: &[u8], text: &[u8]) -> Result<Vec<u8>, CallError> {
     }
     let bytes = super::base::decode64(text).map_err(CallError::text)?;
     if bytes.len() < BLOCK {
-        let length = bytes.len();
+        // The library decodes into a buffer that is long enough for what is no padding, too.
+        let capacity = text.len() / 4 * 3;
         return fail(format!(
-            "runtime error: slice bounds out of range [:{BLOCK}] with capacity {length}"
+            "runtime error: slice bounds out of range [:{BLOCK}] with capacity {capacity}"
         ));
     }
     if bytes.len() % BLOCK != 0 {
@@ -207,12 +208,18 @@ fn decrypt(password: &[u8], text: &[u8]) -> Result<Vec<u8>, CallError> {
         out.extend(block.iter().zip(previous).map(|(a, b)| a ^ b));
     }
     let padding = usize::from(out.last().copied().unwrap_or_default());
+    if out.is_empty() {
+        return fail("runtime error: index out of range [-1]");
+    }
     match out.len().checked_sub(padding) {
-        Some(length) if !out.is_empty() => {
+        Some(length) => {
             out.truncate(length);
             Ok(out)
         }
-        _ => fail("the password is wrong or the text was not made by encryptAES"),
+        None => fail(format!(
+            "runtime error: slice bounds out of range [:-{}]",
+            padding - out.len()
+        )),
     }
 }
 
@@ -373,7 +380,7 @@ mod tests {
             ),
             (
                 "QUJDREVGR0hJSktMTU5PUA==",
-                "the password is wrong or the text was not made by encryptAES",
+                "runtime error: index out of range [-1]",
             ),
         ] {
             let got = decrypt(b"k", text.as_bytes()).map_err(|e| e.to_string());

@@ -6,20 +6,19 @@
 use gotemplate::{
     Args, CallError, Context, Function, Functions, IntKind, Signature, Str, Type, Value, strconv,
 };
-use jiff::Timestamp;
 
 use super::Host;
 use super::moments::{
-    DAY, DURATION, Duration, HOUR, INSTANT, MINUTE, SECOND, SHIFT, TIME, duration, moment, moved,
-    since, time, units, zero,
+    DAY, DURATION, Duration, HOUR, INSTANT, MINUTE, SECOND, SHIFT, TIME, duration, moment, time,
+    units, zero,
 };
 use super::support::{as_time, fail, lossy, to_float};
-use crate::gotime::{self, Moment};
+use crate::gotime::{self, Moment, Zone};
 
 /// The present, from the host.
 fn now(ctx: &mut Context<'_>) -> Result<Moment, CallError> {
     match ctx.host::<Host>() {
-        Some(host) => Ok(Moment::utc(host.now)),
+        Some(host) => Ok(Moment::local(host.now)),
         None => fail("the present time is not known here"),
     }
 }
@@ -62,7 +61,7 @@ pub(super) fn add(functions: &mut Functions) {
                 Value::Str(text) => gotime::parse_duration(&lossy(text)).unwrap_or_default(),
                 Value::Int(IntKind::Int64, n) => *n,
                 other => match as_time(other) {
-                    Some(time) => since(&now(ctx)?, &time.0),
+                    Some(time) => now(ctx)?.since(&time.0),
                     None => 0,
                 },
             };
@@ -75,7 +74,7 @@ fn add_formatting(functions: &mut Functions) {
         .add_with_context(
             "date",
             |ctx: &mut Context<'_>, layout: Str, value: Value| {
-                Ok::<_, CallError>(point(ctx, &value)?.format(&lossy(&layout)))
+                Ok::<_, CallError>(point(ctx, &value)?.format_bytes(&layout))
             },
         )
         .add_with_context("htmlDate", |ctx: &mut Context<'_>, value: Value| {
@@ -84,19 +83,19 @@ fn add_formatting(functions: &mut Functions) {
         .add_with_context(
             "htmlDateInZone",
             |ctx: &mut Context<'_>, value: Value, zone: Str| {
-                in_zone(ctx, "2006-01-02", &value, &zone)
+                in_zone(ctx, b"2006-01-02", &value, &zone)
             },
         )
         .add_with_context("ago", |ctx: &mut Context<'_>, value: Value| {
             let (now, then) = (now(ctx)?, point(ctx, &value)?);
-            let seconds = round_to(since(&now, &then), SECOND);
+            let seconds = gotime::round(now.since(&then), SECOND);
             Ok::<_, CallError>(gotime::duration_text(seconds))
         });
     for name in ["dateInZone", "date_in_zone"] {
         functions.add_with_context(
             name,
             |ctx: &mut Context<'_>, layout: Str, value: Value, zone: Str| {
-                in_zone(ctx, &lossy(&layout), &value, &zone)
+                in_zone(ctx, &layout, &value, &zone)
             },
         );
     }
@@ -114,7 +113,7 @@ fn add_moments(functions: &mut Functions) {
         functions.insert(function(name, &SHIFT, instant, move |_, args| {
             let (by, value): (Str, Value) = (args.take(), args.take());
             match gotime::parse_duration(&lossy(&by)) {
-                Ok(by) => moved(moment(&value)?, by).map(time),
+                Ok(by) => Ok(time(moment(&value)?.add(by))),
                 Err(error) if strict => fail(error),
                 Err(_) => Ok(value),
             }
@@ -127,7 +126,7 @@ fn add_moments(functions: &mut Functions) {
             instant,
             move |_, args| {
                 let (layout, text): (Str, Str) = (args.take(), args.take());
-                match gotime::parse(&lossy(&layout), &lossy(&text)) {
+                match gotime::parse_bytes(&layout, &text) {
                     Ok(moment) => Ok(time(moment)),
                     Err(error) if strict => fail(error.to_string()),
                     Err(_) => Ok(time(zero())),
@@ -137,7 +136,7 @@ fn add_moments(functions: &mut Functions) {
     }
     functions.insert(function("unixEpoch", &INSTANT, Type::String, |_, args| {
         let value: Value = args.take();
-        Ok(Value::from(moment(&value)?.at.as_second().to_string()))
+        Ok(Value::from(moment(&value)?.seconds.to_string()))
     }));
 }
 
@@ -159,12 +158,10 @@ pub(super) fn from_rfc3339(text: &str) -> Value {
 fn point(ctx: &mut Context<'_>, value: &Value) -> Result<Moment, CallError> {
     match value {
         Value::Int(IntKind::Int | IntKind::Int32 | IntKind::Int64, seconds) => {
-            Timestamp::from_second(*seconds)
-                .map(Moment::utc)
-                .map_err(|_| CallError::text("date is out of range"))
+            Ok(Moment::utc(*seconds, 0).in_zone(Zone::Local))
         }
         value => match as_time(value) {
-            Some(time) => Ok(time.0.in_zone(jiff::tz::TimeZone::UTC)),
+            Some(time) => Ok(time.0.in_zone(Zone::Local)),
             None => now(ctx),
         },
     }
@@ -172,12 +169,12 @@ fn point(ctx: &mut Context<'_>, value: &Value) -> Result<Moment, CallError> {
 
 fn in_zone(
     ctx: &mut Context<'_>,
-    layout: &str,
+    layout: &[u8],
     value: &Value,
     zone: &Str,
-) -> Result<String, CallError> {
-    let zone = gotime::zone(&lossy(zone)).unwrap_or(jiff::tz::TimeZone::UTC);
-    Ok(point(ctx, value)?.in_zone(zone).format(layout))
+) -> Result<Vec<u8>, CallError> {
+    let zone = gotime::zone(&lossy(zone)).unwrap_or(Zone::Utc);
+    Ok(point(ctx, value)?.in_zone(zone).format_bytes(layout))
 }
 
 /// The largest unit alone.
@@ -197,22 +194,6 @@ fn rounded(nanoseconds: i64) -> String {
         }
     }
     "0s".to_owned()
-}
-
-/// `Duration.Round`: to the nearest multiple, halves away from zero.
-fn round_to(nanoseconds: i64, unit: i64) -> i64 {
-    if unit <= 0 {
-        return nanoseconds;
-    }
-    let rest = nanoseconds % unit;
-    let down = nanoseconds - rest;
-    if rest.unsigned_abs() * 2 < unit.unsigned_abs() {
-        down
-    } else if nanoseconds < 0 {
-        down.checked_sub(unit).unwrap_or(i64::MIN)
-    } else {
-        down.checked_add(unit).unwrap_or(i64::MAX)
-    }
 }
 
 /// Helm's duration functions.
@@ -263,10 +244,10 @@ pub(super) fn add_helm(functions: &mut Functions) {
             let Ok(unit) = as_duration(&unit) else {
                 return Ok(duration(value));
             };
-            Ok(duration(match (unit > 0, round) {
-                (false, _) => value,
-                (true, true) => round_to(value, unit),
-                (true, false) => value - value % unit,
+            Ok(duration(if round {
+                gotime::round(value, unit)
+            } else {
+                gotime::truncate(value, unit)
             }))
         }));
     }
@@ -292,9 +273,13 @@ fn as_duration(value: &Value) -> Result<i64, String> {
                 .map_err(|_| format!("could not parse duration {}", crate::gotext::quote(text)))
                 .and_then(from_seconds)
         }
-        Value::Int(kind, bits) => {
+        Value::Float(_) => from_seconds(to_float(value)),
+        other => {
+            let Some((kind, bits)) = other.as_integer() else {
+                return Err(format!("unsupported duration type {}", other.type_name()));
+            };
             let seconds = if kind.is_signed() {
-                i128::from(*bits)
+                i128::from(bits)
             } else {
                 i128::from(bits.cast_unsigned())
             };
@@ -303,8 +288,6 @@ fn as_duration(value: &Value) -> Result<i64, String> {
                 .and_then(|s| s.checked_mul(SECOND))
                 .ok_or_else(|| format!("duration seconds overflow: {seconds}"))
         }
-        Value::Float(_) => from_seconds(to_float(value)),
-        other => Err(format!("unsupported duration type {}", other.type_name())),
     }
 }
 
@@ -331,7 +314,7 @@ mod tests {
             (-1_500, 1_000, -2_000),
             (7, 0, 7),
         ] {
-            assert_eq!(round_to(value, unit), want);
+            assert_eq!(gotime::round(value, unit), want);
         }
         assert_eq!(rounded(2 * HOUR + 600 * SECOND), "2h");
         assert_eq!(rounded(SECOND), "0s");

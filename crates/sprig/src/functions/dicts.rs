@@ -101,10 +101,10 @@ fn dig(Rest(arguments): Rest<Value>) -> Result<Value, CallError> {
         return fail("dig needs at least three arguments");
     }
     let mut map = plain_map(subject)?;
-    for (i, key) in keys.iter().enumerate() {
-        let Value::Str(key) = key else {
-            return fail(conversion(key, "string"));
-        };
+    if let Some(other) = keys.iter().find(|key| key.as_str().is_none()) {
+        return fail(conversion(other, "string"));
+    }
+    for (i, key) in keys.iter().filter_map(Value::as_str).enumerate() {
         let Some(next) = map.get(key) else {
             return Ok(default.clone());
         };

@@ -59,7 +59,9 @@ fn as_call(error: &JsonError) -> CallError {
 pub(super) fn add_helm(functions: &mut Functions) {
     functions
         .add("toYaml", |value: Value| to_yaml(&value).unwrap_or_default())
-        .add("mustToYaml", |value: Value| to_yaml(&value))
+        .add("mustToYaml", |value: Value| {
+            to_yaml(&value).map_err(in_json)
+        })
         .add("toYamlPretty", |value: Value| {
             to_yaml_pretty(&value).unwrap_or_default()
         })
@@ -76,13 +78,28 @@ pub(super) fn add_helm(functions: &mut Functions) {
                 Err(error) => error_list(error.to_string()),
             }
         })
-        .add("fromJson", |text: Str| match json::parse(&text) {
-            Ok(value) => object_or_error(&value, json_kind_error),
+        .add("fromJson", |text: Str| match json::parse_in_part(&text) {
+            Ok((value @ serde_json::Value::Object(_), Some(error))) => {
+                let map = object_or_error(&value, json_kind_error);
+                let _ = map.insert("Error", Value::from(error.to_string()));
+                map
+            }
+            Ok((serde_json::Value::Null, Some(_))) => {
+                error_map(json_kind_error("number", "map[string]interface {}"))
+            }
+            Ok((value, _)) => object_or_error(&value, json_kind_error),
             Err(error) => error_map(error.to_string()),
         })
-        .add("fromJsonArray", |text: Str| match json::parse(&text) {
-            Ok(value) => list_or_error(&value, json_kind_error),
-            Err(error) => error_list(error.to_string()),
+        .add("fromJsonArray", |text: Str| {
+            match json::parse_in_part(&text) {
+                Ok((serde_json::Value::Null, Some(_))) => {
+                    error_list(json_kind_error("number", "[]interface {}"))
+                }
+                Ok((serde_json::Value::Array(_), Some(error))) | Err(error) => {
+                    error_list(error.to_string())
+                }
+                Ok((value, _)) => list_or_error(&value, json_kind_error),
+            }
         })
         .add("toToml", |value: Value| {
             toml::write(&value).unwrap_or_else(String::into_bytes)
@@ -103,6 +120,15 @@ pub fn to_yaml(value: &Value) -> Result<String, CallError> {
             .map(without_line_feed)
             .map_err(CallError::text)
     })
+}
+
+fn in_json(error: CallError) -> CallError {
+    match error {
+        CallError::Text(text) if text.starts_with("json: ") => {
+            CallError::text(format!("error marshaling into JSON: {text}"))
+        }
+        other => other,
+    }
 }
 
 fn to_yaml_pretty(value: &Value) -> Result<String, CallError> {

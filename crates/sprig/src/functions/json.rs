@@ -2,10 +2,12 @@
 //!
 //! In: texts and values. Out: values and texts. Source: Go `encoding/json`.
 
-use gotemplate::{CallError, Value};
+use gotemplate::{CallError, Native, Value, lossy};
+use serde::ser::{Error as _, Serialize, SerializeMap as _, Serializer};
+use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value as Json};
 
-use super::moments::{Duration, Time};
+use super::moments::Time;
 use super::semver::SemverObject;
 use super::support::fail;
 use crate::stack::{for_depth, grow};
@@ -28,6 +30,9 @@ pub enum JsonError {
         /// Where it stands.
         place: String,
     },
+    /// A number no float can hold; reading goes on with a null in its place.
+    #[error("json: cannot unmarshal number {0} into Go value of type float64")]
+    Range(String),
     /// Deeper than Go reads.
     #[error("exceeded max depth")]
     Depth,
@@ -35,12 +40,24 @@ pub enum JsonError {
 
 /// Reads a whole text; all numbers are floats.
 pub fn parse(text: &[u8]) -> Result<Json, JsonError> {
-    let mut reader = Reader { text, at: 0 };
+    match parse_in_part(text)? {
+        (_, Some(error)) => Err(error),
+        (value, None) => Ok(value),
+    }
+}
+
+/// Reads a whole text, with the first error that did not keep Go from reading on.
+pub(super) fn parse_in_part(text: &[u8]) -> Result<(Json, Option<JsonError>), JsonError> {
+    let mut reader = Reader {
+        text,
+        at: 0,
+        range: None,
+    };
     reader.skip_space();
     let value = reader.value(0)?;
     reader.skip_space();
     match reader.peek() {
-        None => Ok(value),
+        None => Ok((value, reader.range)),
         Some(byte) => Err(unexpected(byte, "after top-level value")),
     }
 }
@@ -64,6 +81,7 @@ fn unexpected(byte: u8, place: impl Into<String>) -> JsonError {
 struct Reader<'a> {
     text: &'a [u8],
     at: usize,
+    range: Option<JsonError>,
 }
 
 impl Reader<'_> {
@@ -156,6 +174,9 @@ impl Reader<'_> {
         }
         let text = String::from_utf8_lossy(&self.text[start..self.at]);
         let number = text.parse::<f64>().ok().and_then(Number::from_f64);
+        if number.is_none() && self.range.is_none() {
+            self.range = Some(JsonError::Range(text.into_owned()));
+        }
         Ok(number.map_or(Json::Null, Json::Number))
     }
 
@@ -183,9 +204,7 @@ impl Reader<'_> {
                 _ => {}
             }
         }
-        Ok(unescape(&String::from_utf8_lossy(
-            &self.text[start..self.at - 1],
-        )))
+        Ok(unescape(&lossy(&self.text[start..self.at - 1])))
     }
 
     fn array(&mut self, depth: usize) -> Result<Json, JsonError> {
@@ -292,24 +311,142 @@ fn unicode_escape(text: &str) -> (char, usize) {
 
 /// `json.Marshal`.
 pub fn write(value: &Value) -> Result<Vec<u8>, CallError> {
-    encoded(value, goyaml::json::to_vec)
+    written(goyaml::json::to_vec(&Wire::new(value, true)))
 }
 
 pub(super) fn write_raw(value: &Value) -> Result<Vec<u8>, CallError> {
-    encoded(value, goyaml::json::to_vec_raw)
+    written(goyaml::json::to_vec_raw(&Wire::new(value, false)))
 }
 
 pub(super) fn write_pretty(value: &Value) -> Result<String, CallError> {
-    encoded(value, |json| goyaml::json::to_string_indent(json, "", "  "))
+    written(goyaml::json::to_string_indent(
+        &Wire::new(value, true),
+        "",
+        "  ",
+    ))
 }
 
-fn encoded<T>(
-    value: &Value,
-    write: impl FnOnce(&Json) -> serde_json::Result<T>,
-) -> Result<T, CallError> {
-    with_json(value, |json| {
-        write(json).map_err(|e| CallError::text(e.to_string()))
-    })
+fn written<T>(result: serde_json::Result<T>) -> Result<T, CallError> {
+    result.map_err(|error| CallError::text(error.to_string()))
+}
+
+/// A value on its way to JSON text, without a copy of it in between.
+struct Wire<'a> {
+    value: &'a Value,
+    escape_html: bool,
+    depth: usize,
+}
+
+impl<'a> Wire<'a> {
+    fn new(value: &'a Value, escape_html: bool) -> Self {
+        Self {
+            value,
+            escape_html,
+            depth: 0,
+        }
+    }
+
+    fn native<S: Serializer>(&self, native: &dyn Native, to: S) -> Result<S::Ok, S::Error> {
+        if let Some(text) = marshaled(self.value) {
+            return to.serialize_str(&text);
+        }
+        if let Some((_, integer)) = native.integer() {
+            return to.serialize_i64(integer);
+        }
+        let fields = native.json_fields();
+        let mut map = to.serialize_map(Some(fields.len()))?;
+        for (name, value) in &fields {
+            map.serialize_entry(name, &self.inside(value))?;
+        }
+        map.end()
+    }
+
+    fn inside<'b>(&self, value: &'b Value) -> Wire<'b> {
+        Wire {
+            value,
+            escape_html: self.escape_html,
+            depth: self.depth + 1,
+        }
+    }
+
+    /// Go writes an escape for each byte that is no UTF-8, which no text here can hold.
+    fn broken_text<S: Serializer>(&self, text: &[u8], to: S) -> Result<S::Ok, S::Error> {
+        let mut out = String::from("\"");
+        for chunk in text.utf8_chunks() {
+            let part = if self.escape_html {
+                goyaml::json::to_vec(chunk.valid())
+            } else {
+                goyaml::json::to_vec_raw(chunk.valid())
+            };
+            let part = part.map_err(S::Error::custom)?;
+            let part = String::from_utf8(part).map_err(S::Error::custom)?;
+            out.push_str(part.get(1..part.len() - 1).unwrap_or_default());
+            out.push_str(&"\\ufffd".repeat(chunk.invalid().len()));
+        }
+        out.push('"');
+        RawValue::from_string(out)
+            .map_err(S::Error::custom)?
+            .serialize(to)
+    }
+}
+
+impl Serialize for Wire<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        if self.depth > DEPTH_MAX {
+            return Err(S::Error::custom(CYCLE));
+        }
+        match self.value {
+            Value::Nil => to.serialize_unit(),
+            Value::Bool(b) => to.serialize_bool(*b),
+            Value::Int(kind, int) if kind.is_signed() => to.serialize_i64(*int),
+            Value::Int(_, bits) => to.serialize_u64(bits.cast_unsigned()),
+            Value::Float(float) if float.is_finite() => to.serialize_f64(*float),
+            Value::Str(text) => match text.as_str() {
+                Some(text) => to.serialize_str(text),
+                None => self.broken_text(text, to),
+            },
+            Value::Bytes(bytes) => to.serialize_str(&super::base::encode64(bytes)),
+            Value::List(list) if list.is_nil() => to.serialize_unit(),
+            Value::Map(map) if map.is_nil() => to.serialize_unit(),
+            Value::List(list) => grow(|| {
+                let items = list.borrow();
+                to.collect_seq(items.iter().map(|item| self.inside(item)))
+            }),
+            Value::Map(map) => grow(|| {
+                let entries = map.borrow();
+                let mut map = to.serialize_map(Some(entries.len()))?;
+                for (key, value) in entries.iter() {
+                    map.serialize_entry(&key.to_str_lossy(), &self.inside(value))?;
+                }
+                map.end()
+            }),
+            Value::Native(native) => self.native(native.as_ref(), to),
+            Value::Float(_) | Value::Complex(_) | Value::Func(_) => {
+                Err(S::Error::custom(unsupported(self.value)))
+            }
+        }
+    }
+}
+
+const CYCLE: &str = "json: unsupported value: encountered a cycle";
+
+fn unsupported(value: &Value) -> String {
+    match value {
+        Value::Float(_) => {
+            let shown = crate::gotext::format("%v", std::slice::from_ref(value));
+            format!("json: unsupported value: {shown}")
+        }
+        other => format!("json: unsupported type: {}", other.type_name()),
+    }
+}
+
+/// The text of what has a method for it.
+fn marshaled(value: &Value) -> Option<String> {
+    if let Some(time) = value.as_native::<Time>() {
+        return Some(time.rfc3339());
+    }
+    let version = value.as_native::<SemverObject>();
+    version.map(|object| object.version.to_string())
 }
 
 /// Hands a value as `json.Marshal` sees it to a library, on a stack that is deep enough for it.
@@ -331,17 +468,16 @@ pub fn to_value(value: &Value) -> Result<Json, CallError> {
 fn convert(value: &Value, depth: usize, seen: &mut usize) -> Result<Json, CallError> {
     *seen = depth.max(*seen);
     if depth > DEPTH_MAX {
-        return fail("json: unsupported value: encountered a cycle");
+        return fail(CYCLE);
     }
     Ok(match value {
         Value::Nil => Json::Null,
         Value::Bool(b) => Json::Bool(*b),
         Value::Int(kind, int) if kind.is_signed() => Json::from(*int),
         Value::Int(_, bits) => Json::from(bits.cast_unsigned()),
-        Value::Float(float) => Json::Number(Number::from_f64(*float).ok_or_else(|| {
-            let shown = crate::gotext::format("%v", std::slice::from_ref(value));
-            CallError::text(format!("json: unsupported value: {shown}"))
-        })?),
+        Value::Float(float) => Json::Number(
+            Number::from_f64(*float).ok_or_else(|| CallError::text(unsupported(value)))?,
+        ),
         Value::Str(text) => Json::String(text.to_str_lossy().into_owned()),
         Value::Bytes(bytes) => Json::String(super::base::encode64(bytes)),
         Value::List(list) if list.is_nil() => Json::Null,
@@ -362,21 +498,18 @@ fn convert(value: &Value, depth: usize, seen: &mut usize) -> Result<Json, CallEr
                 .map(|(k, v)| Ok((k.to_str_lossy().into_owned(), convert(v, depth + 1, seen)?)));
             Json::Object(grow(|| entries.collect::<Result<_, CallError>>())?)
         }
-        Value::Complex(_) => return fail("json: unsupported type: complex128"),
-        Value::Func(_) => return fail(format!("json: unsupported type: {}", value.type_name())),
+        Value::Complex(_) | Value::Func(_) => return fail(unsupported(value)),
         Value::Native(native) => {
-            if let Some(time) = value.as_native::<Time>() {
-                return Ok(Json::String(time.rfc3339()));
+            if let Some(text) = marshaled(value) {
+                return Ok(Json::String(text));
             }
-            if let Some(duration) = value.as_native::<Duration>() {
-                return Ok(Json::from(duration.0));
+            if let Some((_, integer)) = native.integer() {
+                return Ok(Json::from(integer));
             }
-            if let Some(object) = value.as_native::<SemverObject>() {
-                return Ok(Json::String(object.version.to_string()));
-            }
-            let fields = native.fields().into_iter();
-            let fields =
-                fields.map(|(name, v)| Ok((name.to_owned(), convert(&v, depth + 1, seen)?)));
+            let fields = native.json_fields();
+            let fields = fields
+                .iter()
+                .map(|(name, v)| Ok(((*name).to_owned(), convert(v, depth + 1, seen)?)));
             Json::Object(fields.collect::<Result<_, CallError>>()?)
         }
     })

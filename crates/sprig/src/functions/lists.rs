@@ -175,7 +175,13 @@ fn chunk(size: i64, list: &Value) -> Result<Value, CallError> {
         return fail(out_of_range);
     }
     let count = ((all.len() as f64 - 1.0) / size as f64).floor() as i64 + 1;
-    if count < 0 || count > 0 && size < 0 {
+    // Quirk: the last chunk has the rest of the division, which a negative size leaves be.
+    let size = if size < 0 && count == 1 {
+        all.len() as i64 % size
+    } else {
+        size
+    };
+    if count < 0 || count > 0 && size <= 0 {
         return fail(out_of_range);
     }
     let chunks = if count == 0 {

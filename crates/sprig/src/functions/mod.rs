@@ -67,7 +67,7 @@ pub struct Host {
     pub(crate) now: Timestamp,
     pub(crate) random: Box<dyn RandomSource>,
     pub(crate) lookup: Option<Box<dyn Lookup>>,
-    pub(crate) regexes: HashMap<Str, Result<regex::bytes::Regex, crate::goregex::SyntaxError>>,
+    pub(crate) regexes: HashMap<Str, Result<crate::goregex::Pattern, crate::goregex::SyntaxError>>,
     /// How often each template is being included at the moment.
     pub(crate) included: BTreeMap<Str, u32>,
 }

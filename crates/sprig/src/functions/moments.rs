@@ -7,13 +7,11 @@ use std::any::Any;
 use std::rc::Rc;
 
 use gotemplate::{
-    Args, CallError, Context, Int, Method, NamedType, Native, Signature, Str, Type, Value,
+    Args, CallError, Context, Int, IntKind, Method, NamedType, Native, Signature, Str, Type, Value,
 };
-use jiff::civil::{Date, DateTime};
-use jiff::{SignedDuration, Span, Timestamp};
 
-use super::support::{as_time, fail, lossy};
-use crate::gotime::{self, Moment};
+use super::support::{as_time, fail};
+use crate::gotime::{self, Civil, Moment, Zone};
 
 /// A `time.Time`.
 pub(crate) struct Time(pub(crate) Moment);
@@ -51,69 +49,71 @@ pub(super) static TIME: NamedType = NamedType {
             },
             call: |_, this, args| {
                 let layout: Str = args.take();
-                Ok(Value::from(moment(this)?.format(&lossy(&layout))))
+                Ok(Value::str(moment(this)?.format_bytes(&layout)))
             },
         },
         method("String", Type::String, |_, t, _| {
             Ok(Value::from(moment(t)?.format(TEXT_LAYOUT)))
         }),
         method("Unix", Type::INT64, |_, t, _| {
-            Ok(Value::int64(moment(t)?.at.as_second()))
+            Ok(Value::int64(moment(t)?.seconds))
         }),
-        method("UnixMilli", Type::INT64, |_, t, _| {
-            Ok(Value::int64(moment(t)?.at.as_millisecond()))
+        method("UnixMilli", Type::INT64, |_, t, _| unix(t, 1_000)),
+        method("UnixMicro", Type::INT64, |_, t, _| unix(t, 1_000_000)),
+        method("UnixNano", Type::INT64, |_, t, _| unix(t, 1_000_000_000)),
+        method("Nanosecond", Type::INT, |_, t, _| {
+            Ok(Value::int(i64::from(moment(t)?.nanosecond)))
         }),
-        method("Year", Type::INT, |_, t, _| part(t, |c| c.year().into())),
-        method("Day", Type::INT, |_, t, _| part(t, |c| c.day().into())),
-        method("YearDay", Type::INT, |_, t, _| {
-            part(t, |c| c.day_of_year().into())
-        }),
-        method("Hour", Type::INT, |_, t, _| part(t, |c| c.hour().into())),
-        method("Minute", Type::INT, |_, t, _| {
-            part(t, |c| c.minute().into())
-        }),
-        method("Second", Type::INT, |_, t, _| {
-            part(t, |c| c.second().into())
-        }),
+        method("Year", Type::INT, |_, t, _| part(t, |c| c.year)),
+        method("Day", Type::INT, |_, t, _| part(t, |c| c.day)),
+        method("YearDay", Type::INT, |_, t, _| part(t, |c| c.year_day)),
+        method("Hour", Type::INT, |_, t, _| part(t, |c| c.hour)),
+        method("Minute", Type::INT, |_, t, _| part(t, |c| c.minute)),
+        method("Second", Type::INT, |_, t, _| part(t, |c| c.second)),
         method("UTC", Type::Named(&TIME), |_, t, _| {
-            Ok(time(Moment::utc(moment(t)?.at)))
+            Ok(time(moment(t)?.in_zone(Zone::Utc)))
+        }),
+        method("Local", Type::Named(&TIME), |_, t, _| {
+            Ok(time(moment(t)?.in_zone(Zone::Local)))
+        }),
+        method("GoString", Type::String, |_, t, _| {
+            Ok(Value::from(moment(t)?.go_text()))
         }),
         method("Month", Type::Named(&MONTH), |_, t, _| {
-            let civil = civil(moment(t)?);
-            Ok(named(
-                &MONTH,
-                civil.month().into(),
-                gotime::month_name(civil),
-            ))
+            Ok(named(&MONTH, moment(t)?.civil().month))
         }),
         method("Weekday", Type::Named(&WEEKDAY), |_, t, _| {
-            let civil = civil(moment(t)?);
-            let number = civil.weekday().to_sunday_zero_offset();
-            Ok(named(&WEEKDAY, number.into(), gotime::day_name(civil)))
+            Ok(named(&WEEKDAY, moment(t)?.civil().week_day))
         }),
         method("IsZero", Type::Bool, |_, t, _| {
-            Ok(Value::Bool(*moment(t)? == zero()))
+            let (moment, zero) = (moment(t)?, zero());
+            let is_zero = moment.seconds == zero.seconds && moment.nanosecond == 0;
+            Ok(Value::Bool(is_zero))
         }),
         takes("After", &INSTANT, Type::Bool, |_, t, a| {
-            Ok(Value::Bool(moment(t)?.at > next(a)?))
+            Ok(Value::Bool(instant(moment(t)?) > next(a)?))
         }),
         takes("Before", &INSTANT, Type::Bool, |_, t, a| {
-            Ok(Value::Bool(moment(t)?.at < next(a)?))
+            Ok(Value::Bool(instant(moment(t)?) < next(a)?))
         }),
         takes("Equal", &INSTANT, Type::Bool, |_, t, a| {
-            Ok(Value::Bool(moment(t)?.at == next(a)?))
+            Ok(Value::Bool(instant(moment(t)?) == next(a)?))
+        }),
+        takes("Compare", &INSTANT, Type::INT, |_, t, a| {
+            let order = instant(moment(t)?).cmp(&next(a)?);
+            Ok(Value::int(order as i64))
         }),
         takes("Sub", &INSTANT, Type::Named(&DURATION), |_, t, a| {
-            let other = Moment::utc(next(a)?);
-            Ok(duration(since(moment(t)?, &other)))
+            let other: Value = a.take();
+            Ok(duration(moment(t)?.since(moment(&other)?)))
         }),
         takes("Add", &SPAN, Type::Named(&TIME), |_, t, a| {
             let by: Value = a.take();
-            moved(moment(t)?, span(&by)).map(time)
+            Ok(time(moment(t)?.add(span(&by))))
         }),
         takes("AddDate", &DATE, Type::Named(&TIME), |_, t, a| {
             let (years, months, days): (Int, Int, Int) = (a.take(), a.take(), a.take());
-            add_date(moment(t)?, years.0, months.0, days.0).map(time)
+            Ok(time(moment(t)?.add_date(years.0, months.0, days.0)))
         }),
     ],
 };
@@ -131,9 +131,10 @@ static WEEKDAY: NamedType = NamedType {
 
 const fn named_text() -> Method {
     method("String", Type::String, |_, this, _| {
-        Ok(this
-            .as_native::<NamedInt>()
-            .map_or(Value::str(""), |named| Value::str(named.text)))
+        Ok(match this {
+            Value::Native(native) => Value::Str(native.text().unwrap_or_default()),
+            _ => Value::str(""),
+        })
     })
 }
 
@@ -152,16 +153,11 @@ const fn takes(name: &'static str, params: &'static [Type], result: Type, call: 
 /// A `time.Month` or `time.Weekday`.
 pub(crate) struct NamedInt {
     named_type: &'static NamedType,
-    pub(crate) number: i64,
-    text: &'static str,
+    number: i64,
 }
 
-fn named(named_type: &'static NamedType, number: i64, text: &'static str) -> Value {
-    Value::Native(Rc::new(NamedInt {
-        named_type,
-        number,
-        text,
-    }))
+fn named(named_type: &'static NamedType, number: i64) -> Value {
+    Value::Native(Rc::new(NamedInt { named_type, number }))
 }
 
 impl Native for NamedInt {
@@ -174,7 +170,23 @@ impl Native for NamedInt {
     }
 
     fn text(&self) -> Option<Str> {
-        Some(Str::from_static(self.text))
+        let (kind, name) = if self.named_type == &MONTH {
+            ("Month", gotime::month_name(self.number))
+        } else {
+            ("Weekday", gotime::day_name(self.number))
+        };
+        Some(match name {
+            Some(name) => Str::from_static(name),
+            None => format!("%!{kind}({})", self.number as u64).into(),
+        })
+    }
+
+    fn integer(&self) -> Option<(IntKind, i64)> {
+        Some((IntKind::Int, self.number))
+    }
+
+    fn with_integer(&self, value: i64) -> Option<Value> {
+        Some(named(self.named_type, value))
     }
 
     fn equals(&self, other: &dyn Native) -> bool {
@@ -187,47 +199,23 @@ impl Native for NamedInt {
     }
 }
 
-/// The integer that a value of a named integer type is.
-pub(crate) fn named_integer(value: &Value) -> Option<i64> {
-    let duration = value.as_native::<Duration>().map(|duration| duration.0);
-    duration.or_else(|| value.as_native::<NamedInt>().map(|named| named.number))
+/// Seconds and nanoseconds, which order moments.
+fn instant(moment: &Moment) -> (i64, i32) {
+    (moment.seconds, moment.nanosecond)
 }
 
 /// The moment in the next argument.
-fn next(args: &mut Args) -> Result<Timestamp, CallError> {
+fn next(args: &mut Args) -> Result<(i64, i32), CallError> {
     let other: Value = args.take();
-    Ok(moment(&other)?.at)
+    Ok(instant(moment(&other)?))
 }
 
-fn civil(moment: &Moment) -> DateTime {
-    moment.at.to_zoned(moment.zone.clone()).datetime()
-}
-
-/// `Time.AddDate`: months and days beyond their bounds carry over.
-fn add_date(moment: &Moment, years: i64, months: i64, days: i64) -> Result<Moment, CallError> {
-    let from = civil(moment);
-    let sum = || {
-        let month = i64::from(from.month() - 1).checked_add(months)?;
-        let year = i64::from(from.year())
-            .checked_add(years)?
-            .checked_add(month.div_euclid(12))?;
-        let first = Date::new(
-            i16::try_from(year).ok()?,
-            i8::try_from(month.rem_euclid(12) + 1).ok()?,
-            1,
-        );
-        let days = i64::from(from.day() - 1).checked_add(days)?;
-        let span = Span::new().try_days(days).ok()?;
-        let local = DateTime::from_parts(first.ok()?.checked_add(span).ok()?, from.time());
-        moment.zone.to_timestamp(local).ok()
-    };
-    match sum() {
-        Some(at) => Ok(Moment {
-            at,
-            zone: moment.zone.clone(),
-        }),
-        None => fail("date is out of range"),
-    }
+/// Time since 1970 in fractions of a second; it goes round where there is no room.
+fn unix(value: &Value, per_second: i64) -> Result<Value, CallError> {
+    let moment = moment(value)?;
+    let fraction = i64::from(moment.nanosecond) / (1_000_000_000 / per_second);
+    let whole = moment.seconds.wrapping_mul(per_second);
+    Ok(Value::int64(whole.wrapping_add(fraction)))
 }
 
 pub(super) static DURATION: NamedType = NamedType {
@@ -255,6 +243,17 @@ pub(super) static DURATION: NamedType = NamedType {
         method("Nanoseconds", Type::INT64, |_, d, _| {
             Ok(Value::int64(span(d)))
         }),
+        method("Abs", Type::Named(&DURATION), |_, d, _| {
+            Ok(duration(span(d).checked_abs().unwrap_or(i64::MAX)))
+        }),
+        takes("Round", &SPAN, Type::Named(&DURATION), |_, d, a| {
+            let unit: Value = a.take();
+            Ok(duration(gotime::round(span(d), span(&unit))))
+        }),
+        takes("Truncate", &SPAN, Type::Named(&DURATION), |_, d, a| {
+            let unit: Value = a.take();
+            Ok(duration(gotime::truncate(span(d), span(&unit))))
+        }),
     ],
 };
 
@@ -275,8 +274,8 @@ pub(super) fn moment(value: &Value) -> Result<&Moment, CallError> {
     }
 }
 
-fn part(value: &Value, get: fn(DateTime) -> i64) -> Result<Value, CallError> {
-    Ok(Value::int(get(civil(moment(value)?))))
+fn part(value: &Value, get: fn(Civil) -> i64) -> Result<Value, CallError> {
+    Ok(Value::int(get(moment(value)?.civil())))
 }
 
 fn span(value: &Value) -> i64 {
@@ -316,6 +315,10 @@ impl Native for Time {
         Some(self.0.format(TEXT_LAYOUT).into())
     }
 
+    fn go_text(&self) -> Option<Str> {
+        Some(self.0.go_text().into())
+    }
+
     fn equals(&self, other: &dyn Native) -> bool {
         other
             .as_any()
@@ -341,6 +344,14 @@ impl Native for Duration {
         Some(gotime::duration_text(self.0).into())
     }
 
+    fn integer(&self) -> Option<(IntKind, i64)> {
+        Some((IntKind::Int64, self.0))
+    }
+
+    fn with_integer(&self, value: i64) -> Option<Value> {
+        Some(duration(value))
+    }
+
     fn equals(&self, other: &dyn Native) -> bool {
         other
             .as_any()
@@ -355,20 +366,5 @@ impl Native for Duration {
 
 /// Go's zero time: the first of January of the year 1.
 pub(super) fn zero() -> Moment {
-    Moment::utc(Timestamp::from_second(-62_135_596_800).unwrap_or(Timestamp::UNIX_EPOCH))
-}
-
-pub(super) fn moved(moment: &Moment, by: i64) -> Result<Moment, CallError> {
-    match moment.at.checked_add(SignedDuration::from_nanos(by)) {
-        Ok(at) => Ok(Moment {
-            at,
-            zone: moment.zone.clone(),
-        }),
-        Err(_) => fail("date is out of range"),
-    }
-}
-
-pub(super) fn since(now: &Moment, then: &Moment) -> i64 {
-    let nanoseconds = now.at.as_nanosecond() - then.at.as_nanosecond();
-    i64::try_from(nanoseconds).unwrap_or(if nanoseconds < 0 { i64::MIN } else { i64::MAX })
+    Moment::utc(-62_135_596_800, 0)
 }

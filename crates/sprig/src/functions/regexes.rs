@@ -4,11 +4,10 @@
 //! for `regexMatch`, which is then false. Source: sprig `regex.go`.
 
 use gotemplate::{CallError, Context, Functions, Int, List, Str, Type, Value};
-use regex::bytes::Regex;
 
 use super::support::fail;
 use super::{Host, support::lossy};
-use crate::goregex;
+use crate::goregex::{self, Pattern, Replacement};
 
 pub(super) fn add(functions: &mut Functions) {
     functions
@@ -30,11 +29,8 @@ pub(super) fn add(functions: &mut Functions) {
             name,
             move |ctx: &mut Context<'_>, pattern: Str, text: Str| {
                 let regex = compile_or(ctx, &pattern, prefix)?;
-                Ok::<_, CallError>(
-                    regex
-                        .find(&text)
-                        .map_or(Str::EMPTY, |m| Str::from(m.as_bytes())),
-                )
+                let found = regex.matches(&text, 1).into_iter().next();
+                Ok::<_, CallError>(found.map_or(Str::EMPTY, |range| Str::from(&text[range])))
             },
         );
     }
@@ -68,10 +64,7 @@ fn add_replacing(functions: &mut Functions) {
             name,
             move |ctx: &mut Context<'_>, pattern: Str, text: Str, replacement: Str| {
                 let regex = compile_or(ctx, &pattern, prefix)?;
-                let template = goregex::replacement(&replacement);
-                let out = goregex::replace_all(&regex, &text, |captures, out| {
-                    captures.expand(&template, out);
-                });
+                let out = regex.replace_all(&text, &Replacement::template(&replacement));
                 ctx.spend_bytes(out.len())?;
                 Ok::<_, CallError>(out)
             },
@@ -85,9 +78,7 @@ fn add_replacing(functions: &mut Functions) {
             name,
             move |ctx: &mut Context<'_>, pattern: Str, text: Str, replacement: Str| {
                 let regex = compile_or(ctx, &pattern, prefix)?;
-                let out = goregex::replace_all(&regex, &text, |_, out| {
-                    out.extend_from_slice(&replacement);
-                });
+                let out = regex.replace_all(&text, &Replacement::literal(&replacement));
                 ctx.spend_bytes(out.len())?;
                 Ok::<_, CallError>(out)
             },
@@ -95,7 +86,7 @@ fn add_replacing(functions: &mut Functions) {
     }
 }
 
-fn compile(ctx: &mut Context<'_>, pattern: &Str) -> Result<Regex, CallError> {
+fn compile(ctx: &mut Context<'_>, pattern: &Str) -> Result<Pattern, CallError> {
     ctx.spend_steps(pattern.len() as u64)?;
     let compiled = match ctx.host::<Host>() {
         Some(host) => host
@@ -108,7 +99,7 @@ fn compile(ctx: &mut Context<'_>, pattern: &Str) -> Result<Regex, CallError> {
     compiled.map_err(|error| CallError::text(error.to_string()))
 }
 
-fn compile_or(ctx: &mut Context<'_>, pattern: &Str, prefix: &str) -> Result<Regex, CallError> {
+fn compile_or(ctx: &mut Context<'_>, pattern: &Str, prefix: &str) -> Result<Pattern, CallError> {
     match compile(ctx, pattern) {
         Err(CallError::Text(error)) if !prefix.is_empty() => {
             fail(format!("{prefix}({}): {error}", quoted(&lossy(pattern))))
@@ -130,11 +121,11 @@ fn quoted(pattern: &str) -> String {
 }
 
 /// Nothing found is the nil list.
-fn find_all(regex: &Regex, text: &Str, n: i64) -> List {
+fn find_all(regex: &Pattern, text: &Str, n: i64) -> List {
     let limit = usize::try_from(n).unwrap_or(usize::MAX);
-    let found: Vec<Value> = goregex::matches(regex, text)
+    let found: Vec<Value> = regex
+        .matches(text, limit)
         .into_iter()
-        .take(limit)
         .map(|range| Value::Str(Str::from(&text[range])))
         .collect();
     if found.is_empty() {
@@ -145,7 +136,7 @@ fn find_all(regex: &Regex, text: &Str, n: i64) -> List {
 }
 
 /// Source: Go `Regexp.Split`.
-fn split(regex: &Regex, pattern: &Str, text: &Str, n: i64) -> List {
+fn split(regex: &Pattern, pattern: &Str, text: &Str, n: i64) -> List {
     if n == 0 {
         return List::nil(&Type::STRINGS);
     }
@@ -163,7 +154,7 @@ fn split(regex: &Regex, pattern: &Str, text: &Str, n: i64) -> List {
     }
     let limit = usize::try_from(n).unwrap_or(usize::MAX);
     let (mut out, mut start, mut end) = (Vec::new(), 0, 0);
-    for range in goregex::matches(regex, text).into_iter().take(limit) {
+    for range in regex.matches(text, limit) {
         if n > 0 && out.len() + 1 == limit {
             break;
         }

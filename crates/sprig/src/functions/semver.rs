@@ -223,7 +223,28 @@ impl Native for SemverObject {
     }
 
     fn fields(&self) -> Vec<(&'static str, Value)> {
-        Vec::new()
+        let number = |n: u64| Value::Int(IntKind::Uint64, n.cast_signed());
+        let version = &self.version;
+        vec![
+            ("major", number(version.major)),
+            ("minor", number(version.minor)),
+            ("patch", number(version.patch)),
+            ("pre", Value::str(&version.pre)),
+            ("metadata", Value::str(&version.metadata)),
+            ("original", Value::str(&version.original)),
+        ]
+    }
+
+    fn text_by_pointer(&self) -> bool {
+        false
+    }
+
+    fn copied(&self) -> Option<Value> {
+        let nothing = Version::parse("0.0.0").map(|version| Version {
+            original: String::new(),
+            ..version
+        });
+        nothing.ok().map(|version| object(version, self.is_pointer))
     }
 
     fn text(&self) -> Option<Str> {

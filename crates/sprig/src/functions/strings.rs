@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use gotemplate::{CallError, Context, Functions, Int, Map, Rest, Str, Type, Value};
 use memchr::memmem;
 
-use super::moments::named_integer;
 use super::support::{fail, lossy, slice_bytes, strings, strval};
 use super::words;
 use crate::gotext;
@@ -19,49 +18,11 @@ pub(super) fn add(functions: &mut Functions) {
     add_searching(functions);
     add_splitting(functions);
     add_layout(functions);
-    functions.add("printf", |layout: Str, Rest(values): Rest<Value>| {
-        printf(&layout, values)
-    });
-}
-
-/// Go's `printf`. Months, days and durations print as the integers they are where the verb asks for
-/// one; all else is the template engine's business.
-fn printf(layout: &[u8], mut values: Vec<Value>) -> Result<Vec<u8>, CallError> {
-    if values.iter().any(|value| named_integer(value).is_some()) {
-        let verbs = verbs(layout);
-        for (value, verb) in values.iter_mut().zip(verbs) {
-            if let Some(integer) = named_integer(value)
-                && b"bcdoOU".contains(&verb)
-            {
-                *value = Value::int64(integer);
-            }
-        }
-    }
-    Ok(gotemplate::gofmt::sprintf(layout, &values)?)
-}
-
-/// The verbs of a layout in order, not looking at explicit indexes.
-fn verbs(layout: &[u8]) -> Vec<u8> {
-    let mut verbs = Vec::new();
-    let mut rest = layout;
-    while let Some(percent) = memchr::memchr(b'%', rest) {
-        rest = &rest[percent + 1..];
-        let flags = rest
-            .iter()
-            .take_while(|b| b"+-# 0123456789.".contains(b))
-            .count();
-        match rest.get(flags) {
-            Some(b'%') | None => {}
-            Some(verb) => verbs.push(*verb),
-        }
-        rest = rest.get(flags + 1..).unwrap_or_default();
-    }
-    verbs
 }
 
 fn add_trimming(functions: &mut Functions) {
     functions
-        .add("trim", |text: Str| cut(&text, str::trim))
+        .add("trim", |text: Str| cut(&text, char::is_whitespace))
         .add("trimall", |cutset: Str, text: Str| trim_all(&cutset, &text))
         .add("trimAll", |cutset: Str, text: Str| trim_all(&cutset, &text))
         .add("trimSuffix", |suffix: Str, text: Str| {
@@ -195,17 +156,28 @@ fn add_layout(functions: &mut Functions) {
         });
 }
 
-/// Applies a function that only cuts ends off, without touching other bytes.
-fn cut(text: &Str, cut: impl Fn(&str) -> &str) -> Str {
-    match text.as_str() {
-        Some(utf8) => Str::from(cut(utf8)),
-        None => Str::from(cut(&lossy(text))),
+/// Cuts characters off both ends, without touching other bytes.
+fn cut(text: &Str, goes: impl Fn(char) -> bool) -> Str {
+    if let Some(utf8) = text.as_str() {
+        return Str::from(utf8.trim_matches(goes));
     }
+    let parts = characters(text);
+    let goes = |part: &&[u8]| {
+        let c = std::str::from_utf8(part)
+            .ok()
+            .and_then(|s| s.chars().next());
+        goes(c.unwrap_or('\u{FFFD}'))
+    };
+    let Some(first) = parts.iter().position(|part| !goes(part)) else {
+        return Str::EMPTY;
+    };
+    let last = parts.iter().rposition(|part| !goes(part)).unwrap_or(first);
+    parts[first..=last].concat().into()
 }
 
 fn trim_all(cutset: &Str, text: &Str) -> Str {
     let cutset: Vec<char> = lossy(cutset).chars().collect();
-    cut(text, |t| t.trim_matches(cutset.as_slice()))
+    cut(text, |c| cutset.contains(&c))
 }
 
 fn trunc(n: i64, text: &Str) -> Str {

@@ -3,9 +3,9 @@
 //! In: values. Out: kinds, texts, numbers, items; errors in the words of the Go runtime where Go
 //! would panic. Source: sprig, spf13/cast 1.7.
 
-use gotemplate::{CallError, Str, Value, strconv};
+use gotemplate::{CallError, IntKind, Str, Value, strconv};
 
-use super::moments::{Duration, Time, named_integer};
+use super::moments::Time;
 use crate::gotext;
 
 /// What Go says when it follows a nil pointer.
@@ -29,9 +29,7 @@ pub(super) fn kind(value: &Value) -> &'static str {
         Value::Bytes(_) | Value::List(_) => "slice",
         Value::Map(_) => "map",
         Value::Native(native) if native.is_pointer() => "ptr",
-        Value::Native(_) if value.as_native::<Duration>().is_some() => "int64",
-        Value::Native(_) if named_integer(value).is_some() => "int",
-        Value::Native(_) => "struct",
+        Value::Native(native) => native.integer().map_or("struct", |(kind, _)| kind.name()),
         Value::Func(_) => "func",
     }
 }
@@ -50,9 +48,6 @@ pub(super) fn strval(value: &Value) -> Str {
 
 /// sprig's `empty`: zero values, and containers without anything in them.
 pub(super) fn empty(value: &Value) -> bool {
-    if let Some(integer) = named_integer(value) {
-        return integer == 0;
-    }
     !value.truth()
 }
 
@@ -90,7 +85,16 @@ pub(super) fn to_int(value: &Value) -> i64 {
         Value::Int(_, int) => *int,
         Value::Float(float) => float_to_int(*float),
         Value::Bool(b) => i64::from(*b),
+        Value::Native(native) => month_or_day(native.integer()),
         Value::Str(text) => strconv::parse_int(trim_zero_decimal(text), 0).unwrap_or_default(),
+        _ => 0,
+    }
+}
+
+/// Of the named integers cast knows months and days of the week, which are `int`s.
+fn month_or_day(integer: Option<(IntKind, i64)>) -> i64 {
+    match integer {
+        Some((IntKind::Int, integer)) => integer,
         _ => 0,
     }
 }
@@ -121,6 +125,7 @@ pub(super) fn to_float(value: &Value) -> f64 {
         Value::Int(kind, int) if kind.is_signed() => *int as f64,
         Value::Int(_, bits) => bits.cast_unsigned() as f64,
         Value::Bool(b) => f64::from(u8::from(*b)),
+        Value::Native(native) => month_or_day(native.integer()) as f64,
         Value::Str(text) => strconv::parse_float(text).unwrap_or_default(),
         _ => 0.0,
     }

@@ -5,7 +5,10 @@
 
 use gotemplate::Str;
 
-use crate::gotext::{is_upper, to_lower, to_upper};
+use crate::gotext::{
+    is_letter, is_lower, is_number, is_punctuation, is_title, is_upper, to_lower, to_title,
+    to_upper,
+};
 
 /// Go's `strings.Title`: upper case after everything that is no letter, digit or underscore.
 pub(super) fn title(text: &str) -> String {
@@ -14,7 +17,7 @@ pub(super) fn title(text: &str) -> String {
         .map(|c| {
             let start = is_separator(previous);
             previous = c;
-            if start { to_upper(c) } else { c }
+            if start { to_title(c) } else { c }
         })
         .collect()
 }
@@ -43,17 +46,20 @@ pub(super) fn untitle(text: &str) -> String {
         .collect()
 }
 
-/// Upper to lower; lower to title case at the start of a word, else to upper.
+/// Upper and title case to lower; lower to title case at the start of a word, else to upper.
 pub(super) fn swap_case(text: &str) -> String {
     let mut space = true;
     text.chars()
         .map(|c| {
-            if is_upper(c) {
+            if is_upper(c) || is_title(c) {
                 space = false;
                 to_lower(c)
-            } else if c.is_lowercase() {
-                space = false;
-                to_upper(c)
+            } else if is_lower(c) {
+                if std::mem::take(&mut space) {
+                    to_title(c)
+                } else {
+                    to_upper(c)
+                }
             } else {
                 space = c.is_whitespace();
                 c
@@ -261,22 +267,12 @@ fn push_lower(out: &mut String, kind: Word, word: &str, connector: char) {
     }));
 }
 
-/// Letters with a case, and letters after them; xstrings calls them the alphabet.
+/// Letters of the scripts that xstrings takes for alphabets.
 fn is_alphabet(c: char) -> bool {
-    c.is_alphabetic() && !is_ideograph(c)
-}
-
-/// Scripts without cases count as other text.
-fn is_ideograph(c: char) -> bool {
-    !c.is_ascii() && !c.is_lowercase() && !c.is_uppercase()
-}
-
-fn is_punctuation(c: char) -> bool {
-    if c.is_ascii() {
-        return c.is_ascii_punctuation() && !"$+<=>^`|~".contains(c);
+    if !is_letter(c) {
+        return false;
     }
-    matches!(c, '\u{a1}' | '\u{a7}' | '\u{ab}' | '\u{b6}' | '\u{b7}' | '\u{bb}' | '\u{bf}'
-        | '\u{2010}'..='\u{2027}' | '\u{2030}'..='\u{205e}' | '\u{3001}'..='\u{3003}')
+    !matches!(c, '\u{4e00}'..='\u{9fcc}' | '\u{3400}'..='\u{4d85}' | '\u{20000}'..='\u{2b81d}')
 }
 
 fn next_word(text: &str) -> (Word, &str, &str) {
@@ -312,11 +308,11 @@ fn next_word(text: &str) -> (Word, &str, &str) {
         (Word::Upper, end)
     } else if is_alphabet(first) {
         (Word::Letters, run(&|c| is_alphabet(c) && !is_upper(c)))
-    } else if first.is_numeric() {
-        (Word::Number, run(&char::is_numeric))
+    } else if is_number(first) {
+        (Word::Number, run(&is_number))
     } else {
         let other =
-            |c: char| !(is_connector(c) || is_alphabet(c) || c.is_numeric() || is_punctuation(c));
+            |c: char| !(is_connector(c) || is_alphabet(c) || is_number(c) || is_punctuation(c));
         (Word::Other, run(&other))
     };
     (kind, &text[..end], &text[end..])

@@ -4,8 +4,8 @@ use super::*;
 
 fn first(pattern: &str, text: &str) -> Option<String> {
     let regex = compile(&Str::from(pattern)).expect(pattern);
-    let found = regex.find(text.as_bytes())?;
-    Some(String::from_utf8_lossy(found.as_bytes()).into_owned())
+    let found = regex.matches(text.as_bytes(), 1).into_iter().next()?;
+    Some(text[found].to_owned())
 }
 
 #[test]
@@ -70,6 +70,29 @@ fn bad_patterns_are_refused_in_the_words_of_go() {
 #[test]
 fn empty_matches_do_not_cut_characters() {
     let regex = compile(&Str::from("x*")).expect("compiles");
-    let out = replace_all(&regex, "h\u{e9}x".as_bytes(), |_, out| out.push(b'-'));
+    let out = regex.replace_all("h\u{e9}x".as_bytes(), &Replacement::literal(b"-"));
     assert_eq!(String::from_utf8(out).expect("text"), "-h-\u{e9}-");
+}
+
+#[test]
+fn replacements_name_groups_as_in_go() {
+    let regex = compile(&Str::from("(?P<n>a)|(?P<n>b)(?P<1x>c)?")).expect("compiles");
+    for (template, want) in [
+        ("[$n]", "[a][b]"),
+        ("[${1}]", "[a][]"),
+        ("[$1x]", "[][c]"),
+        ("[${1x]", "[${1x][${1x]"),
+        ("$$$", "$$$$"),
+        ("$01$9", ""),
+    ] {
+        let out = regex.replace_all(b"abc", &Replacement::template(template.as_bytes()));
+        assert_eq!(String::from_utf8(out).expect("text"), want, "{template:?}");
+    }
+}
+
+#[test]
+fn bytes_that_are_no_text_match_as_the_replacement_character() {
+    let regex = compile(&Str::from("[^a]")).expect("compiles");
+    assert_eq!(regex.matches(b"a\xff\xfea", 9), [1..2, 2..3]);
+    assert!(regex.is_match(b"\xff"));
 }

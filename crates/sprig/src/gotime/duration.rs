@@ -2,6 +2,8 @@
 //!
 //! In: nanoseconds or texts such as `1h2m3.5s`. Out: the other, or Go's text of what is wrong.
 
+use gotemplate::lossy;
+
 /// `Duration.String`.
 pub fn duration_text(nanoseconds: i64) -> String {
     if nanoseconds == 0 {
@@ -38,7 +40,7 @@ pub fn duration_text(nanoseconds: i64) -> String {
 
 /// `time.ParseDuration`, in nanoseconds; the error is Go's.
 pub fn parse_duration(text: &str) -> Result<i64, String> {
-    let quoted = || crate::gotext::quote(text.as_bytes());
+    let quoted = || self::quoted(text);
     let invalid = || format!("time: invalid duration {}", quoted());
     let (negative, mut rest) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
@@ -77,9 +79,9 @@ pub fn parse_duration(text: &str) -> Result<i64, String> {
             "h" => 3_600_000_000_000,
             "" => return Err(format!("time: missing unit in duration {}", quoted())),
             other => {
-                let other = crate::gotext::quote(other.as_bytes());
+                let unit = self::quoted(other);
                 return Err(format!(
-                    "time: unknown unit {other} in duration {}",
+                    "time: unknown unit {unit} in duration {}",
                     quoted()
                 ));
             }
@@ -108,4 +110,34 @@ pub fn parse_duration(text: &str) -> Result<i64, String> {
     }
     let total = total as i128;
     i64::try_from(if negative { -total } else { total }).map_err(|_| invalid())
+}
+
+/// How the package `time` quotes.
+fn quoted(text: &str) -> String {
+    lossy(&super::layout::quote(text.as_bytes())).into_owned()
+}
+
+/// `Duration.Truncate`: to a multiple, toward zero.
+pub fn truncate(nanoseconds: i64, unit: i64) -> i64 {
+    if unit <= 0 {
+        nanoseconds
+    } else {
+        nanoseconds - nanoseconds % unit
+    }
+}
+
+/// `Duration.Round`: to the nearest multiple, halves away from zero.
+pub fn round(nanoseconds: i64, unit: i64) -> i64 {
+    if unit <= 0 {
+        return nanoseconds;
+    }
+    let rest = nanoseconds % unit;
+    let down = nanoseconds - rest;
+    if u128::from(rest.unsigned_abs()) * 2 < u128::from(unit.unsigned_abs()) {
+        down
+    } else if nanoseconds < 0 {
+        down.checked_sub(unit).unwrap_or(i64::MIN)
+    } else {
+        down.checked_add(unit).unwrap_or(i64::MAX)
+    }
 }
