@@ -269,6 +269,6 @@ fn charts_render_as_in_helm() {
             }
         }
     }
-    assert!(count > 300, "only {count} commands were found");
+    assert!(count > 400, "only {count} commands were found");
     assert!(failures.is_empty(), "{failures}");
 }

@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"sort"
 	"strings"
 	"unicode"
 )
@@ -140,13 +141,19 @@ func ask(dir, line string) []string {
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	// Whether it fails shows in what it prints.
 	_ = cmd.Run()
-	var kept []string
+	var warnings, rest []string
 	for _, line := range marked("!", stderr.Bytes()) {
-		if !strings.HasPrefix(line, "! level=DEBUG") && !strings.HasPrefix(line, "!j \"level=DEBUG") {
-			kept = append(kept, line)
+		switch {
+		case strings.HasPrefix(line, "! level=DEBUG"), strings.HasPrefix(line, "!j \"level=DEBUG"):
+		case strings.HasPrefix(line, "! level="), strings.HasPrefix(line, "!j \"level="):
+			warnings = append(warnings, line)
+		default:
+			rest = append(rest, line)
 		}
 	}
-	return append(marked("|", stdout.Bytes()), kept...)
+	// Their order is random.
+	sort.Strings(warnings)
+	return append(append(marked("|", stdout.Bytes()), warnings...), rest...)
 }
 
 func record(path string) error {
