@@ -7,6 +7,10 @@ CHART      ?=
 REPO       ?=
 ARGS       ?=
 KUBE_BIN   ?= $(CURDIR)/target/kube
+# The version the control plane says it has; that of its modules in tools/kube/go.mod.
+KUBE       := 1.36.3
+KUBE_VERSION := $(foreach it,gitVersion=v$(KUBE) gitMajor=$(word 1,$(subst ., ,$(KUBE))) gitMinor=$(word 2,$(subst ., ,$(KUBE))), \
+  -X k8s.io/component-base/version.$(it))
 # The Helm that rendering follows, and the last of the generation before.
 HELM       := v4.3.1
 HELM3      := v3.22.0
@@ -53,7 +57,7 @@ kube: $(KUBE_BIN)/kube $(KUBE_BIN)/helm-$(HELM) $(KUBE_BIN)/helm-$(HELM3) ## Bui
 
 $(KUBE_BIN)/kube: tools/kube/main.go tools/kube/go.mod
 	@mkdir -p $(KUBE_BIN)
-	cd tools/kube && go build -trimpath -ldflags='-s -w' -o $(KUBE_BIN)/kube .
+	cd tools/kube && go build -trimpath -ldflags='-s -w $(KUBE_VERSION)' -o $(KUBE_BIN)/kube .
 	@for name in etcd kube-apiserver kube-controller-manager kube-scheduler kubectl; do \
 	  ln -sf kube $(KUBE_BIN)/$$name; done
 
@@ -65,6 +69,7 @@ $(KUBE_BIN)/helm-$(HELM):
 $(KUBE_BIN)/helm-$(HELM3):
 	GOBIN=$(KUBE_BIN)/3 go install -trimpath -ldflags='-s -w' helm.sh/helm/v3/cmd/helm@$(HELM3)
 	mv $(KUBE_BIN)/3/helm $@
+	rmdir $(KUBE_BIN)/3
 	ln -sf helm-$(HELM3) $(KUBE_BIN)/helm3
 
 bench: bench-demo ## All benchmarks; each prints a table

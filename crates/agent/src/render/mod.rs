@@ -133,12 +133,17 @@ pub(crate) fn render(mut input: Input, host: helm::Host) -> Result<Rendered, Err
         .hooks
         .iter()
         .map(|hook| (hook.path.as_str(), hook.manifest.as_str()));
-    let manifests = output
-        .manifests
-        .iter()
-        .map(|it| (it.path.as_str(), it.text.as_str()));
     let mut objects = Vec::new();
-    for (path, text) in manifests.chain(hooks) {
+    for manifest in &output.manifests {
+        // Helm parses them where they stand in the release, each with a line end behind it; a block
+        // scalar that keeps its line ends has one more then.
+        parse(
+            &manifest.path,
+            &format!("{}\n", manifest.text),
+            &mut objects,
+        )?;
+    }
+    for (path, text) in hooks {
         parse(path, text, &mut objects)?;
     }
     objects.extend(built.raw.iter().cloned());

@@ -5,75 +5,12 @@ use std::rc::Rc;
 use serde_json::{Value, json};
 
 use crate::setting::{Setting, bundle};
+use crate::shown;
 use crate::world::eventually;
-
-/// What Flotilla adds to objects and charts: its marks.
-const MARKS: [&str; 2] = ["objectset.rio.cattle.io/", "fleet.cattle.io/"];
 
 fn values() -> Value {
     json!({ "greeting": "<hi> & bye", "port": 81, "ratio": 1.5, "none": null, "list": [1, "a", null],
         "db": { "size": 3 } })
-}
-
-/// Whether a text is a time, as JSON or as `helm list` has it.
-fn is_time(text: &str) -> bool {
-    let listed = text.strip_suffix(" +0000 UTC");
-    let listed = listed.map(str::parse::<jiff::civil::DateTime>);
-    text.parse::<jiff::Timestamp>().is_ok() || listed.is_some_and(|time| time.is_ok())
-}
-
-/// Takes out what must differ: times (checked to be such), namespaces, marks.
-fn neutral(value: Value, namespace: &str) -> Value {
-    match value {
-        Value::String(text) if is_time(&text) => "TIME".into(),
-        Value::String(text) => text.replace(namespace, "NAMESPACE").into(),
-        Value::Array(items) => items
-            .into_iter()
-            .map(|item| neutral(item, namespace))
-            .collect(),
-        Value::Object(fields) => fields
-            .into_iter()
-            .filter(|(key, _)| !MARKS.iter().any(|mark| key.starts_with(mark)))
-            .map(|(key, value)| (key, neutral(value, namespace)))
-            .collect(),
-        other => other,
-    }
-}
-
-/// The objects of a manifest with their sources, in their order, without marks.
-fn objects(manifest: &str, namespace: &str) -> Vec<(String, Value)> {
-    let documents = manifest
-        .split("---\n")
-        .filter(|text| !text.trim().is_empty());
-    documents
-        .map(|document| {
-            let (source, text) = document.split_once('\n').unwrap();
-            let mut object = neutral(goyaml::parse(text.as_bytes()).unwrap(), namespace);
-            let metadata = object["metadata"].as_object_mut().unwrap();
-            metadata.retain(|_, value| value != &json!({}));
-            (source.to_owned(), object)
-        })
-        .collect()
-}
-
-/// A whole release, as `helm status` prints it, with its texts as objects and its objects as names.
-fn release(mut status: Value, namespace: &str) -> Value {
-    let as_objects = |text: &Value| json!(objects(text.as_str().unwrap(), namespace));
-    status["manifest"] = as_objects(&status["manifest"]);
-    for hook in status["hooks"].as_array_mut().unwrap() {
-        let text = format!("# Source: x\n{}", hook["manifest"].as_str().unwrap());
-        hook["manifest"] = as_objects(&text.into());
-    }
-    // Live objects: each has its own history.
-    for found in status["info"]["resources"]
-        .as_object_mut()
-        .unwrap()
-        .values_mut()
-    {
-        let of = |object: &Value| object["metadata"]["name"].clone();
-        *found = found.as_array().unwrap().iter().map(of).collect();
-    }
-    neutral(status, namespace)
 }
 
 pub(crate) async fn helm_shows_what_it_would_have_written(setting: Rc<Setting>) {
@@ -91,34 +28,18 @@ pub(crate) async fn helm_shows_what_it_would_have_written(setting: Rc<Setting>) 
                 .deploy_by_helm(theirs, "upgrade shop", &values)
                 .await;
         }
-        for command in [
-            "list",
-            "history shop",
-            "get values shop",
-            "get values shop --all",
-            "get metadata shop",
-        ] {
-            let mut of_ours = neutral(setting.json(ours, command).await, ours);
-            let mut of_theirs = neutral(setting.json(theirs, command).await, theirs);
-            for metadata in [&mut of_ours, &mut of_theirs] {
-                if let Some(at) = metadata.pointer_mut("/labels/modifiedAt") {
-                    assert!(at.as_str().unwrap().parse::<i64>().is_ok());
-                    *at = Value::Null;
-                }
-            }
-            assert_eq!(of_ours, of_theirs, "{command}, upgraded: {upgraded}");
+        let of_ours = shown::of(&setting, ours, "shop").await;
+        let of_theirs = shown::of(&setting, theirs, "shop").await;
+        for (command, of_theirs) in &of_theirs {
+            assert_eq!(
+                &of_ours[command], of_theirs,
+                "{command}, upgraded: {upgraded}"
+            );
         }
-        let of_ours = release(setting.json(ours, "status shop").await, ours);
-        let of_theirs = release(setting.json(theirs, "status shop").await, theirs);
-        assert_eq!(of_ours, of_theirs, "status, upgraded: {upgraded}");
-        for command in ["get manifest shop", "get hooks shop"] {
-            let of_ours = objects(&setting.helm(ours, command).await, ours);
-            let of_theirs = objects(&setting.helm(theirs, command).await, theirs);
-            assert_eq!(of_ours, of_theirs, "{command}, upgraded: {upgraded}");
+        for name in ["shop-config", "shop-kept", "shop-db", "shop-before"] {
+            let of_ours = setting.data(ours, name).await.unwrap();
+            assert_eq!(of_ours, setting.data(theirs, name).await.unwrap(), "{name}");
         }
-        let of_ours = setting.helm(ours, "get notes shop").await;
-        let of_theirs = setting.helm(theirs, "get notes shop").await;
-        assert_eq!(of_ours, of_theirs, "notes, upgraded: {upgraded}");
         let all = setting.helm(ours, "get all shop").await;
         for part in ["USER-SUPPLIED VALUES:", "HOOKS:", "MANIFEST:", "NOTES:"] {
             assert!(all.contains(part), "{part} in {all}");

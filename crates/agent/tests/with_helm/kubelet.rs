@@ -1,4 +1,4 @@
-//! Ends the Pods of hooks, as a kubelet would: those whose image says `broken` fail.
+//! Ends the Pods of hooks and Jobs, as a kubelet would: those whose image says `broken` fail.
 
 use apiclient::{Budgets, Client, Event, Kind, ObjectKey, ObjectMeta, Patch, Selector, Watch};
 use apiclient::{Object, WriteOptions};
@@ -27,7 +27,8 @@ pub(crate) async fn run(kube: kube::Client) {
     let mut watch: Watch<Pod> = client.watch(&kind, Selector::default());
     while let Some(event) = watch.next().await {
         let Event::Applied(pod) = event else { continue };
-        if pod.0["status"]["phase"] != "Pending" {
+        let runs_for_ever = pod.0["spec"]["restartPolicy"] == "Always";
+        if runs_for_ever || pod.0["status"]["phase"] != "Pending" {
             continue;
         }
         let image = &pod.0["spec"]["containers"][0]["image"];

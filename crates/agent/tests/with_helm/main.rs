@@ -1,7 +1,7 @@
 //! The real Helm and an agent on the same releases, on a real API server.
 //!
 //! `KUBE_BIN` names a folder with a control plane, `helm` and `helm3` (`make kube`); without it the test is
-//! skipped. `INTEROP_FILTER` limits it to scenarios whose name holds the text.
+//! skipped. `INTEROP_FILTER` limits it to scenarios whose name holds the text, `INTEROP_CHARTS` adds charts.
 //!
 //! Scenarios share the server, a hub and an agent and run at the same time, each in namespaces of its
 //! own. No kubelet runs: what ends the Pods of hooks is [`kubelet`].
@@ -13,9 +13,11 @@ mod world;
 
 mod by_flotilla;
 mod by_helm;
+mod charts;
 mod kubelet;
 mod records;
 mod setting;
+mod shown;
 
 use std::path::Path;
 use std::rc::Rc;
@@ -50,6 +52,7 @@ const SCENARIOS: &[Scenario] = &scenarios![
     records::odd_names_are_records_too,
     records::a_release_too_large_for_its_secret_is_refused_before_anything_happens,
     records::records_that_cannot_be_read_are_named,
+    charts::releases_of_given_charts_are_as_those_of_helm,
 ];
 
 #[tokio::test(flavor = "multi_thread")]

@@ -33,15 +33,28 @@ fn files_of(root: &Path, folder: &Path, files: &mut Vec<(String, String)>) {
             files_of(root, &path, files);
         } else {
             let name = path.strip_prefix(root).unwrap().to_str().unwrap();
-            files.push((name.to_owned(), fs::read_to_string(&path).unwrap()));
+            // Pictures and the like change nothing.
+            if let Ok(text) = fs::read_to_string(&path) {
+                files.push((name.to_owned(), text));
+            }
         }
     }
 }
 
 /// The chart as a bundle that becomes a release called `release` in `namespace`.
 pub(crate) fn bundle(namespace: &'static str, release: &str, values: &Value) -> Bundle {
+    bundle_of(&chart(), namespace, release, values)
+}
+
+/// A chart in a folder as a bundle.
+pub(crate) fn bundle_of(
+    folder: &Path,
+    namespace: &'static str,
+    release: &str,
+    values: &Value,
+) -> Bundle {
     let mut files = Vec::new();
-    files_of(&chart(), &chart(), &mut files);
+    files_of(folder, folder, &mut files);
     files.sort();
     Bundle {
         name: namespace,
@@ -119,26 +132,35 @@ impl Setting {
     }
 
     /// `helm install` or `helm upgrade` of the chart with these values.
-    pub(crate) async fn deploy_by_helm(
+    pub(crate) async fn deploy_by_helm(&self, namespace: &str, args: &str, values: &Value) {
+        let chart = chart();
+        let deployed = self.try_deploy_by_helm(namespace, args, &chart, values);
+        deployed
+            .await
+            .unwrap_or_else(|error| panic!("helm {args}: {error}"));
+    }
+
+    /// The same of any chart; what Helm says if it fails.
+    pub(crate) async fn try_deploy_by_helm(
         &self,
         namespace: &str,
         args: &str,
+        chart: &Path,
         values: &Value,
-    ) -> String {
+    ) -> Result<(), String> {
         let file = self.home.path().join(format!("{namespace}.json"));
         fs::write(&file, values.to_string()).unwrap();
-        let more = ["--values", file.to_str().unwrap(), "--create-namespace"];
-        let more = if args.contains("install") {
-            &more[..]
-        } else {
-            &more[..2]
-        };
-        let chart = chart();
+        let mut more = vec!["--values", file.to_str().unwrap()];
+        if args.contains("install") {
+            more.push("--create-namespace");
+        }
         let args = format!("{args} {}", chart.display());
-        let output = self.run(namespace, &args, more).await;
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "helm {args}: {error}");
-        String::from_utf8(output.stdout).unwrap()
+        let output = self.run(namespace, &args, &more).await;
+        if output.status.success() {
+            Ok(())
+        } else {
+            Err(String::from_utf8_lossy(&output.stderr).into_owned())
+        }
     }
 
     /// Deploys by Flotilla and waits until it is there.
