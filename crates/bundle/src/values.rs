@@ -17,7 +17,7 @@ pub enum Flaw {
     Read(ReadError),
     /// It is no YAML.
     #[error(transparent)]
-    Syntax(goyaml::Error),
+    Syntax(Box<goyaml::Error>),
     /// It is no map.
     #[error(transparent)]
     Type(WrongType),
@@ -59,7 +59,7 @@ pub(crate) fn merge_files(
                 other => other,
             }))
         })?;
-        let value = goyaml::parse(&text).map_err(|error| bad(Flaw::Syntax(error)))?;
+        let value = goyaml::parse(&text).map_err(|error| bad(Flaw::Syntax(Box::new(error))))?;
         let value =
             schema::decode(Type::FreeMap, &value).map_err(|wrong| bad(Flaw::Type(wrong)))?;
         if let Value::Object(overlay) = value {
