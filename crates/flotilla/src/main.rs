@@ -36,6 +36,7 @@ enum Command {
     Agent(commands::agent::Args),
     Apply(Box<commands::apply::Args>),
     Template(Box<commands::template::Args>),
+    Chart(commands::chart::Args),
     Crds(commands::crds::Args),
     Version(commands::version::Args),
     Completion(commands::completion::Args),
@@ -67,6 +68,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Template(args) => {
             commands::template::run(&args, &commands::chart::remote::Fetching)
         }
+        Command::Chart(args) => Ok(commands::chart::run(&args)),
         Command::Crds(args) => commands::crds::run(&args),
         Command::Version(args) => commands::version::run(&args),
         Command::Completion(args) => commands::completion::run(&args, &mut Cli::command()),
@@ -99,11 +101,14 @@ fn refuse_in_words_of_helm(error: &clap::Error) -> Option<ExitCode> {
     let mut command = Cli::command();
     let mut words = arguments.iter().filter_map(|word| word.to_str());
     let first = words.find(|word| !word.starts_with('-'))?;
-    if first != "template" {
+    if !matches!(first, "template" | "chart") {
         return None;
     }
     command.build();
-    let command = command.find_subcommand(first)?;
+    let mut command = command.find_subcommand(first)?;
+    while let Some(below) = words.next().and_then(|word| command.find_subcommand(word)) {
+        command = below;
+    }
     let text = commands::template::pflag::refusal(error, command, &arguments)?;
     output::note(&format!("Error: {text}"));
     Some(ExitCode::FAILURE)

@@ -6,26 +6,33 @@
 //! with the digest where an index or manifest has one, and errors name the URL without secrets.
 //!
 //! Not here: what an archive holds (crate `helm`), signatures, Helm's plugins, and Helm's caches:
-//! cached indexes are read where Helm reads them, nothing is written.
+//! cached indexes are read where Helm reads them, nothing is written there.
 
+mod archive;
+mod dependencies;
 mod http;
 mod index;
+mod lock;
 mod logins;
 mod reference;
 mod registry;
 mod repositories;
+mod status;
 
 use std::path::PathBuf;
 
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
+pub use self::dependencies::Dependencies;
 pub use self::http::{Http, HttpError, Tls};
 pub use self::index::{Entry, Index, IndexError, resolve as resolve_url, same_url};
+pub use self::lock::DependencyError;
 pub use self::logins::{Login, LoginError, Logins};
 pub use self::reference::{OciReference, ReferenceError, choose_version};
 pub use self::registry::{Registries, RegistryError};
 pub use self::repositories::{BadFile, Repository, basic, parse as parse_repositories};
+pub use self::status::status as dependency_status;
 
 /// The largest chart archive. Bytes.
 pub const ARCHIVE_BYTES_MAX: u64 = 100 << 20;

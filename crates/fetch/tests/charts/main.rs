@@ -7,6 +7,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod dependencies;
 mod server;
 
 use std::fmt::Write as _;

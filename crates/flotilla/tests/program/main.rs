@@ -8,6 +8,7 @@
 )]
 
 mod apply;
+mod chart;
 mod cli;
 mod template;
 

@@ -363,25 +363,27 @@ fn files_are_written_below_a_directory() {
     );
 }
 
+/// Renders the chart through a program.
+fn through(program: &str, arguments: &[&str]) -> Answer {
+    let mut all = vec!["chart", "--post-renderer", program];
+    all.extend(
+        arguments
+            .iter()
+            .flat_map(|text| ["--post-renderer-args", text]),
+    );
+    template(&[], &all)
+}
+
 #[test]
 fn a_program_may_change_the_manifests() {
-    let with = |program: &str, arguments: &[&str]| {
-        let mut all = vec!["chart", "--post-renderer", program];
-        all.extend(
-            arguments
-                .iter()
-                .flat_map(|text| ["--post-renderer-args", text]),
-        );
-        template(&[], &all)
-    };
     let plain = template(&[], &["chart"]).stdout;
-    let unchanged = with("cat", &[]);
+    let unchanged = through("cat", &[]);
     assert_eq!((unchanged.code, unchanged.stderr.as_str()), (0, ""));
     assert_eq!(unchanged.stdout, plain);
     // Hooks go through the program too, and documents may come, go and move.
-    let changed = with("sed", &["s/: Job/: Task/"]);
+    let changed = through("sed", &["s/: Job/: Task/"]);
     assert_eq!(changed.stdout, plain.replace(": Job", ": Task"));
-    let added = with("sh", &["-c", "cat; printf -- '---\\nkind: More\\n'"]).stdout;
+    let added = through("sh", &["-c", "cat; printf -- '---\\nkind: More\\n'"]).stdout;
     let more = "---\n# Source: generated-by-postrender-3.yaml\nkind: More\n";
     assert_eq!(added.matches(more).count(), 1, "{added}");
     let all = plain.matches("# Source").count();
@@ -389,10 +391,13 @@ fn a_program_may_change_the_manifests() {
     assert!(!added.contains("postrender-filename"), "{added}");
     // It need not read what it is given.
     assert_eq!(
-        with("echo", &["kind: X"]).stdout,
+        through("echo", &["kind: X"]).stdout,
         "---\n# Source: generated-by-postrender-0.yaml\nkind: X\n"
     );
+}
 
+#[test]
+fn programs_that_fail_are_named() {
     let hint = "\n\nUse --debug flag to render out invalid YAML\n";
     for (program, arguments, said) in [
         (
@@ -426,11 +431,11 @@ fn a_program_may_change_the_manifests() {
             "error while parsing post rendered output: error parsing YAML: wrong node kind: expected MappingNode but got SequenceNode: node contents:\n- 1\n",
         ),
     ] {
-        let answer = with(program, arguments);
+        let answer = through(program, arguments);
         assert_eq!(answer.stderr, format!("Error: {said}{hint}"), "{program}");
         assert_eq!((answer.code, answer.stdout.as_str()), (1, ""), "{program}");
     }
-    let loud = with("sh", &["-c", "echo why not >&2; exit 1"]);
+    let loud = through("sh", &["-c", "echo why not >&2; exit 1"]);
     assert!(
         loud.stderr.starts_with("why not\nError: "),
         "{}",

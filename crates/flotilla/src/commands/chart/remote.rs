@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use fetch::charts::{Charts, Places, Repository, basic};
+use fetch::charts::{Charts, Dependencies, Places, Repository, basic};
 
 use crate::commands::template::Remote;
 use crate::commands::template::args::{Access, ChartFlags};
@@ -74,7 +74,21 @@ impl Remote for Fetching {
         Ok(wait(charts.file(url))??)
     }
 
-    fn update_dependencies(&self, _: &Path, _: &ChartFlags, _: &Globals) -> Result<()> {
-        anyhow::bail!("--dependency-update is not supported")
+    fn update_dependencies(
+        &self,
+        chart: &Path,
+        flags: &ChartFlags,
+        globals: &Globals,
+    ) -> Result<()> {
+        let charts = charts(&flags.access, flags.pass_credentials, globals);
+        let mut say = say;
+        let mut dependencies = Dependencies::new(&charts, chart, false, &mut say)?;
+        Ok(wait(dependencies.update(jiff::Timestamp::now()))??)
     }
+}
+
+/// Prints a line of what a fetch has to say.
+pub(crate) fn say(line: &str) {
+    // Nothing is left to do if stdout is gone.
+    let _ = output::print(&format!("{line}\n"));
 }
