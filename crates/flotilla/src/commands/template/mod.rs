@@ -147,7 +147,7 @@ fn check_flags(args: &TemplateFlags) -> Result<()> {
             ignored::exclusive("validate dry-run", "dry-run validate")
         );
     }
-    if let Some(version) = &args.kube_version
+    if let Some(version) = args.kube_version.as_ref().filter(|text| !text.is_empty())
         && let Err(error) = helm::KubeVersion::parse(version)
     {
         bail!("invalid kube version '{version}': {error}");
