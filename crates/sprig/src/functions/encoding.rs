@@ -102,15 +102,27 @@ pub(super) fn add_helm(functions: &mut Functions) {
             }
         })
         .add("toToml", |value: Value| {
-            toml::write(&value).unwrap_or_else(String::into_bytes)
+            some(&value)?;
+            Ok::<_, CallError>(toml::write(&value).unwrap_or_else(String::into_bytes))
         })
         .add("mustToToml", |value: Value| {
+            some(&value)?;
             toml::write(&value).map_err(CallError::text)
         })
         .add("fromToml", |text: Str| match toml::parse(&text) {
             Ok(map) => map,
             Err(error) => error_map(error),
         });
+}
+
+/// What the library does not look for: it asks nothing for its type.
+fn some(value: &Value) -> Result<(), CallError> {
+    match value {
+        Value::Nil => Err(CallError::text(
+            "reflect: call of reflect.Value.Type on zero Value",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// YAML as `sigs.k8s.io/yaml` writes it, without the last line feed.

@@ -3,146 +3,264 @@
 //! In: values. Out: text: plain keys first, then tables, each level indented by two blanks; and back.
 //! Source: BurntSushi/toml `encode.go`.
 
-use gotemplate::{CallError, Map, Str, Value, strconv};
-use serde_json::Value as Json;
-use std::fmt::Write as _;
+use gotemplate::{Map, Str, Value, lossy, strconv};
 
-use super::json::with_json;
+use super::moments::Duration;
+use super::semver::SemverObject;
+use super::support::{as_time, kind};
+use crate::gotime;
+use crate::stack::grow;
 
 /// Nesting at which writing gives up.
 const DEPTH_MAX: usize = 200;
 
 /// Writes a value, usually a map; the error is the library's text.
 pub(super) fn write(value: &Value) -> Result<Vec<u8>, String> {
-    if matches!(value, Value::Nil) {
-        return Err("toml: cannot encode nil".to_owned());
+    let mut writer = Writer { out: Vec::new() };
+    match kind_of(value, 0)? {
+        Kind::Table => writer.table(value, &mut Vec::new())?,
+        Kind::Tables => {
+            return Err("toml: top-level values must be Go maps or structs".to_owned());
+        }
+        Kind::Plain => writer.element(value, 0)?,
+        Kind::Nothing => {}
     }
-    let written = with_json(value, |json| {
-        let mut writer = Writer { out: String::new() };
-        let result = match json {
-            Json::Object(map) => writer.table(map, &mut Vec::new(), value),
-            other => inline(other, value).map(|text| writer.out = text),
-        };
-        result
-            .map(|()| writer.out.into_bytes())
-            .map_err(CallError::text)
-    });
-    written.map_err(|e| e.to_string())
+    Ok(writer.out)
 }
+
+/// What a value is written as.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A nil, which is left out.
+    Nothing,
+    Plain,
+    /// A table of its own.
+    Table,
+    /// A list of such tables.
+    Tables,
+}
+
+fn kind_of(value: &Value, depth: usize) -> Result<Kind, String> {
+    if depth > DEPTH_MAX {
+        return Err(TOO_DEEP.to_owned());
+    }
+    Ok(match value {
+        Value::Nil => Kind::Nothing,
+        Value::Map(map) if map.is_nil() => Kind::Nothing,
+        Value::List(list) if list.is_nil() => Kind::Nothing,
+        Value::Map(_) => Kind::Table,
+        Value::List(list) => {
+            let items = list.borrow();
+            let mut tables = !items.is_empty();
+            for item in items.iter() {
+                match grow(|| kind_of(item, depth + 1))? {
+                    Kind::Nothing => {
+                        return Err("toml: cannot encode array with nil element".to_owned());
+                    }
+                    kind => tables &= kind == Kind::Table,
+                }
+            }
+            if tables { Kind::Tables } else { Kind::Plain }
+        }
+        Value::Native(native) => {
+            let is_plain = native.integer().is_some()
+                || as_time(value).is_some()
+                || value.as_native::<SemverObject>().is_some();
+            if is_plain { Kind::Plain } else { Kind::Table }
+        }
+        Value::Complex(_) | Value::Func(_) => {
+            return Err(format!("unsupported type: {}", kind(value)));
+        }
+        _ => Kind::Plain,
+    })
+}
+
+const TOO_DEEP: &str = "toml: values are nested too deep";
 
 struct Writer {
-    out: String,
+    out: Vec<u8>,
 }
 
-/// Whether it becomes a table of its own.
-fn is_table(value: &Json) -> bool {
+/// The entries of a map by their keys, or the fields of a struct as declared.
+fn entries(value: &Value) -> Vec<(Str, Value)> {
     match value {
-        Json::Object(_) => true,
-        Json::Array(items) => !items.is_empty() && items.iter().all(Json::is_object),
-        _ => false,
+        Value::Map(map) => map.to_vec().into_iter().collect(),
+        Value::Native(native) => {
+            let mut fields = native.fields();
+            fields.retain(|(name, _)| name.starts_with(|c: char| c.is_ascii_uppercase()));
+            let fields = fields.into_iter();
+            fields
+                .map(|(name, value)| (Str::from_static(name), value))
+                .collect()
+        }
+        _ => Vec::new(),
     }
 }
 
 impl Writer {
-    fn table(
-        &mut self,
-        map: &serde_json::Map<String, Json>,
-        path: &mut Vec<String>,
-        source: &Value,
-    ) -> Result<(), String> {
+    fn table(&mut self, value: &Value, path: &mut Vec<Vec<u8>>) -> Result<(), String> {
         if path.len() > DEPTH_MAX {
-            return Err("toml: values are nested too deep".to_owned());
+            return Err(TOO_DEEP.to_owned());
         }
-        let child = |key: &str| match source {
-            Value::Map(map) => map.get(key.as_bytes()).unwrap_or_default(),
-            _ => Value::Nil,
-        };
-        for (key, value) in map.iter().filter(|(_, v)| !is_table(v) && !v.is_null()) {
+        let (plain, tables) = sorted(value)?;
+        for (key, value) in plain {
             self.indent(path.len());
-            let text = inline(value, &child(key))?;
-            let _ = writeln!(self.out, "{} = {text}", quoted_key(key));
+            self.out.extend(quoted_key(&key));
+            self.out.extend_from_slice(b" = ");
+            self.element(&value, 0)?;
+            self.newline();
         }
-        for (key, value) in map.iter().filter(|(_, v)| is_table(v)) {
-            path.push(quoted_key(key));
-            match (value, child(key)) {
-                (Json::Object(inner), source) => {
-                    self.header(path, "[", "]");
-                    self.table(inner, path, &source)?;
-                }
-                (Json::Array(items), source) => {
-                    for (i, item) in items.iter().enumerate() {
-                        let Json::Object(inner) = item else { continue };
-                        let source = match &source {
-                            Value::List(list) => list.get(i).unwrap_or_default(),
-                            _ => Value::Nil,
-                        };
-                        self.header(path, "[[", "]]");
-                        self.table(inner, path, &source)?;
+        for (key, value) in tables {
+            path.push(quoted_key(&key));
+            match &value {
+                Value::List(list) => {
+                    for item in list.to_vec() {
+                        self.newline();
+                        self.header(path, b"[[", b"]]");
+                        grow(|| self.table(&item, path))?;
                     }
                 }
-                _ => {}
+                value => {
+                    if path.len() == 1 {
+                        self.newline();
+                    }
+                    self.header(path, b"[", b"]");
+                    grow(|| self.table(value, path))?;
+                }
             }
             path.pop();
         }
         Ok(())
     }
 
-    fn header(&mut self, path: &[String], open: &str, close: &str) {
-        if path.len() == 1 && !self.out.is_empty() {
-            self.out.push('\n');
-        }
+    fn header(&mut self, path: &[Vec<u8>], open: &[u8], close: &[u8]) {
         self.indent(path.len() - 1);
-        let _ = writeln!(self.out, "{open}{}{close}", path.join("."));
+        self.out.extend_from_slice(open);
+        self.out.extend(path.join(&b'.'));
+        self.out.extend_from_slice(close);
+        self.newline();
+    }
+
+    fn newline(&mut self) {
+        if !self.out.is_empty() {
+            self.out.push(b'\n');
+        }
     }
 
     /// Keys of a table are indented one level more than its header, except at the top.
     fn indent(&mut self, level: usize) {
-        self.out.push_str(&"  ".repeat(level));
+        self.out.extend(b"  ".repeat(level));
+    }
+
+    /// A value on one line.
+    fn element(&mut self, value: &Value, depth: usize) -> Result<(), String> {
+        if depth > DEPTH_MAX {
+            return Err(TOO_DEEP.to_owned());
+        }
+        match value {
+            Value::Bool(b) => self.out.extend_from_slice(b.to_string().as_bytes()),
+            Value::Int(kind, int) if kind.is_signed() => self.text(&int.to_string()),
+            Value::Int(_, bits) => self.text(&bits.cast_unsigned().to_string()),
+            Value::Float(float) => self.text(&float_text(*float)),
+            Value::Str(text) => self.out.extend(quoted(text)),
+            Value::Bytes(bytes) => {
+                let parts: Vec<String> = bytes.iter().map(u8::to_string).collect();
+                self.text(&format!("[{}]", parts.join(", ")));
+            }
+            Value::List(list) => {
+                self.out.push(b'[');
+                for (i, item) in list.to_vec().iter().enumerate() {
+                    if i > 0 {
+                        self.out.extend_from_slice(b", ");
+                    }
+                    grow(|| self.element(item, depth + 1))?;
+                }
+                self.out.push(b']');
+            }
+            Value::Map(_) => self.inline(value, depth)?,
+            Value::Native(native) => {
+                if let Some(time) = as_time(value) {
+                    self.text(&time.0.format(time_layout(&time.0)));
+                } else if let Some(duration) = value.as_native::<Duration>() {
+                    self.out
+                        .extend(quoted(gotime::duration_text(duration.0).as_bytes()));
+                } else if let Some((_, integer)) = native.integer() {
+                    self.text(&integer.to_string());
+                } else if let Some(object) = value.as_native::<SemverObject>() {
+                    self.out
+                        .extend(quoted(object.version.to_string().as_bytes()));
+                } else {
+                    self.inline(value, depth)?;
+                }
+            }
+            Value::Nil | Value::Complex(_) | Value::Func(_) => {
+                return Err(format!("unexpected type: {}", value.type_name()));
+            }
+        }
+        Ok(())
+    }
+
+    fn text(&mut self, text: &str) {
+        self.out.extend_from_slice(text.as_bytes());
+    }
+
+    fn inline(&mut self, value: &Value, depth: usize) -> Result<(), String> {
+        let (plain, tables) = sorted(value)?;
+        let mut rest = plain.len() + tables.len();
+        self.out.push(b'{');
+        for (key, value) in plain.into_iter().chain(tables) {
+            rest -= 1;
+            self.out.extend(quoted_key(&key));
+            self.out.extend_from_slice(b" = ");
+            grow(|| self.element(&value, depth + 1))?;
+            if rest > 0 {
+                self.out.extend_from_slice(b", ");
+            }
+        }
+        self.out.push(b'}');
+        Ok(())
     }
 }
 
-fn inline(value: &Json, source: &Value) -> Result<String, String> {
-    Ok(match value {
-        Json::Null => return Err("toml: cannot encode array with nil element".to_owned()),
-        Json::Bool(b) => b.to_string(),
-        Json::Number(number) => match source {
-            Value::Float(float) => float_text(*float),
-            _ => number.to_string(),
+type Entries = Vec<(Str, Value)>;
+
+/// What is written in a line, and what is written as tables; nils are neither.
+fn sorted(value: &Value) -> Result<(Entries, Entries), String> {
+    let (mut plain, mut tables) = (Vec::new(), Vec::new());
+    for (key, value) in entries(value) {
+        match kind_of(&value, 0)? {
+            Kind::Nothing => {}
+            Kind::Plain => plain.push((key, value)),
+            Kind::Table | Kind::Tables => tables.push((key, value)),
+        }
+    }
+    Ok((plain, tables))
+}
+
+/// Times that were read without a zone or a date are written without.
+fn time_layout(moment: &gotime::Moment) -> &'static str {
+    match &moment.zone {
+        gotime::Zone::Fixed(name, _) => match &**name {
+            "datetime-local" => "2006-01-02T15:04:05.999999999",
+            "date-local" => "2006-01-02",
+            "time-local" => "15:04:05.999999999",
+            _ => "2006-01-02T15:04:05.999999999Z07:00",
         },
-        Json::String(text) => quoted(text),
-        Json::Array(items) => {
-            let child = |i: usize| match source {
-                Value::List(list) => list.get(i).unwrap_or_default(),
-                _ => Value::Nil,
-            };
-            let parts: Result<Vec<String>, String> = items
-                .iter()
-                .enumerate()
-                .map(|(i, item)| inline(item, &child(i)))
-                .collect();
-            format!("[{}]", parts?.join(", "))
-        }
-        Json::Object(map) => {
-            let parts: Result<Vec<String>, String> = map
-                .iter()
-                .map(|(key, item)| {
-                    let child = match source {
-                        Value::Map(map) => map.get(key.as_bytes()).unwrap_or_default(),
-                        _ => Value::Nil,
-                    };
-                    Ok(format!("{} = {}", quoted_key(key), inline(item, &child)?))
-                })
-                .collect();
-            format!("{{{}}}", parts?.join(", "))
-        }
-    })
+        _ => "2006-01-02T15:04:05.999999999Z07:00",
+    }
 }
 
 /// Shortest form, with a point so that it stays a float.
 fn float_text(float: f64) -> String {
+    if float.is_nan() {
+        return "nan".to_owned();
+    }
+    if float.is_infinite() {
+        return (if float < 0.0 { "-inf" } else { "inf" }).to_owned();
+    }
     let mut text = Vec::new();
     strconv::append_float(&mut text, float, b'g', None);
-    let text = String::from_utf8_lossy(&text).into_owned();
+    let text = lossy(&text).into_owned();
     if text.contains(['.', 'e']) {
         text
     } else {
@@ -150,33 +268,35 @@ fn float_text(float: f64) -> String {
     }
 }
 
-fn quoted_key(key: &str) -> String {
-    let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    if !key.is_empty() && key.chars().all(bare) {
-        key.to_owned()
+fn quoted_key(key: &[u8]) -> Vec<u8> {
+    let bare = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+    if !key.is_empty() && key.iter().all(bare) {
+        key.to_vec()
     } else {
         quoted(key)
     }
 }
 
-fn quoted(text: &str) -> String {
-    let mut out = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '\t' => out.push_str("\\t"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            '\0'..='\u{1f}' | '\u{7f}' => {
-                let _ = write!(out, "\\u{:04x}", c as u32);
+fn quoted(text: &[u8]) -> Vec<u8> {
+    let mut out = vec![b'"'];
+    for byte in text {
+        let short: &[u8] = match byte {
+            b'\t' => b"\\t",
+            b'\n' => b"\\n",
+            b'\r' => b"\\r",
+            b'"' => b"\\\"",
+            b'\\' => b"\\\\",
+            0x8 => b"\\b",
+            0xc => b"\\f",
+            0..=0x1f | 0x7f => {
+                out.extend_from_slice(format!("\\u{byte:04x}").as_bytes());
+                continue;
             }
-            c => out.push(c),
-        }
+            byte => std::slice::from_ref(byte),
+        };
+        out.extend_from_slice(short);
     }
-    out.push('"');
+    out.push(b'"');
     out
 }
 
@@ -203,8 +323,27 @@ fn read(value: &toml::Value) -> Value {
         toml::Value::Integer(integer) => Value::int64(*integer),
         toml::Value::Float(float) => Value::Float(*float),
         toml::Value::Boolean(boolean) => Value::Bool(*boolean),
-        toml::Value::Datetime(moment) => super::dates::from_rfc3339(&moment.to_string()),
+        toml::Value::Datetime(moment) => {
+            local(moment, super::dates::from_rfc3339(&moment.to_string()))
+        }
         toml::Value::Array(items) => Value::list(items.iter().map(read).collect()),
         toml::Value::Table(table) => Value::Map(map(table)),
+    }
+}
+
+/// Times without an offset, a date or an hour are in zones that say so.
+fn local(moment: &toml::value::Datetime, value: Value) -> Value {
+    let name = match (&moment.date, &moment.time, &moment.offset) {
+        (Some(_), Some(_), None) => "datetime-local",
+        (Some(_), None, _) => "date-local",
+        (None, ..) => "time-local",
+        _ => return value,
+    };
+    match as_time(&value) {
+        Some(time) => {
+            let zone = gotime::Zone::Fixed(std::sync::Arc::from(name), 0);
+            super::moments::time(time.0.in_zone(zone))
+        }
+        None => value,
     }
 }
