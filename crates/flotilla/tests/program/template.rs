@@ -112,6 +112,17 @@ fn flags_are_read_as_go_reads_them() {
             "b",
         ),
         (&["chart", "--set-literal", "text=a,b"], "a,b"),
+        (
+            &[
+                "chart",
+                "--kube-version",
+                "",
+                "--output-dir=",
+                "--post-renderer",
+                "",
+            ],
+            "none",
+        ),
         (&["chart", "--set-json", "{\"text\": \"a\"}"], "a"),
         (&["chart", "--set-file", "text=plain.txt"], "b"),
     ] {

@@ -88,6 +88,7 @@ fn render(args: &TemplateFlags, remote: &dyn Remote) -> Result<ExitCode> {
         .options()
         .merge(&mut |name| read_source(name, &args.globals, remote))?;
     let chart = load(&located, args, remote)?;
+    let output_dir = args.output_dir.as_deref().filter(|path| !path.is_empty());
     let flags = EngineFlags {
         release_name: name,
         namespace: args.globals.namespace(),
@@ -100,7 +101,7 @@ fn render(args: &TemplateFlags, remote: &dyn Remote) -> Result<ExitCode> {
         is_upgrade: args.is_upgrade,
         skip_schema_validation: args.skip_schema_validation,
         debug: args.globals.debug(),
-        to_files: args.output_dir.is_some(),
+        to_files: output_dir.is_some(),
     };
     let program = args.post_renderer.iter().find(|name| !name.is_empty());
     let mut post_render = program.map(|program| {
@@ -112,7 +113,7 @@ fn render(args: &TemplateFlags, remote: &dyn Remote) -> Result<ExitCode> {
     let output = helm::template_through(chart, values, &flags, post_render, now)?;
     print_log(&output.log)?;
     let mut stdout = std::io::stdout().lock();
-    if let Some(directory) = &args.output_dir {
+    if let Some(directory) = output_dir {
         let below = args.release_name.then_some(flags.release_name.as_str());
         for path in output::write_files(directory, below, &output.files)? {
             writeln!(stdout, "wrote {path}")?;
