@@ -4,6 +4,7 @@ CARGO      ?= cargo
 CLUSTERS   ?= 72
 BENCH_CLUSTERS ?= 72 300
 CHART      ?=
+CHARTS     ?=
 REPO       ?=
 ARGS       ?=
 KUBE_BIN   ?= $(CURDIR)/target/kube
@@ -26,7 +27,7 @@ else
 WHAT := --directory examples/shop
 endif
 
-.PHONY: help build demo test test-rust test-kube lint fmt kube bench bench-demo clean
+.PHONY: help build demo test test-rust test-kube lint fmt kube bench bench-helm bench-demo clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -72,7 +73,11 @@ $(KUBE_BIN)/helm-$(HELM3):
 	rmdir $(KUBE_BIN)/3
 	ln -sf helm-$(HELM3) $(KUBE_BIN)/helm3
 
-bench: bench-demo ## All benchmarks; each prints a table
+bench: bench-helm bench-demo ## All benchmarks; each prints a table
+
+bench-helm: ## Rendering side by side with the real helm (CHARTS=DIR, WRITE=1 puts the table into the README)
+	@if command -v go >/dev/null 2>&1; then $(MAKE) --no-print-directory $(KUBE_BIN)/helm-$(HELM); fi
+	HELM_BIN='$(KUBE_BIN)/helm-$(HELM)' CHARTS='$(CHARTS)' scripts/bench-helm
 
 bench-demo: build ## Time, memory, object sizes and writes of two roll-outs (CHART=, BENCH_CLUSTERS="72 300")
 	CHART='$(CHART)' CLUSTERS='$(BENCH_CLUSTERS)' scripts/bench-demo

@@ -461,3 +461,14 @@ fn programs_that_fail_are_named() {
         "Error: cannot specify --post-renderer flag more than once\n"
     );
 }
+
+#[test]
+fn an_error_is_helms_and_a_person_sees_the_line_at_fault_too() {
+    let plain = template(&[], &["broken"]);
+    let helm = "Error: broken/templates/config.yaml:4:11\n  executing \"broken/templates/config.yaml\" at <include \"name\" .>:\n    error calling include:\nbroken/templates/_helpers.tpl:2:10\n  executing \"name\" at <.Values.cluster.name>:\n    nil pointer evaluating interface {}.name\n\nUse --debug flag to render out invalid YAML\n";
+    assert_eq!((plain.code, plain.stderr.as_str()), (1, helm));
+
+    let explained = template(&[], &["broken", "--explain"]);
+    let mark = "\n --> broken/templates/_helpers.tpl:2:10\n  |\n2 | {{ .Values.cluster.name | upper }}\n  |           ^\n";
+    assert_eq!(explained.stderr, format!("{helm}{mark}"));
+}

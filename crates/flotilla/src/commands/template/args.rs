@@ -68,6 +68,9 @@ pub(crate) struct TemplateFlags {
     /// Argument for the program, once for each
     #[arg(long, value_name = "ARGUMENT")]
     pub(crate) post_renderer_args: Vec<String>,
+    /// Show the line of the template under an error, as on a terminal
+    #[arg(long)]
+    pub(crate) explain: bool,
     /// Labels of the release's record, without effect but that names of Helm's own are refused
     #[arg(short, long, value_name = "PAIRS", help_heading = WITHOUT_EFFECT)]
     pub(crate) labels: Vec<Pairs>,

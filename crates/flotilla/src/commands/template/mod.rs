@@ -45,21 +45,19 @@ pub(crate) trait Remote {
     ) -> Result<()>;
 }
 
-/// Runs the command. Errors are printed here, in Helm's form.
+/// Runs the command. Errors are printed here, in Helm's form; people also see the line at fault.
 pub(crate) fn run(args: &Args, remote: &dyn Remote) -> Result<ExitCode> {
     match render(&args.0, remote) {
         Ok(code) => Ok(code),
         Err(error) => {
             let mut stderr = std::io::stderr().lock();
             writeln!(stderr, "Error: {error:#}")?;
-            let excerpt = error
-                .downcast_ref::<helm::TemplateError>()
-                .and_then(helm::TemplateError::excerpt);
             // Programs get Helm's text alone.
-            if let Some(excerpt) = excerpt
-                && stderr.is_terminal()
+            let error: Option<&helm::TemplateError> = error.downcast_ref();
+            if let Some(excerpt) = error.and_then(helm::TemplateError::excerpt)
+                && (args.0.explain || stderr.is_terminal())
             {
-                writeln!(stderr, "{excerpt}")?;
+                writeln!(stderr, "\n{excerpt}")?;
             }
             Ok(ExitCode::FAILURE)
         }

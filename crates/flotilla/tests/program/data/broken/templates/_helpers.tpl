@@ -1,0 +1,3 @@
+{{- define "name" -}}
+{{ .Values.cluster.name | upper }}
+{{- end -}}
