@@ -40,6 +40,14 @@ impl Str {
         }
     }
 
+    /// The bytes on the heap that nothing else shares.
+    pub(crate) fn own_heap_bytes(&self) -> usize {
+        match &self.0 {
+            Repr::Shared(bytes) if Arc::strong_count(bytes) == 1 => bytes.len(),
+            _ => 0,
+        }
+    }
+
     /// The text, if the bytes are UTF-8.
     pub fn as_str(&self) -> Option<&str> {
         std::str::from_utf8(self.as_bytes()).ok()

@@ -1,11 +1,12 @@
 //! Lists and maps with identity: clones share the contents, as copies of Go's slices and maps do.
 
-use std::cell::{Ref, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 
 use crate::bytestr::Str;
 use crate::error::CallError;
+use crate::meter;
 use crate::types::Type;
 use crate::value::Value;
 
@@ -13,9 +14,27 @@ use crate::value::Value;
 #[derive(Default)]
 pub(crate) struct Comparing(HashSet<(usize, usize)>);
 
+/// What a container takes beside its entries.
+const CONTAINER_BYTES: usize = 64;
+/// An entry of a map, with what the nodes of its tree leave empty.
+const ENTRY_BYTES: usize = size_of::<(Str, Value)>() * 3 / 2;
+
 struct ListCell {
     is_nil: bool,
     items: RefCell<Vec<Value>>,
+    held_bytes: usize,
+}
+
+impl ListCell {
+    fn new(is_nil: bool, items: Vec<Value>) -> Rc<Self> {
+        let held_bytes = CONTAINER_BYTES + items.capacity() * size_of::<Value>();
+        meter::hold(held_bytes);
+        Rc::new(Self {
+            is_nil,
+            items: RefCell::new(items),
+            held_bytes,
+        })
+    }
 }
 
 /// A Go slice of anything but bytes. Clones share the elements.
@@ -35,10 +54,7 @@ impl List {
     pub fn typed(ty: &'static Type, items: Vec<Value>) -> Self {
         Self {
             ty,
-            cell: Rc::new(ListCell {
-                is_nil: false,
-                items: RefCell::new(items),
-            }),
+            cell: ListCell::new(false, items),
         }
     }
 
@@ -46,10 +62,7 @@ impl List {
     pub fn nil(ty: &'static Type) -> Self {
         Self {
             ty,
-            cell: Rc::new(ListCell {
-                is_nil: true,
-                items: RefCell::default(),
-            }),
+            cell: ListCell::new(true, Vec::new()),
         }
     }
 
@@ -124,6 +137,7 @@ impl List {
             return true;
         }
         let (mine, others) = (self.borrow(), other.borrow());
+        meter::work(1 + mine.len().min(others.len()) as u64);
         mine.len() == others.len()
             && crate::stack::grow(|| {
                 mine.iter()
@@ -136,6 +150,19 @@ impl List {
 struct MapCell {
     is_nil: bool,
     entries: RefCell<BTreeMap<Str, Value>>,
+    held_bytes: Cell<usize>,
+}
+
+impl MapCell {
+    fn new(is_nil: bool, entries: BTreeMap<Str, Value>) -> Rc<Self> {
+        let held_bytes = CONTAINER_BYTES + entries.len() * ENTRY_BYTES;
+        meter::hold(held_bytes);
+        Rc::new(Self {
+            is_nil,
+            entries: RefCell::new(entries),
+            held_bytes: Cell::new(held_bytes),
+        })
+    }
 }
 
 /// A Go map with string keys, ordered by key bytes. Clones share the entries.
@@ -160,10 +187,7 @@ impl Map {
     pub fn typed(ty: &'static Type, entries: BTreeMap<Str, Value>) -> Self {
         Self {
             ty,
-            cell: Rc::new(MapCell {
-                is_nil: false,
-                entries: RefCell::new(entries),
-            }),
+            cell: MapCell::new(false, entries),
         }
     }
 
@@ -171,10 +195,7 @@ impl Map {
     pub fn nil(ty: &'static Type) -> Self {
         Self {
             ty,
-            cell: Rc::new(MapCell {
-                is_nil: true,
-                entries: RefCell::default(),
-            }),
+            cell: MapCell::new(true, BTreeMap::new()),
         }
     }
 
@@ -230,12 +251,22 @@ impl Map {
         if self.cell.is_nil {
             return Err(CallError::text("assignment to entry in nil map"));
         }
-        Ok(self.cell.entries.borrow_mut().insert(key.into(), value))
+        let old = self.cell.entries.borrow_mut().insert(key.into(), value);
+        if old.is_none() {
+            self.cell.held_bytes.update(|held| held + ENTRY_BYTES);
+            meter::hold(ENTRY_BYTES);
+        }
+        Ok(old)
     }
 
     /// Removes a key, for every holder.
     pub fn remove(&self, key: &[u8]) -> Option<Value> {
-        self.cell.entries.borrow_mut().remove(key)
+        let old = self.cell.entries.borrow_mut().remove(key);
+        if old.is_some() {
+            self.cell.held_bytes.update(|held| held - ENTRY_BYTES);
+            meter::release(ENTRY_BYTES);
+        }
+        old
     }
 
     /// The entries, to read. Do not change this map while holding the result.
@@ -274,6 +305,7 @@ impl Map {
             return true;
         }
         let (mine, others) = (self.borrow(), other.borrow());
+        meter::work(1 + mine.len().min(others.len()) as u64);
         mine.len() == others.len()
             && crate::stack::grow(|| {
                 mine.iter()
@@ -340,6 +372,7 @@ impl Value {
 
 impl Drop for ListCell {
     fn drop(&mut self) {
+        meter::release(self.held_bytes);
         let items = self.items.get_mut();
         if items.iter().any(Value::is_container) {
             dismantle(std::mem::take(items));
@@ -349,6 +382,7 @@ impl Drop for ListCell {
 
 impl Drop for MapCell {
     fn drop(&mut self) {
+        meter::release(self.held_bytes.get());
         let entries = self.entries.get_mut();
         if entries.values().any(Value::is_container) {
             dismantle(std::mem::take(entries).into_values().collect());

@@ -60,6 +60,21 @@ pub struct ExecError {
     pub cause: Option<CallError>,
 }
 
+/// Errors of templates within templates form a chain as long as the templates were deep, so it is taken apart by a
+/// loop: recursion would overflow the stack.
+impl Drop for ExecError {
+    fn drop(&mut self) {
+        let mut link = self.cause.take();
+        while let Some(error) = link {
+            link = match error {
+                CallError::Exec(mut error) => error.cause.take(),
+                CallError::Wrapped { source, .. } => Some(*source),
+                CallError::Text(_) | CallError::Parse(_) | CallError::Limit(_) => None,
+            };
+        }
+    }
+}
+
 impl ExecError {
     /// The exhausted limit at the end of the chain of causes, if that is what stopped the execution.
     pub fn limit(&self) -> Option<&LimitError> {
@@ -177,6 +192,9 @@ impl From<LimitError> for CallError {
     }
 }
 
+/// Bytes that one text made by a function may have, far above what anybody renders.
+pub const TEXT_BYTES_MAX: usize = 32 << 20;
+
 /// A limit that an execution ran into. Go has none of these; they end what would go on for ever.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LimitError {
@@ -191,6 +209,24 @@ pub enum LimitError {
     OutputBytes {
         /// The limit.
         max: u64,
+    },
+    /// One text that is too long.
+    #[error("text is longer than {max} bytes")]
+    TextBytes {
+        /// The limit.
+        max: usize,
+    },
+    /// Lists and maps that hold too much at a time.
+    #[error("template holds more than {max} bytes in lists and maps")]
+    ValueBytes {
+        /// The limit.
+        max: u64,
+    },
+    /// A value that is too large to be written, copied or read as a whole.
+    #[error("value has more than {max} parts")]
+    ValueParts {
+        /// The limit.
+        max: usize,
     },
     /// A value with too many levels, or one that contains itself.
     #[error("value nests deeper than {max} levels")]

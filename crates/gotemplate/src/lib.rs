@@ -29,6 +29,7 @@
 //! * Maps have string keys; channels and iterator functions do not exist.
 
 pub mod gofmt;
+pub mod meter;
 pub mod strconv;
 
 mod bytestr;
@@ -46,8 +47,8 @@ mod value;
 
 pub use bytestr::{Str, lossy};
 pub use container::{List, Map};
-pub use error::{CallError, ExecError, LimitError, Location, ParseError};
-pub use exec::{Context, Limits};
+pub use error::{CallError, ExecError, LimitError, Location, ParseError, TEXT_BYTES_MAX};
+pub use exec::{Context, Cost, Limits};
 pub use function::{
     Arg, Args, Body, Callable, Function, Functions, Int, Rest, Return, WithContext,
 };

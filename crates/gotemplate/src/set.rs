@@ -6,11 +6,14 @@ use std::sync::Arc;
 
 use crate::bytestr::Str;
 use crate::error::{ExecError, ParseError};
-use crate::exec::{Context, Limits, Shared};
+use crate::exec::{Context, Cost, Limits, Shared};
 use crate::function::Functions;
 use crate::node::Template;
-use crate::parse::{Delims, parse};
+use crate::parse::{Delims, TOKENS_MAX, parse};
 use crate::value::Value;
+
+/// Templates of a set that its children copy.
+const COPIED_MAX: usize = 64;
 
 /// What a key that a map does not have evaluates to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,6 +36,10 @@ pub struct TemplateSet {
     missing_key: MissingKey,
     templates: HashMap<String, Arc<Template>>,
     parent: Option<Arc<Self>>,
+    /// Length of the chain of parents.
+    n_parents: u32,
+    /// How many tokens may still be parsed.
+    tokens_left: usize,
 }
 
 impl TemplateSet {
@@ -45,6 +52,8 @@ impl TemplateSet {
             missing_key: MissingKey::default(),
             templates: HashMap::new(),
             parent: None,
+            n_parents: 0,
+            tokens_left: TOKENS_MAX,
         }
     }
 
@@ -75,13 +84,21 @@ impl TemplateSet {
     /// A set that has all of this one's templates and options, and can be added to without changing this one:
     /// what `Clone` does in Go, at no cost.
     pub fn child(self: &Arc<Self>) -> Self {
+        // A few templates are copied rather than looked for in ever longer chains.
+        let (templates, parent) = if self.parent.is_some() && self.templates.len() <= COPIED_MAX {
+            (self.templates.clone(), self.parent.clone())
+        } else {
+            (HashMap::new(), Some(Arc::clone(self)))
+        };
         Self {
             name: self.name.clone(),
             functions: Arc::clone(&self.functions),
             delims: self.delims.clone(),
             missing_key: self.missing_key,
-            templates: HashMap::new(),
-            parent: Some(Arc::clone(self)),
+            templates,
+            n_parents: parent.as_ref().map_or(0, |parent| parent.n_parents + 1),
+            parent,
+            tokens_left: self.tokens_left,
         }
     }
 
@@ -92,7 +109,13 @@ impl TemplateSet {
         name: &str,
         text: impl Into<Str>,
     ) -> Result<Arc<Template>, Box<ParseError>> {
-        let parsed = parse(name, text.into(), &self.delims, &self.functions)?;
+        let parsed = parse(
+            name,
+            text.into(),
+            &self.delims,
+            &self.functions,
+            &mut self.tokens_left,
+        )?;
         let mut main = None;
         for template in parsed {
             let template = Arc::new(template);
@@ -122,25 +145,31 @@ impl TemplateSet {
 
     /// The template of that name.
     pub fn lookup(&self, name: &str) -> Option<&Arc<Template>> {
-        self.templates
-            .get(name)
-            .or_else(|| self.parent.as_ref().and_then(|parent| parent.lookup(name)))
+        self.chain().find_map(|set| set.templates.get(name))
+    }
+
+    /// This set and those above it.
+    fn chain(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |set| set.parent.as_deref())
+    }
+
+    /// What looking for a template costs.
+    pub(crate) fn lookup_steps(&self) -> u64 {
+        u64::from(self.n_parents) / 8
     }
 
     /// All templates, sorted by name.
     pub fn templates(&self) -> Vec<&Arc<Template>> {
-        let mut all: std::collections::BTreeMap<&str, &Arc<Template>> = self
-            .parent
-            .iter()
-            .flat_map(|parent| parent.templates())
-            .map(|template| (template.name(), template))
-            .collect();
-        all.extend(
-            self.templates
-                .iter()
-                .map(|(name, template)| (name.as_str(), template)),
-        );
+        let mut all = std::collections::BTreeMap::new();
+        for (name, template) in self.chain().flat_map(|set| &set.templates) {
+            all.entry(name.as_str()).or_insert(template);
+        }
         all.into_values().collect()
+    }
+
+    /// How many tokens the templates of this set and of those above it have.
+    pub fn tokens(&self) -> usize {
+        TOKENS_MAX - self.tokens_left
     }
 
     /// The name given by [`Self::with_name`].
@@ -198,5 +227,14 @@ impl Renderer {
     /// Steps taken so far.
     pub fn steps(&self) -> u64 {
         self.shared.steps
+    }
+
+    /// What was taken of the limits so far.
+    pub fn cost(&self) -> Cost {
+        Cost {
+            steps: self.shared.steps,
+            output_bytes: self.shared.output_bytes,
+            values_bytes: self.shared.values_bytes,
+        }
     }
 }

@@ -17,6 +17,7 @@
 //! All on purpose, all for the sake of bounds, determinism or secrecy:
 //!
 //! - nesting ends at [`DEPTH_MAX`] and not at 10,000 levels;
+//! - a document has at most [`nodes::NODES_MAX`] nodes;
 //! - aliases may repeat at most 64 MiB of text, besides go-yaml's own bound;
 //! - the message about an unusable key leaves out the value behind it;
 //! - of the keys `1` and `"1"` in one mapping the later wins, where Go picks at random;

@@ -279,6 +279,9 @@ impl<'d, 'a> NodeRef<'d, 'a> {
     }
 }
 
+/// Nodes of one document: a hundred times what people write, and some hundred MiB of memory.
+pub const NODES_MAX: usize = 2_000_000;
+
 impl<'a> Document<'a> {
     /// A document without nodes.
     pub(crate) fn empty() -> Self {
@@ -290,8 +293,12 @@ impl<'a> Document<'a> {
 
     /// Adds a node.
     pub(crate) fn push(&mut self, node: Node<'a>) -> Result<NodeId, Problem> {
-        let id =
-            u32::try_from(self.nodes.len()).map_err(|_| Problem::new("document is too large"))?;
+        if self.nodes.len() >= NODES_MAX {
+            return Err(Problem::new(format!(
+                "document has more than {NODES_MAX} nodes"
+            )));
+        }
+        let id = self.nodes.len() as u32;
         self.nodes.push(node);
         Ok(NodeId(id))
     }

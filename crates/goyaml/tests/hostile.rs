@@ -122,6 +122,19 @@ fn aliases_that_deepen_are_refused() {
 }
 
 #[test]
+fn documents_with_too_many_nodes_are_refused() {
+    let want = "error converting YAML to JSON: yaml: document has more than 2000000 nodes";
+    for text in [
+        format!("[{}]", "[],".repeat(2_000_000)),
+        "- \n".repeat(2_000_000),
+        "a: \n".repeat(1_000_000),
+    ] {
+        assert_eq!(error(&text), want);
+    }
+    assert!(parse("- \n".repeat(1_999_999).as_bytes()).is_ok());
+}
+
+#[test]
 fn an_anchor_inside_of_itself_is_named() {
     for text in [
         "a: &me [*me]",

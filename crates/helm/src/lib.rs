@@ -39,7 +39,7 @@ pub use command::{
 };
 pub use excerpt::Excerpt;
 pub use glob::{Error as GlobError, Glob};
-pub use gotemplate::Limits as RenderLimits;
+pub use gotemplate::{Cost, Limits as RenderLimits};
 pub use log::{Level, Record};
 pub use manifest::{
     HOOK_ANNOTATION, HOOK_DELETE_ANNOTATION, HOOK_OUTPUT_LOG_ANNOTATION, HOOK_WEIGHT_ANNOTATION,

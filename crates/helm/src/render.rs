@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use gotemplate::{
-    ExecError, Functions, Limits, Map, MissingKey, Renderer, TemplateSet, Value as Go,
+    Cost, ExecError, Functions, Limits, Map, MissingKey, Renderer, TemplateSet, Value as Go,
 };
 use serde_json::Value;
 
@@ -131,6 +131,8 @@ pub struct Rendered {
     pub chart_metadata: Metadata,
     /// Warnings, in order.
     pub log: Vec<Record>,
+    /// What the templates took of [`RenderOptions::limits`].
+    pub cost: Cost,
 }
 
 impl Rendered {
@@ -319,7 +321,8 @@ impl Run<'_> {
             schema::validate(&tree, map, &mut self.log)?;
         }
         check_kube_version(&tree, &options.capabilities)?;
-        self.files = self.execute(&tree, &values, host)?;
+        let cost;
+        (self.files, cost) = self.execute(&tree, &values, host)?;
         let notes = self.take_notes(&tree);
         if let Some(program) = program {
             let changed = post_render::run(&self.files.texts, program);
@@ -344,6 +347,7 @@ impl Run<'_> {
             chart_values: as_json(&tree.default_values()),
             chart_metadata: tree.metadata,
             log: std::mem::take(&mut self.log.records),
+            cost,
         })
     }
 
@@ -352,7 +356,7 @@ impl Run<'_> {
         tree: &Node,
         values: &Map,
         host: Host,
-    ) -> Result<manifest::Files, RenderError> {
+    ) -> Result<(manifest::Files, Cost), RenderError> {
         let shared = Shared {
             release: release(self.options),
             capabilities: objects::capabilities(&self.options.capabilities),
@@ -379,7 +383,7 @@ impl Run<'_> {
                 .map_err(|error| execution_failed(&template.path, &error, &templates))?;
             outputs.insert(template.path.clone(), without_no_value(&output));
         }
-        Ok(outputs)
+        Ok((outputs, renderer.cost()))
     }
 
     /// Takes the notes out of the rendered files; those of sub-charts only if they are wanted.

@@ -12,13 +12,18 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
-use gotemplate::Str;
+use gotemplate::{CallError, Context, Str};
 use regex::bytes::{Match, Regex, RegexBuilder};
 
 use crate::gotext::{is_digit, is_letter};
 
-/// Bytes a compiled pattern may take.
-const SIZE_MAX: usize = 4 << 20;
+/// Bytes a compiled pattern may take, in classes, and how many steps a byte of a text is worth in each. The engine
+/// looks at a byte in a nanosecond mostly, but at worst once for every state of the pattern.
+const CLASSES: [(usize, usize); 3] = [(16 << 10, 1), (256 << 10, 16), (4 << 20, 256)];
+/// What the engine may keep of a pattern's states besides.
+const CACHE_BYTES_MAX: usize = 1 << 20;
+/// Bytes of a compiled pattern that are built in the time of a step.
+const COMPILED_BYTES_PER_STEP: usize = 2;
 
 /// Why a pattern does not compile.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -34,6 +39,9 @@ pub struct Pattern {
     regex: Regex,
     /// Names of the groups, the whole match being the first.
     names: Arc<[String]>,
+    /// Most bytes it takes, without what searches keep.
+    bytes_max: usize,
+    steps_per_byte: usize,
 }
 
 /// Compiles a pattern.
@@ -45,14 +53,22 @@ pub fn compile(pattern: &Str) -> Result<Pattern, SyntaxError> {
         });
     };
     let (translated, names) = translate::translate(text)?;
-    let compiled = RegexBuilder::new(&translated).size_limit(SIZE_MAX).build();
-    match compiled {
-        Ok(regex) => Ok(Pattern { regex, names }),
-        Err(_) => Err(SyntaxError {
-            code: "expression too large",
-            part: text.to_owned(),
-        }),
-    }
+    let mut compiled = CLASSES.iter().filter_map(|(bytes_max, steps_per_byte)| {
+        let regex = RegexBuilder::new(&translated)
+            .size_limit(*bytes_max)
+            .dfa_size_limit(CACHE_BYTES_MAX)
+            .build();
+        Some(Pattern {
+            regex: regex.ok()?,
+            names: Arc::clone(&names),
+            bytes_max: *bytes_max,
+            steps_per_byte: *steps_per_byte,
+        })
+    });
+    compiled.next().ok_or_else(|| SyntaxError {
+        code: "expression too large",
+        part: text.to_owned(),
+    })
 }
 
 /// A text in which every byte that is no UTF-8 became a U+FFFD, as Go reads it.
@@ -108,34 +124,75 @@ impl<'t> Readable<'t> {
 }
 
 impl Pattern {
+    /// Most bytes it takes, without what searches keep.
+    pub fn bytes_max(&self) -> usize {
+        self.bytes_max
+    }
+
+    /// What it was worth to compile, in steps of a template.
+    pub(crate) fn compile_steps(&self) -> u64 {
+        (self.bytes_max / COMPILED_BYTES_PER_STEP) as u64
+    }
+
+    /// What a search of so many bytes is worth, in steps of a template.
+    pub fn search_steps(&self, n_bytes: usize) -> usize {
+        n_bytes.saturating_mul(self.steps_per_byte)
+    }
+
+    /// Charges a search that goes on from where the one before ended. At worst it looks at all that is left.
+    fn charge_next(&self, ctx: &mut Context<'_>, n_bytes_left: usize) -> Result<(), CallError> {
+        Ok(ctx.spend_steps(self.search_steps(n_bytes_left) as u64 / 64)?)
+    }
+
     /// Whether it matches anywhere.
     pub fn is_match(&self, text: &[u8]) -> bool {
         self.regex.is_match(&Readable::new(text).text)
     }
 
     /// The places of the first matches that do not overlap.
-    pub(crate) fn matches(&self, text: &[u8], limit: usize) -> Vec<Range<usize>> {
+    pub(crate) fn matches(
+        &self,
+        ctx: &mut Context<'_>,
+        text: &[u8],
+        limit: usize,
+    ) -> Result<Vec<Range<usize>>, CallError> {
         let readable = Readable::new(text);
-        let found = self.regex.find_iter(&readable.text);
-        found
-            .filter(|found| readable.is_whole(found))
-            .take(limit)
-            .map(|found| readable.place(found))
-            .collect()
+        let n_bytes = readable.text.len();
+        ctx.spend_steps(self.search_steps(n_bytes) as u64)?;
+        let mut places = Vec::new();
+        for found in self.regex.find_iter(&readable.text) {
+            if places.len() == limit {
+                break;
+            }
+            self.charge_next(ctx, n_bytes - found.end())?;
+            if readable.is_whole(&found) {
+                places.push(readable.place(found));
+            }
+        }
+        Ok(places)
     }
 
     /// The text with every match replaced.
-    pub(crate) fn replace_all(&self, text: &[u8], by: &Replacement) -> Vec<u8> {
+    pub(crate) fn replace_all(
+        &self,
+        ctx: &mut Context<'_>,
+        text: &[u8],
+        by: &Replacement,
+    ) -> Result<Vec<u8>, CallError> {
         let readable = Readable::new(text);
+        let n_bytes = readable.text.len();
+        ctx.spend_steps(self.search_steps(n_bytes) as u64)?;
         let mut out = Vec::with_capacity(text.len());
         let mut rest = 0;
         for captures in self.regex.captures_iter(&readable.text) {
             let Some(found) = captures.get(0).filter(|found| readable.is_whole(found)) else {
                 continue;
             };
+            self.charge_next(ctx, n_bytes - found.end())?;
             let place = readable.place(found);
             out.extend_from_slice(&text[rest..place.start]);
             for part in &by.0 {
+                ctx.expect_text(out.len())?;
                 let group = match part {
                     ReplacementPart::Text(text) => {
                         out.extend_from_slice(text);
@@ -155,7 +212,7 @@ impl Pattern {
             rest = place.end;
         }
         out.extend_from_slice(&text[rest..]);
-        out
+        Ok(out)
     }
 }
 

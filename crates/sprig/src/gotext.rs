@@ -5,7 +5,7 @@
 
 use std::sync::LazyLock;
 
-use gotemplate::{Value, gofmt, strconv};
+use gotemplate::{Value, gofmt, meter, strconv};
 use regex::Regex;
 
 /// `strconv.Quote`.
@@ -24,9 +24,12 @@ pub fn show(value: &Value) -> Vec<u8> {
     print(b"%v", std::slice::from_ref(value))
 }
 
-/// What is too large to print, such as a map that contains itself, is said to be so.
+/// What is too large to print, such as a map that contains itself, fails the function that asked.
 fn print(layout: &[u8], arguments: &[Value]) -> Vec<u8> {
-    gofmt::sprintf(layout, arguments).unwrap_or_else(|limit| format!("<{limit}>").into_bytes())
+    gofmt::sprintf(layout, arguments).unwrap_or_else(|limit| {
+        meter::exceed(limit);
+        Vec::new()
+    })
 }
 
 /// `unicode.IsPrint`: graphic characters and the blank, no other white space.

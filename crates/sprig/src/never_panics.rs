@@ -1,9 +1,16 @@
 //! Nothing a chart or a user writes makes a reader panic: readers against arbitrary texts.
 
-use gotemplate::Str;
+use std::sync::Arc;
+
+use gotemplate::{Functions, Limits, Renderer, Str, TemplateSet};
 use proptest::prelude::*;
 
 use crate::{gopath, goregex, gotime, semver};
+
+/// Templates without functions, for a context to charge.
+fn set() -> Arc<TemplateSet> {
+    Arc::new(TemplateSet::new(Arc::new(Functions::new())))
+}
 
 /// Texts made of what the readers treat specially, and of anything.
 fn text() -> impl Strategy<Value = String> {
@@ -15,7 +22,7 @@ proptest! {
     #[test]
     fn patterns_and_paths_are_read_or_refused(pattern in text(), subject in text()) {
         if let Ok(regex) = goregex::compile(&Str::from(&pattern)) {
-            regex.matches(subject.as_bytes(), 9);
+            let _ = regex.matches(&mut Renderer::new(Limits::PRODUCTION, ()).context(&set()), subject.as_bytes(), 9);
         }
         let _ = gopath::matches(&pattern, &subject);
         gopath::clean_str(&pattern);
@@ -26,7 +33,9 @@ proptest! {
     fn quoted_patterns_match_themselves(text in any::<String>()) {
         let quoted = String::from_utf8(goregex::quote_meta(text.as_bytes())).expect("still text");
         let regex = goregex::compile(&Str::from(&quoted)).expect("compiles");
-        prop_assert_eq!(regex.matches(text.as_bytes(), 1), vec![0..text.len()]);
+        let found = regex.matches(&mut Renderer::new(Limits::PRODUCTION, ()).context(&set()), text.as_bytes(), 1);
+        let places = found.unwrap_or_default();
+        prop_assert!(places.len() == 1 && places[0] == (0..text.len()));
     }
 
     #[test]

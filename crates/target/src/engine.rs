@@ -24,8 +24,10 @@ impl Templates {
     /// The functions of upstream, and limits for what a person writes: values, not charts.
     pub fn production() -> Self {
         let limits = Limits {
-            steps_max: 1_000_000,
+            // A key or a slow hash takes a million.
+            steps_max: 5_000_000,
             output_bytes_max: 4 << 20,
+            values_bytes_max: 32 << 20,
             depth_max: 100,
             nested_max: 100,
         };

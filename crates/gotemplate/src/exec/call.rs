@@ -5,13 +5,17 @@ use std::sync::Arc;
 use super::builtin::Builtin;
 use super::eval::Arguments;
 use super::{At, Context, Exec, Operand, Result};
-use crate::bytestr::Str;
-use crate::error::CallError;
+use crate::error::{CallError, LimitError, TEXT_BYTES_MAX};
 use crate::function::{Args, Function};
 use crate::node::Expr;
 use crate::stack::grow;
 use crate::types::{Method, Signature, Type};
 use crate::value::Value;
+
+/// Bytes of a text that a function works through in about the time of a step.
+const BYTES_PER_STEP: usize = 64;
+/// Items of a list or map, likewise.
+const ITEMS_PER_STEP: usize = 8;
 
 /// What is called.
 pub(super) enum Callable<'v> {
@@ -54,9 +58,11 @@ impl<'a> Exec<'a, '_> {
         let result = if let Callable::Builtin(builtin) = callable {
             let exprs = args.exprs;
             let operands = self.eval_args(dot, &signature, args, |operand| operand)?;
+            self.charge_arguments(operands.iter().map(Operand::value))?;
             builtin.call(&mut self.context(), operands, exprs)
         } else {
             let values = self.eval_args(dot, &signature, args, into_argument)?;
+            self.charge_arguments(values.iter())?;
             let result = self.call_host(callable, values);
             result.map(|value| Operand::with_interface(value, signature.result == Type::Interface))
         };
@@ -65,15 +71,30 @@ impl<'a> Exec<'a, '_> {
             .map_err(|cause| self.call_failed(callable.name(), node, cause))
     }
 
-    /// What functions build counts as output, written or not: a template could double a string in a loop.
-    fn charge_result(&mut self, result: Operand) -> std::result::Result<Operand, CallError> {
-        let n_bytes = match result.value() {
-            Value::Str(text) | Value::Bytes(text) => text.len(),
-            Value::List(list) => list.len() * size_of::<Value>(),
-            Value::Map(map) => map.len() * size_of::<(Str, Value)>(),
+    /// Most functions look at all of their arguments, so that their size tells how long a call takes.
+    fn charge_arguments<'v>(&mut self, values: impl Iterator<Item = &'v Value>) -> Result<()> {
+        let cost = values.map(|value| match value {
+            Value::Str(text) | Value::Bytes(text) => text.len() / BYTES_PER_STEP,
+            Value::List(list) => list.len() / ITEMS_PER_STEP,
+            Value::Map(map) => map.len() / ITEMS_PER_STEP,
             _ => 0,
-        };
-        self.shared.write(n_bytes)?;
+        });
+        let steps = cost.sum::<usize>() as u64;
+        self.shared.step(steps).map_err(|limit| self.limit(limit))
+    }
+
+    /// The texts that functions build count as output, written or not: a template could double one in a loop.
+    fn charge_result(&mut self, result: Operand) -> std::result::Result<Operand, CallError> {
+        self.shared.settle()?;
+        if let Value::Str(text) | Value::Bytes(text) = result.value() {
+            if text.len() > TEXT_BYTES_MAX {
+                return Err(LimitError::TextBytes {
+                    max: TEXT_BYTES_MAX,
+                }
+                .into());
+            }
+            self.shared.write(text.own_heap_bytes())?;
+        }
         Ok(result)
     }
 

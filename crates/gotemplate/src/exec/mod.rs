@@ -18,7 +18,7 @@ use std::sync::Arc;
 pub(crate) use builtin::Builtin;
 use context::Buffers;
 pub(crate) use context::Shared;
-pub use context::{Context, Limits};
+pub use context::{Context, Cost, Limits};
 use operand::Operand;
 
 use crate::bytestr::Str;
@@ -30,6 +30,9 @@ use crate::stack::grow;
 use crate::strconv::quote;
 use crate::types::IntKind;
 use crate::value::Value;
+
+/// Bytes of an action that an error shows.
+const CONTEXT_BYTES_MAX: usize = 64 << 10;
 
 type Result<T> = std::result::Result<T, Box<ExecError>>;
 
@@ -136,6 +139,8 @@ impl<'a> Exec<'a, '_> {
                 expr.pos()
             }
         });
+        // Errors of templates within templates hold one each.
+        context.truncate(CONTEXT_BYTES_MAX);
         let source = &self.template.source;
         let location = pos.map(|pos| {
             let (line, column) = source.line_and_column(pos);
@@ -356,6 +361,8 @@ impl<'a> Exec<'a, '_> {
             ));
         };
         self.enter()?;
+        let steps = self.set.lookup_steps();
+        self.shared.step(steps).map_err(|limit| self.limit(limit))?;
         let dot = match &call.pipe {
             Some(pipe) => self.eval_pipeline(dot, pipe)?,
             None => Operand::Invalid,

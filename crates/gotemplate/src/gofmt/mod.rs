@@ -13,8 +13,6 @@ use crate::error::LimitError;
 use crate::strconv::unicode::{append_rune, decode_rune};
 use crate::value::Value;
 
-/// Bytes one call may produce; nothing that templates print for real comes near.
-const BYTES_MAX: usize = 512 << 20;
 /// Levels of lists and maps in each other. A map that contains itself has no end; Go crashes on it.
 const NESTING_MAX: u32 = 10_000;
 /// Widths and precisions beyond this are refused, as in Go.
@@ -126,6 +124,8 @@ struct Printer<'o> {
     /// Operands that are pointers print as what they point to.
     indirect: bool,
     limit: Option<LimitError>,
+    /// Where in `out` this call began.
+    start: usize,
 }
 
 /// The state of reading a format that the directives share.
@@ -141,6 +141,7 @@ struct Format<'f> {
 impl<'o> Printer<'o> {
     fn new(out: &'o mut Vec<u8>) -> Self {
         Self {
+            start: out.len(),
             out,
             flags: Flags::default(),
             erroring: false,
@@ -149,7 +150,8 @@ impl<'o> Printer<'o> {
         }
     }
 
-    fn finish(self) -> Result<(), LimitError> {
+    fn finish(mut self) -> Result<(), LimitError> {
+        self.goes_on();
         self.limit.map_or(Ok(()), Err)
     }
 
@@ -182,10 +184,7 @@ impl<'o> Printer<'o> {
                 .unwrap_or(rest.len());
             self.out.extend_from_slice(&rest[..literal]);
             state.at += literal;
-            if self.out.len() > BYTES_MAX {
-                self.limit = Some(LimitError::OutputBytes {
-                    max: BYTES_MAX as u64,
-                });
+            if !self.goes_on() {
                 return;
             }
             if state.at < format.len() {

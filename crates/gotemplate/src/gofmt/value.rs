@@ -1,8 +1,9 @@
 //! Choosing the format of a value by its type and the verb, and printing what is inside containers.
 
-use super::{BYTES_MAX, NESTING_MAX, Printer};
+use super::{NESTING_MAX, Printer};
 use crate::container::{List, Map};
-use crate::error::LimitError;
+use crate::error::{LimitError, TEXT_BYTES_MAX};
+use crate::meter;
 use crate::stack::grow;
 use crate::strconv::unicode::append_rune;
 use crate::types::{IntKind, Type};
@@ -11,6 +12,9 @@ use crate::value::{Native, Value};
 impl Printer<'_> {
     /// An operand of a print function.
     pub(super) fn print_arg(&mut self, value: &Value, verb: char) {
+        if !self.goes_on() {
+            return;
+        }
         match (value, verb) {
             (Value::Nil, 'T' | 'v') => self.pad(b"<nil>"),
             (_, 'T') => self.plain_string(value.type_name().as_bytes()),
@@ -128,18 +132,22 @@ impl Printer<'_> {
             self.out.extend_from_slice(nil);
             return;
         }
-        if self.limit.is_some() {
-            return;
-        }
         if depth > NESTING_MAX {
             self.limit = Some(LimitError::Nesting { max: NESTING_MAX });
-        } else if self.out.len() > BYTES_MAX {
-            self.limit = Some(LimitError::OutputBytes {
-                max: BYTES_MAX as u64,
-            });
         } else {
             self.print_value(value, verb, depth);
         }
+    }
+
+    /// False once a limit is exceeded; what is printed after that nobody sees.
+    pub(super) fn goes_on(&mut self) -> bool {
+        meter::work(1);
+        if self.limit.is_none() && self.out.len() - self.start > TEXT_BYTES_MAX {
+            self.limit = Some(LimitError::TextBytes {
+                max: TEXT_BYTES_MAX,
+            });
+        }
+        self.limit.is_none()
     }
 
     fn list(&mut self, list: &List, verb: char, depth: u32) {
@@ -167,6 +175,9 @@ impl Printer<'_> {
         }
         self.out.push(if self.flags.sharp_v { b'{' } else { b'[' });
         for (index, element) in elements.enumerate() {
+            if !self.goes_on() {
+                return;
+            }
             if index > 0 {
                 self.separator();
             }
@@ -190,6 +201,9 @@ impl Printer<'_> {
         let entries = map.borrow();
         grow(|| {
             for (index, (key, value)) in entries.iter().enumerate() {
+                if !self.goes_on() {
+                    return;
+                }
                 if index > 0 {
                     self.separator();
                 }

@@ -5,6 +5,7 @@
 //!
 //! Source: text/template/parse/lex.go, whose order of checks decides which error is reported.
 
+use super::TOKENS_MAX;
 use crate::strconv::quote;
 use crate::strconv::unicode::{append_rune, decode_rune, is_digit, is_letter, is_print};
 
@@ -119,6 +120,8 @@ pub(super) struct Lexer<'t> {
     inside_action: bool,
     /// Why the text ends with an error token.
     pub(super) error: Option<String>,
+    /// How many tokens may still be read.
+    tokens_left: usize,
 }
 
 const MARKER_BYTES: usize = 2;
@@ -132,6 +135,7 @@ impl<'t> Lexer<'t> {
         left: &'t [u8],
         right: &'t [u8],
         keywords: Keywords,
+        tokens_left: usize,
     ) -> Self {
         Self {
             input,
@@ -145,15 +149,27 @@ impl<'t> Lexer<'t> {
             paren_depth: 0,
             inside_action: false,
             error: None,
+            tokens_left,
         }
+    }
+
+    /// How many tokens may still be read.
+    pub(super) fn tokens_left(&self) -> usize {
+        self.tokens_left
     }
 
     /// The next token. After an error or the end there is nothing more to read.
     pub(super) fn next_token(&mut self) -> Token<'t> {
-        let result = if self.inside_action {
-            self.action()
-        } else {
-            self.text()
+        let result = match self.tokens_left.checked_sub(1) {
+            None => Err(format!("templates have more than {TOKENS_MAX} tokens")),
+            Some(left) => {
+                self.tokens_left = left;
+                if self.inside_action {
+                    self.action()
+                } else {
+                    self.text()
+                }
+            }
         };
         result.unwrap_or_else(|message| {
             let token = Token {

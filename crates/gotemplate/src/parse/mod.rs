@@ -28,6 +28,10 @@ use crate::strconv::{quote, unquote};
 /// control structures; what people write stays below 20. The bound also keeps dropping a tree off deep stacks.
 const NESTING_MAX: usize = 1_000;
 
+/// Tokens that the templates of a set may have together; what people write stays below a tenth of it. A tree takes
+/// about a hundred bytes for each.
+pub(crate) const TOKENS_MAX: usize = 2_000_000;
+
 /// Action delimiters; an empty one stands for Go's default.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delims {
@@ -46,12 +50,14 @@ impl Default for Delims {
     }
 }
 
-/// Parses a text into the template `name` and those it defines, each name once.
+/// Parses a text into the template `name` and those it defines, each name once. Takes the tokens read off
+/// `tokens_left`.
 pub(crate) fn parse(
     name: &str,
     text: Str,
     delims: &Delims,
     functions: &Functions,
+    tokens_left: &mut usize,
 ) -> Result<Vec<Template>> {
     let pick = |delim: &'static str, set: &str| {
         if set.is_empty() {
@@ -78,7 +84,7 @@ pub(crate) fn parse(
         text,
     });
     let mut parser = Parser {
-        lexer: Lexer::new(&source.text, &left, &right, keywords),
+        lexer: Lexer::new(&source.text, &left, &right, keywords, *tokens_left),
         functions,
         source: Arc::clone(&source),
         tree: Tree::new(),
@@ -89,6 +95,7 @@ pub(crate) fn parse(
         operands: Vec::new(),
     };
     parser.parse(name)?;
+    *tokens_left = parser.lexer.tokens_left();
     Ok(parser.trees)
 }
 

@@ -328,6 +328,10 @@ impl<'a, N: Instance> Run<'_, 'a, N> {
             self.check_most("maxLength", length, schema.max_length);
         }
         if let Some(pattern) = &schema.pattern
+            && self
+                .check
+                .budget
+                .spend(pattern.regex.search_steps(text.len()))
             && !pattern.regex.is_match(text.as_bytes())
         {
             self.add(Kind::Pattern {

@@ -109,7 +109,8 @@ impl<'a, N: Instance> Run<'_, 'a, N> {
                 self.check_member(*id, name, value);
             }
             for (pattern, id) in &schema.pattern_properties {
-                if !self.check.budget.spend(1 + name.len() / 256) {
+                let steps = 1 + pattern.regex.search_steps(name.len());
+                if !self.check.budget.spend(steps) {
                     return false;
                 }
                 if pattern.regex.is_match(name.as_bytes()) {

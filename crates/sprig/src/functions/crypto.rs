@@ -15,7 +15,7 @@ use super::support::{fail, lossy};
 /// Cost of bcrypt, as Go's default.
 const BCRYPT_COST: u32 = 10;
 /// Steps charged for a hash that is slow on purpose.
-const SLOW_HASH_STEPS: u64 = 100_000;
+const SLOW_HASH_STEPS: u64 = 1_000_000;
 
 pub(super) fn add(functions: &mut Functions) {
     add_hashes(functions);
@@ -54,7 +54,7 @@ fn add_random(functions: &mut Functions) {
         functions.add_with_context(name, move |ctx: &mut Context<'_>, Int(count): Int| {
             // A negative count gives nothing, as in sprig.
             let count = usize::try_from(count).unwrap_or_default();
-            ctx.spend_bytes(count)?;
+            ctx.expect_text(count)?;
             (0..count)
                 .map(|_| Ok(set[below(ctx, set.len())?]))
                 .collect::<Result<Vec<u8>, CallError>>()
@@ -76,7 +76,7 @@ fn add_random(functions: &mut Functions) {
             let Ok(count) = usize::try_from(count) else {
                 return fail("runtime error: makeslice: len out of range");
             };
-            ctx.spend_bytes(count)?;
+            ctx.expect_text(count)?;
             let mut bytes = vec![0; count];
             fill(ctx, &mut bytes)?;
             Ok(super::base::encode64(&bytes))

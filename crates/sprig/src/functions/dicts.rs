@@ -79,7 +79,7 @@ pub(super) fn add(functions: &mut Functions) {
             if matches!(value, Value::Nil) {
                 return fail("reflect: call of reflect.Value.Type on zero Value");
             }
-            check_depth(ctx, &value, 0)?;
+            check_copy(ctx, &value, 0, &mut 0)?;
             Ok::<_, CallError>(deep_copy(&value))
         });
     }
@@ -167,8 +167,17 @@ fn merge(
     Ok(())
 }
 
-/// Refuses to copy what is nested too deep, maps that contain themselves among it.
-fn check_depth(ctx: &mut Context<'_>, value: &Value, depth: u32) -> Result<(), CallError> {
+/// Items that an item of the copy may take, being a container itself.
+const COPIED_ITEMS: usize = 4;
+
+/// Refuses to copy what is nested too deep, maps that contain themselves among it, and what grows too large when
+/// nothing in it is shared any more.
+fn check_copy(
+    ctx: &mut Context<'_>,
+    value: &Value,
+    depth: u32,
+    copied: &mut usize,
+) -> Result<(), CallError> {
     if depth > MERGE_DEPTH_MAX {
         return fail(format!(
             "values are nested deeper than {MERGE_DEPTH_MAX} levels"
@@ -180,7 +189,9 @@ fn check_depth(ctx: &mut Context<'_>, value: &Value, depth: u32) -> Result<(), C
         _ => return Ok(()),
     };
     ctx.spend_steps(inner.len() as u64)?;
+    *copied += COPIED_ITEMS * (inner.len() + 1);
+    ctx.expect_items(*copied)?;
     inner
         .iter()
-        .try_for_each(|value| grow(|| check_depth(ctx, value, depth + 1)))
+        .try_for_each(|value| grow(|| check_copy(ctx, value, depth + 1, copied)))
 }

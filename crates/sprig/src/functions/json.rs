@@ -2,7 +2,7 @@
 //!
 //! In: texts and values. Out: values and texts. Source: Go `encoding/json`.
 
-use gotemplate::{CallError, Native, Value, lossy};
+use gotemplate::{CallError, LimitError, Native, TEXT_BYTES_MAX, Value, lossy, meter};
 use serde::ser::{Error as _, Serialize, SerializeMap as _, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value as Json};
@@ -15,6 +15,8 @@ use crate::stack::{for_depth, grow};
 /// Nesting beyond which values are neither read nor written: deeper ones contain themselves or want to
 /// exhaust the stack. Go reads ten times as deep.
 const DEPTH_MAX: usize = 1_000;
+/// Values in one text.
+const PARTS_MAX: usize = 2_000_000;
 
 /// Why a text is no JSON, in the words of Go.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,6 +38,9 @@ pub enum JsonError {
     /// Deeper than Go reads.
     #[error("exceeded max depth")]
     Depth,
+    /// More values than anybody writes; Go has no such bound.
+    #[error("text holds more than {PARTS_MAX} values")]
+    Parts,
 }
 
 /// Reads a whole text; all numbers are floats.
@@ -52,6 +57,7 @@ pub(super) fn parse_in_part(text: &[u8]) -> Result<(Json, Option<JsonError>), Js
         text,
         at: 0,
         range: None,
+        parts: 0,
     };
     reader.skip_space();
     let value = reader.value(0)?;
@@ -82,6 +88,8 @@ struct Reader<'a> {
     text: &'a [u8],
     at: usize,
     range: Option<JsonError>,
+    /// Values read so far.
+    parts: usize,
 }
 
 impl Reader<'_> {
@@ -104,6 +112,10 @@ impl Reader<'_> {
     fn value(&mut self, depth: usize) -> Result<Json, JsonError> {
         if depth > DEPTH_MAX {
             return Err(JsonError::Depth);
+        }
+        self.parts += 1;
+        if self.parts > PARTS_MAX {
+            return Err(JsonError::Parts);
         }
         match self.next()? {
             b'{' => grow(|| self.object(depth)),
@@ -454,22 +466,108 @@ pub(super) fn with_json<T>(
     value: &Value,
     use_it: impl FnOnce(&Json) -> Result<T, CallError>,
 ) -> Result<T, CallError> {
-    let mut depth_seen = 0;
-    let json = convert(value, 0, &mut depth_seen)?;
+    let mut size = Size::BOUNDED;
+    let json = convert(value, 0, &mut size);
+    meter::work(size.parts as u64);
+    let json = json.inspect_err(|error| {
+        // Some functions give an empty text for an error, but not for this one.
+        if let CallError::Limit(limit) = error {
+            meter::exceed(limit.clone());
+        }
+    })?;
     // Dropping recurses too.
-    for_depth(depth_seen, move || use_it(&json))
+    for_depth(size.depth, move || use_it(&json))
 }
 
-/// A value as `json.Marshal` sees it.
+/// A value as `json.Marshal` sees it, however large.
 pub fn to_value(value: &Value) -> Result<Json, CallError> {
-    convert(value, 0, &mut 0)
+    let mut size = Size::UNBOUNDED;
+    convert(value, 0, &mut size)
 }
 
-fn convert(value: &Value, depth: usize, seen: &mut usize) -> Result<Json, CallError> {
-    *seen = depth.max(*seen);
-    if depth > DEPTH_MAX {
-        return fail(CYCLE);
+/// Refuses a value that is too large, or nested too deep, to be written as a tree.
+pub(super) fn check_size(value: &Value) -> Result<(), CallError> {
+    let mut size = Size::BOUNDED;
+    let result = measure(value, 0, &mut size);
+    meter::work(size.parts as u64);
+    result
+}
+
+fn measure(value: &Value, depth: usize, size: &mut Size) -> Result<(), CallError> {
+    let n_bytes = match value {
+        Value::Str(text) | Value::Bytes(text) => text.len(),
+        _ => 0,
+    };
+    size.add(depth, n_bytes)?;
+    match value {
+        Value::List(list) => grow(|| {
+            let items = list.borrow();
+            items.iter().try_for_each(|v| measure(v, depth + 1, size))
+        }),
+        Value::Map(map) => grow(|| {
+            let entries = map.borrow();
+            entries.iter().try_for_each(|(k, v)| {
+                size.add(depth + 1, k.len())?;
+                measure(v, depth + 1, size)
+            })
+        }),
+        _ => Ok(()),
     }
+}
+
+/// What a value grows to as a tree: what is in it several times is converted several times.
+struct Size {
+    depth: usize,
+    parts: usize,
+    bytes: usize,
+    parts_max: usize,
+    bytes_max: usize,
+}
+
+impl Size {
+    const BOUNDED: Self = Self {
+        depth: 0,
+        parts: 0,
+        bytes: 0,
+        parts_max: PARTS_MAX,
+        bytes_max: TEXT_BYTES_MAX,
+    };
+    const UNBOUNDED: Self = Self {
+        parts_max: usize::MAX,
+        bytes_max: usize::MAX,
+        ..Self::BOUNDED
+    };
+
+    /// Counts one part with a text of so many bytes, on a line that is indented by its depth.
+    fn add(&mut self, depth: usize, n_bytes: usize) -> Result<(), CallError> {
+        if depth > DEPTH_MAX {
+            return fail(CYCLE);
+        }
+        self.depth = self.depth.max(depth);
+        self.parts += 1;
+        self.bytes += n_bytes + 2 * depth;
+        if self.parts > self.parts_max {
+            return Err(LimitError::ValueParts {
+                max: self.parts_max,
+            }
+            .into());
+        }
+        if self.bytes > self.bytes_max {
+            return Err(LimitError::TextBytes {
+                max: self.bytes_max,
+            }
+            .into());
+        }
+        Ok(())
+    }
+}
+
+fn convert(value: &Value, depth: usize, size: &mut Size) -> Result<Json, CallError> {
+    let n_bytes = match value {
+        Value::Str(text) | Value::Bytes(text) => text.len(),
+        _ => 0,
+    };
+    size.add(depth, n_bytes)?;
     Ok(match value {
         Value::Nil => Json::Null,
         Value::Bool(b) => Json::Bool(*b),
@@ -487,15 +585,16 @@ fn convert(value: &Value, depth: usize, seen: &mut usize) -> Result<Json, CallEr
             let items = items.iter();
             Json::Array(grow(|| {
                 items
-                    .map(|v| convert(v, depth + 1, seen))
+                    .map(|v| convert(v, depth + 1, size))
                     .collect::<Result<_, _>>()
             })?)
         }
         Value::Map(map) => {
             let entries = map.borrow();
-            let entries = entries
-                .iter()
-                .map(|(k, v)| Ok((k.to_str_lossy().into_owned(), convert(v, depth + 1, seen)?)));
+            let entries = entries.iter().map(|(k, v)| {
+                size.add(depth + 1, k.len())?;
+                Ok((k.to_str_lossy().into_owned(), convert(v, depth + 1, size)?))
+            });
             Json::Object(grow(|| entries.collect::<Result<_, CallError>>())?)
         }
         Value::Complex(_) | Value::Func(_) => return fail(unsupported(value)),
@@ -509,7 +608,7 @@ fn convert(value: &Value, depth: usize, seen: &mut usize) -> Result<Json, CallEr
             let fields = native.json_fields();
             let fields = fields
                 .iter()
-                .map(|(name, v)| Ok(((*name).to_owned(), convert(v, depth + 1, seen)?)));
+                .map(|(name, v)| Ok(((*name).to_owned(), convert(v, depth + 1, size)?)));
             Json::Object(fields.collect::<Result<_, CallError>>()?)
         }
     })

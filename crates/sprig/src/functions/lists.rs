@@ -27,7 +27,9 @@ pub(super) fn add(functions: &mut Functions) {
             Ok::<_, CallError>(all)
         });
     }
-    functions.add("concat", concat);
+    functions.add_with_context("concat", |ctx: &mut Context<'_>, lists: Rest<Value>| {
+        concat(ctx, &lists.0)
+    });
     add_parts(functions);
     add_selecting(functions);
 }
@@ -85,7 +87,10 @@ fn add_parts(functions: &mut Functions) {
         });
     }
     for name in ["chunk", "mustChunk"] {
-        functions.add(name, |Int(size): Int, list: Value| chunk(size, &list));
+        functions.add_with_context(
+            name,
+            |ctx: &mut Context<'_>, Int(size): Int, list: Value| chunk(ctx, size, &list),
+        );
     }
 }
 
@@ -104,26 +109,46 @@ fn add_selecting(functions: &mut Functions) {
         functions.add_with_context(
             name,
             |ctx: &mut Context<'_>, list: Value, Rest(unwanted): Rest<Value>| {
-                let mut all = items(&list, "Cannot find without on")?;
-                ctx.spend_steps((all.len() * unwanted.len()) as u64)?;
-                all.retain(|item| !unwanted.iter().any(|u| item.deep_equal(u)));
-                Ok::<_, CallError>(all)
+                let mut kept = Vec::new();
+                for item in items(&list, "Cannot find without on")? {
+                    ctx.spend_steps(unwanted.len() as u64)?;
+                    if !contains(ctx, &unwanted, &item)? {
+                        kept.push(item);
+                    }
+                }
+                Ok::<_, CallError>(kept)
             },
         );
     }
     for name in ["has", "mustHas"] {
-        functions.add(name, |needle: Value, list: Value| match list {
-            Value::Nil => Ok(false),
-            list => items(&list, "Cannot find has on")
-                .map(|all| all.iter().any(|item| needle.deep_equal(item))),
+        functions.add_with_context(name, |ctx: &mut Context<'_>, needle: Value, list: Value| {
+            match list {
+                Value::Nil => Ok(false),
+                list => contains(ctx, &items(&list, "Cannot find has on")?, &needle),
+            }
         });
     }
 }
 
-fn concat(Rest(lists): Rest<Value>) -> Result<Value, CallError> {
+/// Whether a value is among others. Comparing is charged as it goes.
+fn contains(ctx: &mut Context<'_>, among: &[Value], wanted: &Value) -> Result<bool, CallError> {
+    let is_container = matches!(wanted, Value::List(_) | Value::Map(_));
+    for value in among {
+        if wanted.deep_equal(value) {
+            return Ok(true);
+        }
+        if is_container {
+            ctx.settle()?;
+        }
+    }
+    Ok(false)
+}
+
+fn concat(ctx: &mut Context<'_>, lists: &[Value]) -> Result<Value, CallError> {
     let mut all = Vec::new();
     let mut some = false;
-    for list in &lists {
+    for list in lists {
+        ctx.expect_items(all.len())?;
         match list {
             Value::List(_) | Value::Bytes(_) => all.extend(items(list, "")?),
             Value::Nil => return fail(NIL_DEREFERENCE),
@@ -168,8 +193,10 @@ fn slice(list: &Value, indices: &[Value]) -> Result<Value, CallError> {
     })
 }
 
-fn chunk(size: i64, list: &Value) -> Result<Value, CallError> {
+fn chunk(ctx: &mut Context<'_>, size: i64, list: &Value) -> Result<Value, CallError> {
     let all = items(list, "Cannot chunk")?;
+    // A list takes as much as a few items.
+    ctx.expect_items(all.len().saturating_mul(if size == 1 { 5 } else { 3 }))?;
     let out_of_range = "runtime error: makeslice: len out of range";
     if size == 0 {
         return fail(out_of_range);
@@ -197,8 +224,8 @@ fn chunk(size: i64, list: &Value) -> Result<Value, CallError> {
 fn uniq(ctx: &mut Context<'_>, list: &Value) -> Result<Vec<Value>, CallError> {
     let mut kept: Vec<Value> = Vec::new();
     for item in items(list, "Cannot find uniq on")? {
-        ctx.spend_steps(kept.len() as u64)?;
-        if !kept.iter().any(|k| item.deep_equal(k)) {
+        ctx.spend_steps(kept.len() as u64 / 8)?;
+        if !contains(ctx, &kept, &item)? {
             kept.push(item);
         }
     }

@@ -9,9 +9,6 @@ use super::decimal::Decimal;
 use super::support::{fail, to_float, to_int};
 use crate::gotext;
 
-/// What an item of a list takes.
-const ITEM_BYTES: u128 = 32;
-
 static INTS: Type = Type::Slice(&Type::INT);
 
 pub(super) fn add(functions: &mut Functions) {
@@ -180,8 +177,9 @@ fn step_list(
     let count = (i128::from(end) - i128::from(start))
         .unsigned_abs()
         .div_ceil(u128::from(step.unsigned_abs()));
-    ctx.spend_steps(u64::try_from(count).unwrap_or(u64::MAX))?;
-    ctx.spend_bytes(usize::try_from(count.saturating_mul(ITEM_BYTES)).unwrap_or(usize::MAX))?;
+    let count_bounded = usize::try_from(count).unwrap_or(usize::MAX);
+    ctx.spend_steps(count_bounded as u64)?;
+    ctx.expect_items(count_bounded)?;
     Ok((0..count as i64)
         .map(|i| start.wrapping_add(i.wrapping_mul(step)))
         .collect())

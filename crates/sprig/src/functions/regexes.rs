@@ -9,18 +9,23 @@ use super::support::fail;
 use super::{Host, support::lossy};
 use crate::goregex::{self, Pattern, Replacement};
 
+/// How many compiled patterns a render keeps. Each holds states of its engine, up to a few MiB.
+const KEPT_MAX: usize = 64;
+
 pub(super) fn add(functions: &mut Functions) {
     functions
         .add_with_context(
             "regexMatch",
-            |ctx: &mut Context<'_>, pattern: Str, text: Str| {
-                Ok::<_, CallError>(compile(ctx, &pattern).is_ok_and(|r| r.is_match(&text)))
+            |ctx: &mut Context<'_>, pattern: Str, text: Str| match compile(ctx, &pattern) {
+                Err(CallError::Text(_)) => Ok(false),
+                pattern => is_match(ctx, &pattern?, &text),
             },
         )
         .add_with_context(
             "mustRegexMatch",
             |ctx: &mut Context<'_>, pattern: Str, text: Str| {
-                Ok::<_, CallError>(compile(ctx, &pattern)?.is_match(&text))
+                let pattern = compile(ctx, &pattern)?;
+                is_match(ctx, &pattern, &text)
             },
         )
         .add("regexQuoteMeta", |text: Str| goregex::quote_meta(&text));
@@ -29,7 +34,7 @@ pub(super) fn add(functions: &mut Functions) {
             name,
             move |ctx: &mut Context<'_>, pattern: Str, text: Str| {
                 let regex = compile_or(ctx, &pattern, prefix)?;
-                let found = regex.matches(&text, 1).into_iter().next();
+                let found = regex.matches(ctx, &text, 1)?.into_iter().next();
                 Ok::<_, CallError>(found.map_or(Str::EMPTY, |range| Str::from(&text[range])))
             },
         );
@@ -39,7 +44,7 @@ pub(super) fn add(functions: &mut Functions) {
             name,
             move |ctx: &mut Context<'_>, pattern: Str, text: Str, Int(n): Int| {
                 let regex = compile_or(ctx, &pattern, prefix)?;
-                Ok::<_, CallError>(Value::List(find_all(&regex, &text, n)))
+                find_all(ctx, &regex, &text, n).map(Value::List)
             },
         );
     }
@@ -48,7 +53,7 @@ pub(super) fn add(functions: &mut Functions) {
             name,
             move |ctx: &mut Context<'_>, pattern: Str, text: Str, Int(n): Int| {
                 let regex = compile_or(ctx, &pattern, prefix)?;
-                Ok::<_, CallError>(Value::List(split(&regex, &pattern, &text, n)))
+                split(ctx, &regex, &pattern, &text, n).map(Value::List)
             },
         );
     }
@@ -64,9 +69,7 @@ fn add_replacing(functions: &mut Functions) {
             name,
             move |ctx: &mut Context<'_>, pattern: Str, text: Str, replacement: Str| {
                 let regex = compile_or(ctx, &pattern, prefix)?;
-                let out = regex.replace_all(&text, &Replacement::template(&replacement));
-                ctx.spend_bytes(out.len())?;
-                Ok::<_, CallError>(out)
+                regex.replace_all(ctx, &text, &Replacement::template(&replacement))
             },
         );
     }
@@ -78,23 +81,32 @@ fn add_replacing(functions: &mut Functions) {
             name,
             move |ctx: &mut Context<'_>, pattern: Str, text: Str, replacement: Str| {
                 let regex = compile_or(ctx, &pattern, prefix)?;
-                let out = regex.replace_all(&text, &Replacement::literal(&replacement));
-                ctx.spend_bytes(out.len())?;
-                Ok::<_, CallError>(out)
+                regex.replace_all(ctx, &text, &Replacement::literal(&replacement))
             },
         );
     }
 }
 
-fn compile(ctx: &mut Context<'_>, pattern: &Str) -> Result<Pattern, CallError> {
-    ctx.spend_steps(pattern.len() as u64)?;
-    let compiled = match ctx.host::<Host>() {
-        Some(host) => host
-            .regexes
-            .entry(pattern.clone())
-            .or_insert_with(|| goregex::compile(pattern))
-            .clone(),
-        None => goregex::compile(pattern),
+fn is_match(ctx: &mut Context<'_>, pattern: &Pattern, text: &Str) -> Result<bool, CallError> {
+    ctx.spend_steps(pattern.search_steps(text.len()) as u64)?;
+    Ok(pattern.is_match(text))
+}
+
+fn compile(ctx: &mut Context<'_>, text: &Str) -> Result<Pattern, CallError> {
+    let kept = ctx.host::<Host>().and_then(|host| host.regexes.get(text));
+    let compiled = if let Some(kept) = kept {
+        kept.clone()
+    } else {
+        ctx.spend_steps(text.len() as u64)?;
+        let compiled = goregex::compile(text);
+        ctx.spend_steps(compiled.as_ref().map_or(0, Pattern::compile_steps))?;
+        if let Some(host) = ctx.host::<Host>() {
+            if host.regexes.len() >= KEPT_MAX {
+                host.regexes.clear();
+            }
+            host.regexes.insert(text.clone(), compiled.clone());
+        }
+        compiled
     };
     compiled.map_err(|error| CallError::text(error.to_string()))
 }
@@ -121,24 +133,29 @@ fn quoted(pattern: &str) -> String {
 }
 
 /// Nothing found is the nil list.
-fn find_all(regex: &Pattern, text: &Str, n: i64) -> List {
+fn find_all(ctx: &mut Context<'_>, regex: &Pattern, text: &Str, n: i64) -> Result<List, CallError> {
     let limit = usize::try_from(n).unwrap_or(usize::MAX);
-    let found: Vec<Value> = regex
-        .matches(text, limit)
-        .into_iter()
-        .map(|range| Value::Str(Str::from(&text[range])))
-        .collect();
-    if found.is_empty() {
-        List::nil(&Type::STRINGS)
-    } else {
-        List::typed(&Type::STRINGS, found)
+    let places = regex.matches(ctx, text, limit)?;
+    ctx.expect_items(places.len())?;
+    if places.is_empty() {
+        return Ok(List::nil(&Type::STRINGS));
     }
+    let found = places
+        .into_iter()
+        .map(|place| Value::Str(Str::from(&text[place])));
+    Ok(List::typed(&Type::STRINGS, found.collect()))
 }
 
 /// Source: Go `Regexp.Split`.
-fn split(regex: &Pattern, pattern: &Str, text: &Str, n: i64) -> List {
+fn split(
+    ctx: &mut Context<'_>,
+    regex: &Pattern,
+    pattern: &Str,
+    text: &Str,
+    n: i64,
+) -> Result<List, CallError> {
     if n == 0 {
-        return List::nil(&Type::STRINGS);
+        return Ok(List::nil(&Type::STRINGS));
     }
     let parts = |parts: Vec<&[u8]>| {
         List::typed(
@@ -150,11 +167,13 @@ fn split(regex: &Pattern, pattern: &Str, text: &Str, n: i64) -> List {
         )
     };
     if !pattern.is_empty() && text.is_empty() {
-        return parts(vec![b""]);
+        return Ok(parts(vec![b""]));
     }
     let limit = usize::try_from(n).unwrap_or(usize::MAX);
     let (mut out, mut start, mut end) = (Vec::new(), 0, 0);
-    for range in regex.matches(text, limit) {
+    let places = regex.matches(ctx, text, limit)?;
+    ctx.expect_items(places.len())?;
+    for range in places {
         if n > 0 && out.len() + 1 == limit {
             break;
         }
@@ -167,5 +186,5 @@ fn split(regex: &Pattern, pattern: &Str, text: &Str, n: i64) -> List {
     if end != text.len() {
         out.push(&text[start..]);
     }
-    parts(out)
+    Ok(parts(out))
 }

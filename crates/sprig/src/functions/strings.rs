@@ -93,20 +93,30 @@ fn add_searching(functions: &mut Functions) {
 
 fn add_splitting(functions: &mut Functions) {
     functions
-        .add("split", |separator: Str, text: Str| {
-            numbered(split(&text, &separator, None))
-        })
-        .add("splitn", |separator: Str, Int(n): Int, text: Str| {
-            numbered(split(&text, &separator, Some(n)))
-        })
-        .add("splitList", |separator: Str, text: Str| {
-            split(&text, &separator, None)
-        })
-        .add("join", |separator: Str, value: Value| {
-            let parts = strings(&value);
-            let parts: Vec<&[u8]> = parts.iter().map(Str::as_bytes).collect();
-            parts.join(&*separator)
-        })
+        .add_with_context(
+            "split",
+            |ctx: &mut Context<'_>, separator: Str, text: Str| {
+                split(ctx, &text, &separator, None).map(numbered)
+            },
+        )
+        .add_with_context(
+            "splitn",
+            |ctx: &mut Context<'_>, separator: Str, Int(n): Int, text: Str| {
+                split(ctx, &text, &separator, Some(n)).map(numbered)
+            },
+        )
+        .add_with_context(
+            "splitList",
+            |ctx: &mut Context<'_>, separator: Str, text: Str| split(ctx, &text, &separator, None),
+        )
+        .add_with_context(
+            "join",
+            |ctx: &mut Context<'_>, separator: Str, value: Value| {
+                let parts = strings(&value);
+                let parts: Vec<&[u8]> = parts.iter().map(Str::as_bytes).collect();
+                join(ctx, &parts, &separator)
+            },
+        )
         .add("toStrings", |value: Value| strings(&value))
         .add("sortAlpha", |value: Value| match &value {
             Value::List(_) | Value::Bytes(_) => {
@@ -120,16 +130,24 @@ fn add_splitting(functions: &mut Functions) {
 
 fn add_layout(functions: &mut Functions) {
     functions
-        .add("quote", |Rest(values): Rest<Value>| {
-            spaced(&values, |value| gotext::quote(&strval(value)).into_bytes())
-        })
-        .add("squote", |Rest(values): Rest<Value>| {
-            spaced(&values, |value| {
-                [b"'".as_slice(), &gotext::show(value), b"'"].concat()
-            })
-        })
-        .add("cat", |Rest(values): Rest<Value>| {
-            spaced(&values, gotext::show)
+        .add_with_context(
+            "quote",
+            |ctx: &mut Context<'_>, Rest(values): Rest<Value>| {
+                spaced(ctx, &values, |value| {
+                    gotext::quote(&strval(value)).into_bytes()
+                })
+            },
+        )
+        .add_with_context(
+            "squote",
+            |ctx: &mut Context<'_>, Rest(values): Rest<Value>| {
+                spaced(ctx, &values, |value| {
+                    [b"'".as_slice(), &gotext::show(value), b"'"].concat()
+                })
+            },
+        )
+        .add_with_context("cat", |ctx: &mut Context<'_>, Rest(values): Rest<Value>| {
+            spaced(ctx, &values, gotext::show)
         })
         .add("toString", |value: Value| strval(&value))
         .add(
@@ -151,9 +169,14 @@ fn add_layout(functions: &mut Functions) {
         .add("wrap", |Int(width): Int, text: Str| {
             words::wrap(&text, width, b"", false)
         })
-        .add("wrapWith", |Int(width): Int, separator: Str, text: Str| {
-            words::wrap(&text, width, &separator, true)
-        });
+        .add_with_context(
+            "wrapWith",
+            |ctx: &mut Context<'_>, Int(width): Int, separator: Str, text: Str| {
+                let lines = text.len() / usize::try_from(width).unwrap_or_default().max(1) + 1;
+                ctx.expect_text(separator.len().saturating_mul(lines))?;
+                Ok::<_, CallError>(words::wrap(&text, width, &separator, true))
+            },
+        );
 }
 
 /// Cuts characters off both ends, without touching other bytes.
@@ -242,7 +265,7 @@ fn replace(
         for part in characters(text) {
             out.extend_from_slice(new);
             out.extend_from_slice(part);
-            ctx.spend_bytes(new.len())?;
+            ctx.expect_text(out.len())?;
         }
         out.extend_from_slice(new);
         return Ok(out);
@@ -250,9 +273,9 @@ fn replace(
     let mut out = Vec::with_capacity(text.len());
     let mut rest = 0;
     for at in memmem::find_iter(text, old) {
-        ctx.spend_bytes(new.len())?;
         out.extend_from_slice(&text[rest..at]);
         out.extend_from_slice(new);
+        ctx.expect_text(out.len())?;
         rest = at + old.len();
     }
     out.extend_from_slice(&text[rest..]);
@@ -274,12 +297,22 @@ fn characters(text: &[u8]) -> Vec<&[u8]> {
 }
 
 /// `strings.SplitN`; without a limit `strings.Split`.
-fn split(text: &[u8], separator: &[u8], limit: Option<i64>) -> Vec<Str> {
+fn split(
+    ctx: &mut Context<'_>,
+    text: &[u8],
+    separator: &[u8],
+    limit: Option<i64>,
+) -> Result<Vec<Str>, CallError> {
     let limit = match limit {
-        Some(0) => return Vec::new(),
+        Some(0) => return Ok(Vec::new()),
         Some(n) if n > 0 => n as usize,
         _ => usize::MAX,
     };
+    let n_parts = match separator {
+        b"" => text.len(),
+        separator => memmem::find_iter(text, separator).count(),
+    };
+    ctx.expect_items(n_parts.min(limit))?;
     let mut parts = Vec::new();
     let mut rest = 0;
     if separator.is_empty() {
@@ -293,7 +326,7 @@ fn split(text: &[u8], separator: &[u8], limit: Option<i64>) -> Vec<Str> {
         if rest < text.len() {
             parts.push(Str::from(&text[rest..]));
         }
-        return parts;
+        return Ok(parts);
     }
     for at in memmem::find_iter(text, separator) {
         if parts.len() + 1 == limit {
@@ -303,7 +336,7 @@ fn split(text: &[u8], separator: &[u8], limit: Option<i64>) -> Vec<Str> {
         rest = at + separator.len();
     }
     parts.push(Str::from(&text[rest..]));
-    parts
+    Ok(parts)
 }
 
 /// Parts under the keys `_0`, `_1` and so on.
@@ -317,20 +350,35 @@ fn numbered(parts: Vec<Str>) -> Value {
 }
 
 /// The values that are not nil, separated by blanks.
-fn spaced(values: &[Value], text: impl Fn(&Value) -> Vec<u8>) -> Vec<u8> {
-    let parts: Vec<Vec<u8>> = values
-        .iter()
-        .filter(|v| !matches!(v, Value::Nil))
-        .map(text)
-        .collect();
-    parts.join(&b' ')
+fn spaced(
+    ctx: &mut Context<'_>,
+    values: &[Value],
+    text: impl Fn(&Value) -> Vec<u8>,
+) -> Result<Vec<u8>, CallError> {
+    let mut out = Vec::new();
+    let mut given = values.iter().filter(|v| !matches!(v, Value::Nil));
+    if let Some(first) = given.next() {
+        out = text(first);
+    }
+    for value in given {
+        ctx.expect_text(out.len())?;
+        out.push(b' ');
+        out.append(&mut text(value));
+    }
+    Ok(out)
+}
+
+fn join(ctx: &mut Context<'_>, parts: &[&[u8]], separator: &[u8]) -> Result<Vec<u8>, CallError> {
+    let n_bytes: usize = parts.iter().map(|part| part.len()).sum();
+    ctx.expect_text(n_bytes.saturating_add(separator.len().saturating_mul(parts.len())))?;
+    Ok(parts.join(separator))
 }
 
 fn repeat(ctx: &mut Context<'_>, text: &[u8], count: i64) -> Result<Vec<u8>, CallError> {
     let Ok(count) = usize::try_from(count) else {
         return fail("strings: negative Repeat count");
     };
-    ctx.spend_bytes(text.len().saturating_mul(count))?;
+    ctx.expect_text(text.len().saturating_mul(count))?;
     Ok(text.repeat(count))
 }
 
@@ -345,7 +393,7 @@ fn indent(
     };
     let lines = memchr::memchr_iter(b'\n', text).count() + 1;
     let added = spaces.saturating_mul(lines);
-    ctx.spend_bytes(added)?;
+    ctx.expect_text(added)?;
     let mut out = Vec::with_capacity(start.len() + text.len() + added);
     out.extend_from_slice(start);
     for (i, line) in text.split(|b| *b == b'\n').enumerate() {

@@ -15,6 +15,9 @@ use crate::values::to_template;
 /// How often one template may be included inside itself.
 const INCLUDE_DEPTH_MAX: u32 = 1_000;
 
+/// Most bytes that a byte of a text takes between quotes.
+const QUOTED_BYTES: usize = 4;
+
 /// Name of the root of all templates, which texts given to `tpl` are parsed under.
 pub const ROOT: &str = "gotpl";
 
@@ -68,17 +71,26 @@ fn tpl(ctx: &mut Context<'_>, text: &Str, data: &Value) -> Result<Vec<u8>, CallE
     ctx.spend_steps(text.len() as u64 / 16)?;
     let mut set = ctx.set().child();
     let template = set.parse(ROOT, text.clone()).map_err(|error| {
-        CallError::Parse(error).context(format!("cannot parse template {}", quote(text)))
+        let shown = shown(ctx, text);
+        CallError::Parse(error).context(format!("cannot parse template {shown}"))
     })?;
     let rendered = ctx
         .execute_in(&Arc::new(set), &template, data)
         .map_err(|error| {
-            CallError::from(error).context(format!(
-                "error during tpl function execution for {}",
-                quote(text)
-            ))
+            let shown = shown(ctx, text);
+            CallError::from(error)
+                .context(format!("error during tpl function execution for {shown}"))
         })?;
     Ok(without_no_value(&rendered))
+}
+
+/// The text of a template as an error shows it: whole, unless errors of templates within templates have shown
+/// too much already.
+fn shown(ctx: &mut Context<'_>, text: &Str) -> String {
+    match ctx.spend_bytes(text.len().saturating_mul(QUOTED_BYTES)) {
+        Ok(()) => quote(text),
+        Err(_) => format!("\"{} bytes\"", text.len()),
+    }
 }
 
 /// Go prints this for nothing; Helm takes it out again wherever it stands.

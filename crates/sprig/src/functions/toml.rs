@@ -3,8 +3,9 @@
 //! In: values. Out: text: plain keys first, then tables, each level indented by two blanks; and back.
 //! Source: BurntSushi/toml `encode.go`.
 
-use gotemplate::{Map, Str, Value, lossy, strconv};
+use gotemplate::{CallError, LimitError, Map, Str, TEXT_BYTES_MAX, Value, lossy, meter, strconv};
 
+use super::json::check_size;
 use super::moments::Duration;
 use super::semver::SemverObject;
 use super::support::{as_time, kind};
@@ -13,9 +14,15 @@ use crate::stack::grow;
 
 /// Nesting at which writing gives up.
 const DEPTH_MAX: usize = 200;
+/// Bytes of a document that is read.
+const DOCUMENT_BYTES_MAX: usize = 4 << 20;
 
 /// Writes a value, usually a map; the error is the library's text.
 pub(super) fn write(value: &Value) -> Result<Vec<u8>, String> {
+    check_size(value).map_err(|error| match error {
+        CallError::Limit(limit) => exceeded(&limit),
+        _ => TOO_DEEP.to_owned(),
+    })?;
     let mut writer = Writer { out: Vec::new() };
     match kind_of(value, 0)? {
         Kind::Table => writer.table(value, &mut Vec::new())?,
@@ -75,6 +82,12 @@ fn kind_of(value: &Value, depth: usize) -> Result<Kind, String> {
     })
 }
 
+/// Fails the call itself, because some functions take an error for a text.
+fn exceeded(limit: &LimitError) -> String {
+    meter::exceed(limit.clone());
+    limit.to_string()
+}
+
 const TOO_DEEP: &str = "toml: values are nested too deep";
 
 struct Writer {
@@ -116,7 +129,7 @@ impl Writer {
                 Value::List(list) => {
                     for item in list.to_vec() {
                         self.newline();
-                        self.header(path, b"[[", b"]]");
+                        self.header(path, b"[[", b"]]")?;
                         grow(|| self.table(&item, path))?;
                     }
                 }
@@ -124,7 +137,7 @@ impl Writer {
                     if path.len() == 1 {
                         self.newline();
                     }
-                    self.header(path, b"[", b"]");
+                    self.header(path, b"[", b"]")?;
                     grow(|| self.table(value, path))?;
                 }
             }
@@ -133,12 +146,20 @@ impl Writer {
         Ok(())
     }
 
-    fn header(&mut self, path: &[Vec<u8>], open: &[u8], close: &[u8]) {
+    /// Each header repeats the keys above it.
+    fn header(&mut self, path: &[Vec<u8>], open: &[u8], close: &[u8]) -> Result<(), String> {
+        let n_bytes: usize = path.iter().map(Vec::len).sum();
+        if self.out.len() + n_bytes > TEXT_BYTES_MAX {
+            return Err(exceeded(&LimitError::TextBytes {
+                max: TEXT_BYTES_MAX,
+            }));
+        }
         self.indent(path.len() - 1);
         self.out.extend_from_slice(open);
         self.out.extend(path.join(&b'.'));
         self.out.extend_from_slice(close);
         self.newline();
+        Ok(())
     }
 
     fn newline(&mut self) {
@@ -303,6 +324,11 @@ fn quoted(text: &[u8]) -> Vec<u8> {
 /// Reads a document: whole numbers are `int64`, dates are times. The texts of errors are not those of
 /// BurntSushi's library.
 pub(super) fn parse(text: &[u8]) -> Result<Map, String> {
+    if text.len() > DOCUMENT_BYTES_MAX {
+        return Err(format!(
+            "toml: document is longer than {DOCUMENT_BYTES_MAX} bytes"
+        ));
+    }
     let text = std::str::from_utf8(text).map_err(|_| "toml: invalid UTF-8".to_owned())?;
     let table: toml::Table = text
         .parse()

@@ -1,10 +1,22 @@
 //! Patterns against what Go makes of them.
 
+use std::sync::Arc;
+
+use gotemplate::{Functions, Limits, Renderer, TemplateSet};
+
 use super::*;
+
+/// With a context to charge.
+fn charged<T>(call: impl FnOnce(&mut Context<'_>) -> Result<T, CallError>) -> T {
+    let set = Arc::new(TemplateSet::new(Arc::new(Functions::new())));
+    let mut renderer = Renderer::new(Limits::PRODUCTION, ());
+    call(&mut renderer.context(&set)).expect("within the limits")
+}
 
 fn first(pattern: &str, text: &str) -> Option<String> {
     let regex = compile(&Str::from(pattern)).expect(pattern);
-    let found = regex.matches(text.as_bytes(), 1).into_iter().next()?;
+    let found = charged(|ctx| regex.matches(ctx, text.as_bytes(), 1));
+    let found = found.into_iter().next()?;
     Some(text[found].to_owned())
 }
 
@@ -18,6 +30,8 @@ fn patterns_mean_what_they_mean_in_go() {
         (r"\Qa.b\E+", "a.bb", Some("a.bb")),
         (r"a{,2}", "a{,2}", Some("a{,2}")),
         (r"x{2,}", "xxx", Some("xxx")),
+        (r"(x{100}){0,10}(y{9}){100}", "xxx", None),
+        (r"(x{9}{){100}", "xxx", None),
         (r"[]a]+", "a]b", Some("a]")),
         (r"[^]a]", "]b", Some("b")),
         (r"\x41\x{42}\103", "ABC", Some("ABC")),
@@ -48,6 +62,13 @@ fn bad_patterns_are_refused_in_the_words_of_go() {
         ("a+??", "invalid nested repetition operator: `+??`"),
         ("a{1001}", "invalid repeat count: `{1001}`"),
         ("a{2,1}", "invalid repeat count: `{2,1}`"),
+        ("(a{1000}){1000}", "invalid repeat count: `{1000}`"),
+        ("(a{100}b{3}){11}", "invalid repeat count: `{11}`"),
+        ("((a{10}){10,}|c){11}", "invalid repeat count: `{11}`"),
+        (
+            "((((a*){10}){10,}|c){10}){1,2}?",
+            "invalid repeat count: `{1,2}?`",
+        ),
         ("[z-a]", "invalid character class range: `z-a`"),
         ("[[:nope:]]", "invalid character class range: `[:nope:]`"),
         (r"\p{Nope}", r"invalid character class range: `\p{Nope}`"),
@@ -70,7 +91,8 @@ fn bad_patterns_are_refused_in_the_words_of_go() {
 #[test]
 fn empty_matches_do_not_cut_characters() {
     let regex = compile(&Str::from("x*")).expect("compiles");
-    let out = regex.replace_all("h\u{e9}x".as_bytes(), &Replacement::literal(b"-"));
+    let out =
+        charged(|ctx| regex.replace_all(ctx, "h\u{e9}x".as_bytes(), &Replacement::literal(b"-")));
     assert_eq!(String::from_utf8(out).expect("text"), "-h-\u{e9}-");
 }
 
@@ -85,7 +107,9 @@ fn replacements_name_groups_as_in_go() {
         ("$$$", "$$$$"),
         ("$01$9", ""),
     ] {
-        let out = regex.replace_all(b"abc", &Replacement::template(template.as_bytes()));
+        let out = charged(|ctx| {
+            regex.replace_all(ctx, b"abc", &Replacement::template(template.as_bytes()))
+        });
         assert_eq!(String::from_utf8(out).expect("text"), want, "{template:?}");
     }
 }
@@ -93,6 +117,7 @@ fn replacements_name_groups_as_in_go() {
 #[test]
 fn bytes_that_are_no_text_match_as_the_replacement_character() {
     let regex = compile(&Str::from("[^a]")).expect("compiles");
-    assert_eq!(regex.matches(b"a\xff\xfea", 9), [1..2, 2..3]);
+    let found = charged(|ctx| regex.matches(ctx, b"a\xff\xfea", 9));
+    assert_eq!(found, [1..2, 2..3]);
     assert!(regex.is_match(b"\xff"));
 }

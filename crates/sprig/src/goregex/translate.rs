@@ -23,8 +23,10 @@ struct Translator<'a> {
     out: String,
     /// Names of the groups so far, empty where they have none.
     names: Vec<String>,
-    /// Open groups.
-    depth: usize,
+    /// Open groups, each with the largest number of times that something in it is repeated.
+    groups: Vec<u32>,
+    /// The same for what came last.
+    repeats: u32,
     /// Whether something that can be repeated came last.
     repeatable: bool,
     /// For each open group, the state around it does not matter: a closed group can be repeated.
@@ -38,7 +40,8 @@ impl<'a> Translator<'a> {
             at: 0,
             out: String::with_capacity(pattern.len() + 16),
             names: vec![String::new()],
-            depth: 0,
+            groups: Vec::new(),
+            repeats: 1,
             repeatable: false,
             last_repeat: None,
         }
@@ -58,18 +61,26 @@ impl<'a> Translator<'a> {
     fn run(mut self) -> Result<(String, Arc<[String]>), SyntaxError> {
         while let Some(c) = self.rest().chars().next() {
             let repeat = self.last_repeat.take();
+            if !"*+?{)".contains(c) {
+                self.next_item();
+            }
             match c {
                 '*' | '+' | '?' => self.repeat(repeat, 1)?,
-                '{' => match braces(self.rest()) {
-                    Some(length) => self.counted(repeat, length)?,
-                    None => self.literal(c),
-                },
+                '{' => {
+                    if let Some(length) = braces(self.rest()) {
+                        self.counted(repeat, length)?;
+                    } else {
+                        self.next_item();
+                        self.literal(c);
+                    }
+                }
                 '(' => self.open()?,
                 ')' => {
-                    if self.depth == 0 {
+                    self.next_item();
+                    let Some(repeats) = self.groups.pop() else {
                         return self.error("unexpected )", 0, self.pattern.len());
-                    }
-                    self.depth -= 1;
+                    };
+                    self.repeats = repeats;
                     self.push_plain(c, true);
                 }
                 '|' => self.push_plain(c, false),
@@ -79,10 +90,18 @@ impl<'a> Translator<'a> {
                 _ => self.literal(c),
             }
         }
-        if self.depth > 0 {
+        if !self.groups.is_empty() {
             return self.error("missing closing )", 0, self.pattern.len());
         }
         Ok((self.out, self.names.into()))
+    }
+
+    /// Counts what came last to the group around it.
+    fn next_item(&mut self) {
+        if let Some(group) = self.groups.last_mut() {
+            *group = (*group).max(self.repeats);
+        }
+        self.repeats = 1;
     }
 
     fn push_plain(&mut self, c: char, repeatable: bool) {
@@ -126,13 +145,20 @@ impl<'a> Translator<'a> {
         if bad {
             return self.error("invalid repeat count", self.at, self.at + length);
         }
-        self.repeat(previous, length)
+        let start = self.at;
+        self.repeat(previous, length)?;
+        let times = count(if high.is_empty() { low } else { high }).unwrap_or_default();
+        self.repeats = self.repeats.saturating_mul(times.max(1));
+        if self.repeats > REPEAT_MAX {
+            return self.error("invalid repeat count", start, self.at);
+        }
+        Ok(())
     }
 
     fn open(&mut self) -> Result<(), SyntaxError> {
         let rest = self.rest();
         if !rest.starts_with("(?") {
-            self.depth += 1;
+            self.groups.push(1);
             self.names.push(String::new());
             self.push_plain('(', false);
             return Ok(());
@@ -158,7 +184,7 @@ impl<'a> Translator<'a> {
         self.out.push_str(&rest[..=end]);
         self.at += end + 1;
         if close == Some(':') {
-            self.depth += 1;
+            self.groups.push(1);
             self.repeatable = false;
         }
         Ok(())
@@ -178,7 +204,7 @@ impl<'a> Translator<'a> {
         self.names.push(name.to_owned());
         self.out.push('(');
         self.at += end + 1;
-        self.depth += 1;
+        self.groups.push(1);
         self.repeatable = false;
         Ok(())
     }

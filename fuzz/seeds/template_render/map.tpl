@@ -1,0 +1,1 @@
+{{ range $k, $v := .map }}{{ $k }}={{ $v | toJson }}{{ end }}{{ .text | nindent 4 | quote }}{{ include "t2" . }}{{ define "t2" }}{{ .whole | add 1 }}{{ tpl "{{ .day }}" $ }}{{ end }}

@@ -1,0 +1,1 @@
+{{ $d := dict "a" 1 "b" (list 1 2 .number) }}{{ $_ := set $d "c" .map }}{{ merge (dict "a" 2) $d | toYaml }}{{ $d | toPrettyJson }}{{ deepCopy $d | toToml }}{{ fromYaml "a: [1, {b: c}]" }}{{ dig "a" "b" "x" .map }}{{ regexReplaceAll "(l+)" .text "<$1>" }}{{ semverCompare ">=1.2" .version }}{{ now | date "2006" }}{{ .encoded | b64dec | sha256sum | trunc 8 }}
