@@ -15,6 +15,11 @@ KUBE_VERSION := $(foreach it,gitVersion=v$(KUBE) gitMajor=$(word 1,$(subst ., ,$
 # The Helm that rendering follows, and the last of the generation before.
 HELM       := v4.3.1
 HELM3      := v3.22.0
+# How long each fuzz target runs, which ones, and with what sanitizer.
+FUZZ_SECONDS ?= 600
+FUZZ_TARGETS ?= template_parse template_render functions yaml values archive chart schema release manifest regex \
+  versions times
+FUZZ_SANITIZER ?= none
 # CPU-bound tests share two cores; more threads only add memory.
 TEST_ARGS  ?=
 
@@ -27,7 +32,7 @@ else
 WHAT := --directory examples/shop
 endif
 
-.PHONY: help build demo test test-rust test-kube lint fmt kube bench bench-helm bench-demo clean
+.PHONY: fuzz help build demo test test-rust test-kube lint fmt kube bench bench-helm bench-demo clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -81,6 +86,15 @@ bench-helm: ## Rendering side by side with the real helm (CHARTS=DIR, WRITE=1 pu
 
 bench-demo: build ## Time, memory, object sizes and writes of two roll-outs (CHART=, BENCH_CLUSTERS="72 300")
 	CHART='$(CHART)' CLUSTERS='$(BENCH_CLUSTERS)' scripts/bench-demo
+
+fuzz: ## Fuzz the Helm engine, FUZZ_SECONDS for each of FUZZ_TARGETS (needs cargo-fuzz)
+	@for target in $(FUZZ_TARGETS); do \
+	  mkdir -p fuzz/corpus/$$target; \
+	  dictionary=fuzz/dictionaries/$${target%_*}.dict; \
+	  RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run -s $(FUZZ_SANITIZER) $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
+	    $$(test -f $$dictionary && echo -dict=$$dictionary) -max_total_time=$(FUZZ_SECONDS) \
+	    -rss_limit_mb=2048 -timeout=20 -max_len=16384 || exit 1; \
+	done
 
 fmt: ## Format the code
 	$(CARGO) fmt --all

@@ -23,9 +23,10 @@ fuzz_target!(|text: &[u8]| {
     }
     let Ok(value) = parsed else { return };
     if let Ok(written) = goyaml::to_yaml(&value) {
-        // Not the value itself: `-0.0` is written as `0`.
+        // Not the value itself: `-0.0` is written as `0`. A merge key `<<` is written, but not read again, as in Go.
         let again = goyaml::parse(written.as_bytes()).map(|value| goyaml::to_yaml(&value));
-        assert!(matches!(&again, Ok(Ok(again)) if *again == written), "{written:?} {again:?}");
+        let merges = written.contains("<<");
+        assert!(merges || matches!(&again, Ok(Ok(again)) if *again == written), "{written:?} {again:?}");
     }
     if let Ok(written) = goyaml::to_yaml_v3(&value, 2) {
         let _ = goyaml::parse(written.as_bytes());

@@ -37,6 +37,8 @@ fn patterns_mean_what_they_mean_in_go() {
         (r"\x41\x{42}\103", "ABC", Some("ABC")),
         (r"(?i)straSSE", "STRASSE", Some("STRASSE")),
         (r"[[:alpha:]\d]+", "ab1-", Some("ab1")),
+        (r"[[:]a]@", ":a]@", Some(":a]@")),
+        (r"[[:x]+", "[:x", Some("[:x")),
         (r"\<b", "<b", Some("<b")),
         (r"(?P<1a>x)", "x", Some("x")),
         (r"\p{Greek}\P{^Lu}", "\u{3b1}A", Some("\u{3b1}A")),

@@ -352,7 +352,9 @@ impl<'a> Translator<'a> {
             match rest.chars().next() {
                 None => return self.error("missing closing ]", start, self.pattern.len()),
                 Some(']') if !first => break,
-                Some('[') if rest.starts_with("[:") && rest.contains(":]") => self.posix_class()?,
+                Some('[') if posix_length(rest).is_some() => {
+                    self.posix_class(posix_length(rest).unwrap_or_default())?;
+                }
                 Some('\\') if rest[1..].starts_with(['p', 'P']) => {
                     let class = self.unicode_class()?;
                     self.out.push_str(&class);
@@ -381,19 +383,18 @@ impl<'a> Translator<'a> {
         Ok(())
     }
 
-    fn posix_class(&mut self) -> Result<(), SyntaxError> {
+    fn posix_class(&mut self, length: usize) -> Result<(), SyntaxError> {
         const NAMES: [&str; 14] = [
             "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print",
             "punct", "space", "upper", "word", "xdigit",
         ];
         let rest = self.rest();
-        let end = rest.find(":]").map_or(rest.len(), |i| i + 2);
-        let name = rest[2..end - 2].trim_start_matches('^');
+        let name = rest[2..length - 2].trim_start_matches('^');
         if !NAMES.contains(&name) {
-            return self.error("invalid character class range", self.at, self.at + end);
+            return self.error("invalid character class range", self.at, self.at + length);
         }
-        self.out.push_str(&rest[..end]);
-        self.at += end;
+        self.out.push_str(&rest[..length]);
+        self.at += length;
         Ok(())
     }
 
@@ -430,6 +431,12 @@ impl<'a> Translator<'a> {
 }
 
 /// Go's classes are ASCII.
+/// The length of `[:name:]` at the start; none where it does not end, so that it is ordinary characters.
+fn posix_length(text: &str) -> Option<usize> {
+    let name = text.strip_prefix("[:")?;
+    Some(name.find(":]")? + 4)
+}
+
 fn perl_class(c: char) -> Option<&'static str> {
     Some(match c {
         'd' => "0-9",
