@@ -3,7 +3,8 @@
 //! In: the bytes of a `.tgz`. Out: its files with the top directory cut off. Links, paths that leave
 //! the chart and archives beyond the limits are refused; nothing is written anywhere.
 
-use std::io::Read as _;
+use std::cell::Cell;
+use std::io::Read;
 use std::sync::Arc;
 
 use flate2::read::MultiGzDecoder;
@@ -79,6 +80,8 @@ pub(super) struct Budget {
     limits: Limits,
     bytes: u64,
     files: usize,
+    /// Bytes that may still come out of decompressing: contents, headers and what is skipped.
+    stream_bytes: u64,
 }
 
 impl Budget {
@@ -87,6 +90,7 @@ impl Budget {
             limits,
             bytes: limits.total_bytes,
             files: limits.files,
+            stream_bytes: limits.total_bytes + limits.files as u64 * HEADER_BYTES + SLACK_BYTES,
         }
     }
 
@@ -111,7 +115,16 @@ impl Budget {
 /// The files of an archive in their order, names relative to the chart.
 pub(super) fn read(archive: &[u8], budget: &mut Budget) -> Result<Files, ArchiveError> {
     check_header(archive)?;
-    let mut tar = tar::Archive::new(MultiGzDecoder::new(archive));
+    let total_bytes = budget.limits.total_bytes;
+    let left = Cell::new(Some(budget.stream_bytes));
+    let damaged = |error| match left.get() {
+        Some(_) => damaged(error),
+        None => ArchiveError::TooLarge(total_bytes),
+    };
+    let mut tar = tar::Archive::new(Bounded {
+        inner: MultiGzDecoder::new(archive),
+        left: &left,
+    });
     let mut files = Vec::new();
     for entry in tar.entries().map_err(damaged)? {
         let mut entry = entry.map_err(damaged)?;
@@ -143,7 +156,36 @@ pub(super) fn read(archive: &[u8], budget: &mut Budget) -> Result<Files, Archive
     if files.is_empty() {
         return Err(ArchiveError::Empty);
     }
+    budget.stream_bytes = left.get().unwrap_or_default();
     Ok(files)
+}
+
+/// What a file takes in an archive besides its contents: a header, often one of extensions, and padding.
+const HEADER_BYTES: u64 = 1 << 10;
+/// What an archive may hold besides.
+const SLACK_BYTES: u64 = 1 << 20;
+
+/// A reader that ends in an error when it gave more than it may: headers of extensions are read whole, and entries
+/// that are skipped are decompressed all the same.
+struct Bounded<'l, R> {
+    inner: R,
+    /// Nothing once it gave too much.
+    left: &'l Cell<Option<u64>>,
+}
+
+impl<R: Read> Read for Bounded<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let n_bytes = self.inner.read(buffer)?;
+        let left = self
+            .left
+            .get()
+            .and_then(|left| left.checked_sub(n_bytes as u64));
+        self.left.set(left);
+        match left {
+            Some(_) => Ok(n_bytes),
+            None => Err(std::io::ErrorKind::FileTooLarge.into()),
+        }
+    }
 }
 
 /// Tells what is no gzip file from what is cut short, as Go does.

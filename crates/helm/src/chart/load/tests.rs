@@ -261,6 +261,35 @@ fn loading_warns_of_requirements_in_charts_of_version_2() {
 }
 
 #[test]
+fn what_is_skipped_in_an_archive_is_bounded_too() {
+    for kind in [
+        tar::EntryType::XHeader,
+        tar::EntryType::XGlobalHeader,
+        tar::EntryType::GNULongName,
+        tar::EntryType::Directory,
+    ] {
+        let text = vec![0; 8 << 20];
+        let mut tar = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_size(text.len() as u64);
+        header.set_cksum();
+        tar.append(&header, text.as_slice()).expect("appends");
+        let archive = gzip(&tar.into_inner().expect("finishes"));
+        let small = Limits {
+            total_bytes: 1 << 20,
+            files: 10,
+            ..Limits::default()
+        };
+        assert_eq!(
+            refused(Chart::from_archive(&archive, &small)),
+            "unable to load chart archive: decompressed chart is larger than the maximum size 1048576",
+            "{kind:?}"
+        );
+    }
+}
+
+#[test]
 fn limits_hold_for_sizes_numbers_and_depth() {
     let archive = archive_of(&[("web/Chart.yaml", CHART), ("web/big", &"x".repeat(1000))]);
     let small = Limits {
