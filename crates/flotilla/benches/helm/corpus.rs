@@ -1,5 +1,6 @@
 //! All cases of all charts, one process for each, with both programs in turn.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -28,7 +29,7 @@ pub(crate) fn measure(args: &Args) -> Result<Total> {
             continue;
         }
         total.charts += 1;
-        eprintln!("{name}");
+        writeln!(std::io::stderr(), "{name}")?;
         for case in entries(&chart.join("cases"))? {
             let (mut helm, mut ours) = (Duration::MAX, Duration::MAX);
             for _ in 0..args.runs {
