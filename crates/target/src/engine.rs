@@ -84,7 +84,7 @@ impl Templates {
 fn interpret(of: &str, rendered: &[u8]) -> Result<Value, Error> {
     goyaml::parse_float64(rendered).map_err(|problem| Error::Interpret {
         of: of.to_owned(),
-        problem,
+        problem: Box::new(problem),
     })
 }
 

@@ -44,7 +44,7 @@ pub enum Error {
         /// What was rendered: a key of `templateValues`, or Go's word for all values.
         of: String,
         /// Where and how it is no YAML.
-        problem: goyaml::Error,
+        problem: Box<goyaml::Error>,
     },
     /// All values together render to something that is not a map.
     #[error("failed to interpret rendered template as helm values: want a map, found {found}")]
