@@ -9,7 +9,10 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|bytes: &[u8]| {
     let mut files = Vec::new();
     for part in parts(bytes) {
-        let end = part.iter().position(|byte| *byte == b'\n').unwrap_or(part.len());
+        let end = part
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .unwrap_or(part.len());
         let name = String::from_utf8_lossy(&part[..end]).into_owned();
         files.push((name, part.get(end + 1..).unwrap_or_default().to_vec()));
     }
@@ -19,6 +22,9 @@ fuzz_target!(|bytes: &[u8]| {
     if let Ok(chart) = Chart::from_directory(files, &CHART_LIMITS) {
         let _ = chart.check_dependencies();
         let _ = chart.check_installable();
-        let _ = render(chart, serde_json::json!({"a": {"b": 1.0}, "tags": {"t": true}}));
+        let _ = render(
+            chart,
+            serde_json::json!({"a": {"b": 1.0}, "tags": {"t": true}}),
+        );
     }
 });

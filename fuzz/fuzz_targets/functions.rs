@@ -27,20 +27,39 @@ struct Call {
 }
 
 const KEYS: [&str; 14] = [
-    ".text", ".empty", ".number", ".whole", ".yes", ".nothing", ".list", ".map", ".day", ".version",
-    ".encoded", ".bytes", ".missing", ".",
+    ".text", ".empty", ".number", ".whole", ".yes", ".nothing", ".list", ".map", ".day",
+    ".version", ".encoded", ".bytes", ".missing", ".",
 ];
 const ODD: [&str; 20] = [
-    "9223372036854775807", "-9223372036854775808", "1e308", "-1e-320", "0x7fffffff", "1000000000", "'x'", "1i",
-    "nil", "`^(a+)+$`", "`(a{9}){9}`", "`2006-01-02T15:04:05.999Z07:00`", "`300000h`", "`>=1.2 <2 || ^3.x`",
-    "`a: &a [*a]`", "`{\"a\":[1e999]}`", "(list 1 nil `x`)", "(dict `a` (dict `b` 1))", "`%*[3]d%v%s`", "`{{.}}`",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "1e308",
+    "-1e-320",
+    "0x7fffffff",
+    "1000000000",
+    "'x'",
+    "1i",
+    "nil",
+    "`^(a+)+$`",
+    "`(a{9}){9}`",
+    "`2006-01-02T15:04:05.999Z07:00`",
+    "`300000h`",
+    "`>=1.2 <2 || ^3.x`",
+    "`a: &a [*a]`",
+    "`{\"a\":[1e999]}`",
+    "(list 1 nil `x`)",
+    "(dict `a` (dict `b` 1))",
+    "`%*[3]d%v%s`",
+    "`{{.}}`",
 ];
 
 static NAMES: LazyLock<Vec<String>> = LazyLock::new(|| {
     let functions = functions();
     let own = functions.names().into_iter().map(str::to_owned);
-    let builtin = ["and", "or", "not", "eq", "ne", "lt", "le", "gt", "ge", "len", "index", "slice", "print",
-        "printf", "println", "html", "js", "urlquery", "call"];
+    let builtin = [
+        "and", "or", "not", "eq", "ne", "lt", "le", "gt", "ge", "len", "index", "slice", "print",
+        "printf", "println", "html", "js", "urlquery", "call",
+    ];
     own.chain(builtin.map(str::to_owned)).collect()
 });
 

@@ -8,11 +8,17 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(text) = std::str::from_utf8(bytes) {
-        let total: usize = helm::split_manifests(text).iter().map(|part| part.len()).sum();
+        let total: usize = helm::split_manifests(text)
+            .iter()
+            .map(|part| part.len())
+            .sum();
         assert!(total <= text.len());
     }
     let files = vec![
-        ("Chart.yaml".to_owned(), "apiVersion: v2\nname: a\nversion: 0.1.0".into()),
+        (
+            "Chart.yaml".to_owned(),
+            "apiVersion: v2\nname: a\nversion: 0.1.0".into(),
+        ),
         ("templates/a.yaml".to_owned(), "{{ .Files.Get `m` }}".into()),
         ("m".to_owned(), bytes.to_vec()),
     ];

@@ -8,7 +8,8 @@ use flotilla_fuzz::{parsed, parts, run};
 use gotemplate::{Map, Str, TemplateSet, Value};
 use libfuzzer_sys::fuzz_target;
 
-const TEMPLATE: &[u8] = b"{{ regexMatch .p .t }}{{ regexFindAll .p .t 9 }}{{ regexSplit .p .t -1 }}\
+const TEMPLATE: &[u8] =
+    b"{{ regexMatch .p .t }}{{ regexFindAll .p .t 9 }}{{ regexSplit .p .t -1 }}\
     {{ regexReplaceAll .p .t .r }}{{ regexReplaceAllLiteral .p .t .r }}{{ regexFind .p .t }}";
 
 thread_local! {
@@ -27,7 +28,10 @@ fuzz_target!(|bytes: &[u8]| {
             run(set, &Value::Map(data));
         }
     });
-    let (pattern, text) = (String::from_utf8_lossy(pattern), String::from_utf8_lossy(text));
+    let (pattern, text) = (
+        String::from_utf8_lossy(pattern),
+        String::from_utf8_lossy(text),
+    );
     let _ = helm::Glob::new(&pattern).map(|glob| glob.matches(&text));
     let _ = sprig::gopath::matches(&pattern, &text);
     let clean = sprig::gopath::clean_str(&text);

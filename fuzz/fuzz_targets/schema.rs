@@ -11,7 +11,10 @@ fuzz_target!(|bytes: &[u8]| {
     let schema = parts.next().unwrap_or_default().to_vec();
     let values = parts.next().unwrap_or_default().to_vec();
     let files = vec![
-        ("Chart.yaml".to_owned(), "apiVersion: v2\nname: a\nversion: 0.1.0".into()),
+        (
+            "Chart.yaml".to_owned(),
+            "apiVersion: v2\nname: a\nversion: 0.1.0".into(),
+        ),
         ("values.schema.json".to_owned(), schema),
         ("values.yaml".to_owned(), values),
     ];

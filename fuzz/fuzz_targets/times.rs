@@ -31,7 +31,13 @@ fuzz_target!(|bytes: &[u8]| {
         let text = gotime::duration_text(nanoseconds);
         assert_eq!(gotime::parse_duration(&text), Ok(nanoseconds), "{text}");
     }
-    let texts = [("l", layout), ("v", value), ("d", duration), ("z", zone), ("n", number)];
+    let texts = [
+        ("l", layout),
+        ("v", value),
+        ("d", duration),
+        ("z", zone),
+        ("n", number),
+    ];
     let data: Map = texts
         .map(|(key, text)| (key, Value::Str(Str::from(text))))
         .into_iter()

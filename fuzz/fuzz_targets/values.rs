@@ -27,7 +27,11 @@ const CHART: &str = "apiVersion: v2\nname: a\nversion: 0.1.0\ndependencies:\n\
 fuzz_target!(|bytes: &[u8]| {
     let mut parts = parts(bytes);
     let mut given = Map::new();
-    for line in parts.next().unwrap_or_default().split(|byte| *byte == b'\n') {
+    for line in parts
+        .next()
+        .unwrap_or_default()
+        .split(|byte| *byte == b'\n')
+    {
         if let Some((kind, line)) = line.split_first() {
             flag(*kind, &String::from_utf8_lossy(line), &mut given);
         }
@@ -41,8 +45,14 @@ fuzz_target!(|bytes: &[u8]| {
     let files = vec![
         ("Chart.yaml".to_owned(), CHART.into()),
         ("values.yaml".to_owned(), own),
-        ("templates/a.txt".to_owned(), "{{ .Values | toYaml }}".into()),
-        ("charts/sub/Chart.yaml".to_owned(), "apiVersion: v2\nname: sub\nversion: 0.1.0".into()),
+        (
+            "templates/a.txt".to_owned(),
+            "{{ .Values | toYaml }}".into(),
+        ),
+        (
+            "charts/sub/Chart.yaml".to_owned(),
+            "apiVersion: v2\nname: sub\nversion: 0.1.0".into(),
+        ),
         ("charts/sub/values.yaml".to_owned(), subs),
     ];
     if let Ok(chart) = Chart::from_files(files, &CHART_LIMITS) {

@@ -9,7 +9,8 @@ use gotemplate::{Map, Str, TemplateSet, Value};
 use libfuzzer_sys::fuzz_target;
 use sprig::semver::{Version, is_compatible_range};
 
-const TEMPLATE: &[u8] = b"{{ $v := semver .v }}{{ $v.Major }}{{ $v }}{{ $v.IncMinor }}{{ $v.Compare (semver .w) }}\
+const TEMPLATE: &[u8] =
+    b"{{ $v := semver .v }}{{ $v.Major }}{{ $v }}{{ $v.IncMinor }}{{ $v.Compare (semver .w) }}\
     {{ semverCompare .c .v }}";
 
 thread_local! {

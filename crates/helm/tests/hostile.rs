@@ -116,7 +116,7 @@ fn loops_end() {
         ("{{ seq 9223372036854775807 }}", STEPS),
         (
             "{{ range (splitList ` ` (seq 1000000)) }}{{ range $.Values }}{{ end }}{{ sha256sum (repeat 20000000 `x`) }}{{ end }}",
-            STEPS,
+            BYTES,
         ),
         (
             "{{ $s := repeat 30000000 `x` }}{{ range until 1000000 }}{{ $_ := sha256sum $s }}{{ end }}",

@@ -259,16 +259,30 @@ fn group_name(text: &[u8]) -> Option<(&str, &[u8])> {
         Some(inner) => (true, inner),
         None => (false, text),
     };
-    let valid = inner.utf8_chunks().next()?.valid();
     let word = |c: char| c == '_' || is_letter(c) || is_digit(c);
-    let length = valid.find(|c: char| !word(c)).unwrap_or(valid.len());
-    let (name, rest) = (valid.get(..length)?, inner.get(length..)?);
+    let length = word_length(inner, word);
+    let (name, rest) = inner.split_at_checked(length)?;
+    let name = std::str::from_utf8(name).ok()?;
     let rest = if braces {
         rest.strip_prefix(b"}")?
     } else {
         rest
     };
     (length > 0).then_some((name, rest))
+}
+
+/// Bytes of the characters at the start that are of a word. Looks no further: a text may have many names.
+fn word_length(text: &[u8], word: impl Fn(char) -> bool) -> usize {
+    let mut length = 0;
+    while let Some(rest) = text.get(length..).filter(|rest| !rest.is_empty()) {
+        let head = &rest[..rest.len().min(4)];
+        let first = head.utf8_chunks().next();
+        match first.and_then(|chunk| chunk.valid().chars().next()) {
+            Some(c) if word(c) => length += c.len_utf8(),
+            _ => break,
+        }
+    }
+    length
 }
 
 fn group(name: &str) -> ReplacementPart {

@@ -323,19 +323,35 @@ fn unicode_escape(text: &str) -> (char, usize) {
 
 /// `json.Marshal`.
 pub fn write(value: &Value) -> Result<Vec<u8>, CallError> {
+    writable(value)?;
     written(goyaml::json::to_vec(&Wire::new(value, true)))
 }
 
 pub(super) fn write_raw(value: &Value) -> Result<Vec<u8>, CallError> {
+    writable(value)?;
     written(goyaml::json::to_vec_raw(&Wire::new(value, false)))
 }
 
 pub(super) fn write_pretty(value: &Value) -> Result<String, CallError> {
+    writable(value)?;
     written(goyaml::json::to_string_indent(
         &Wire::new(value, true),
         "",
         "  ",
     ))
+}
+
+/// Fails for what is too large. What is nested too deep is refused by the writing itself, in Go's words.
+fn writable(value: &Value) -> Result<(), CallError> {
+    match check_size(value) {
+        Err(CallError::Limit(limit)) => {
+            // Some functions give an empty text for an error, but not for this one.
+            meter::exceed(limit.clone());
+            Err(limit.into())
+        }
+        Err(_) => fail(CYCLE),
+        Ok(()) => Ok(()),
+    }
 }
 
 fn written<T>(result: serde_json::Result<T>) -> Result<T, CallError> {
