@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use gotemplate::{
-    Args, CallError, List, Map, Method, NamedType, Native, Signature, Str, Type, Value,
+    Args, CallError, Context, List, Map, Method, NamedType, Native, Signature, Str, Type, Value,
 };
 
 use crate::capabilities::{
@@ -115,7 +115,7 @@ static FILES: NamedType = NamedType {
         Method {
             name: "Glob",
             signature: signature(&[Type::String], FILES_TYPE),
-            call: |_, this, args| Ok(glob(&map_of(this), &args.take())),
+            call: |ctx, this, args| glob(ctx, &map_of(this), &args.take()),
         },
         Method {
             name: "AsConfig",
@@ -162,8 +162,12 @@ fn file(this: &Value, args: &mut Args) -> Str {
     bytes(map_of(this).get(&name))
 }
 
+/// What it is worth to compile a short pattern, in steps of a template.
+const GLOB_STEPS: u64 = 1_000;
+
 /// A bad pattern matches everything, as in Helm.
-fn glob(files: &Map, pattern: &Str) -> Value {
+fn glob(ctx: &mut Context<'_>, files: &Map, pattern: &Str) -> Result<Value, CallError> {
+    ctx.spend_steps(GLOB_STEPS + 4 * pattern.len() as u64 + files.len() as u64)?;
     let glob = Glob::new(&pattern.to_str_lossy());
     let kept: BTreeMap<Str, Value> = files
         .borrow()
@@ -174,7 +178,7 @@ fn glob(files: &Map, pattern: &Str) -> Value {
         })
         .map(|(name, data)| (name.clone(), data.clone()))
         .collect();
-    Value::Map(Map::typed(&FILES_TYPE, kept))
+    Ok(Value::Map(Map::typed(&FILES_TYPE, kept)))
 }
 
 /// The files by their last names; of equal names the last wins.

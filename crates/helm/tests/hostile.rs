@@ -104,6 +104,10 @@ fn loops_end() {
     refused(&[
         ("{{ range 1000000000000 }}{{ end }}", STEPS),
         (
+            "{{ range until 100000 }}{{ $_ := $.Files.Glob (repeat 1000 `{a,b*`) }}{{ end }}",
+            STEPS,
+        ),
+        (
             "{{ range until 10000 }}{{ range until 10000 }}{{ range until 10000 }}{{ end }}{{ end }}{{ end }}",
             STEPS,
         ),

@@ -257,7 +257,7 @@ fn derive_password() -> gotemplate::Function {
         "derivePassword",
         signature,
         Box::new(|ctx, args| {
-            ctx.spend_steps(SLOW_HASH_STEPS)?;
+            ctx.spend_steps(3 * SLOW_HASH_STEPS)?;
             let counter = match args.take::<Value>() {
                 Value::Int(_, counter) => counter as u32,
                 _ => 0,
