@@ -116,6 +116,48 @@ impl TemplateSet {
             &self.functions,
             &mut self.tokens_left,
         )?;
+        self.add_parsed(name, parsed)
+    }
+
+    /// Parses texts with their names, with the outcome of [`Self::parse`] for one after the other. When they are
+    /// long a second thread parses the later half meanwhile. An error comes with the index of its text.
+    pub fn parse_all(&mut self, texts: &[(&str, Str)]) -> Result<(), (usize, Box<ParseError>)> {
+        let half = half_of(texts);
+        let (functions, delims) = (Arc::clone(&self.functions), self.delims.clone());
+        let tokens = self.tokens_left;
+        std::thread::scope(|scope| {
+            let ahead = || parse_ahead(&texts[half..], &delims, &functions, tokens);
+            let worker = (half < texts.len())
+                .then(|| std::thread::Builder::new().spawn_scoped(scope, ahead).ok())
+                .flatten();
+            for (index, (name, text)) in texts[..half].iter().enumerate() {
+                self.parse(name, text.clone())
+                    .map_err(|error| (index, error))?;
+            }
+            let mut parsed = worker
+                .and_then(|worker| worker.join().ok())
+                .into_iter()
+                .flatten();
+            for (index, (name, text)) in texts.iter().enumerate().skip(half) {
+                match parsed.next() {
+                    Some((templates, n_tokens)) if n_tokens <= self.tokens_left => {
+                        self.tokens_left -= n_tokens;
+                        self.add_parsed(name, templates)
+                    }
+                    // Where the worker stopped, the error is found again.
+                    _ => self.parse(name, text.clone()),
+                }
+                .map_err(|error| (index, error))?;
+            }
+            Ok(())
+        })
+    }
+
+    fn add_parsed(
+        &mut self,
+        name: &str,
+        parsed: Vec<Template>,
+    ) -> Result<Arc<Template>, Box<ParseError>> {
         let mut main = None;
         for template in parsed {
             let template = Arc::new(template);
@@ -186,6 +228,41 @@ impl TemplateSet {
     pub fn missing_key(&self) -> MissingKey {
         self.missing_key
     }
+}
+
+/// Bytes of texts from which on a second thread pays off.
+const PARSE_AHEAD_BYTES: usize = 128 * 1024;
+
+/// Where the later half of the texts, by their length, begins; behind the last if one thread will do.
+fn half_of(texts: &[(&str, Str)]) -> usize {
+    let total: usize = texts.iter().map(|(_, text)| text.len()).sum();
+    if total < PARSE_AHEAD_BYTES {
+        return texts.len();
+    }
+    let mut before = 0;
+    let first_half = texts.iter().take_while(|(_, text)| {
+        before += text.len();
+        before <= total / 2
+    });
+    first_half.count()
+}
+
+/// The templates of each text and how many tokens it took, up to the first text that does not parse.
+fn parse_ahead(
+    texts: &[(&str, Str)],
+    delims: &Delims,
+    functions: &Functions,
+    mut tokens_left: usize,
+) -> Vec<(Vec<Template>, usize)> {
+    let mut parsed = Vec::with_capacity(texts.len());
+    for (name, text) in texts {
+        let before = tokens_left;
+        match parse(name, text.clone(), delims, functions, &mut tokens_left) {
+            Ok(templates) => parsed.push((templates, before - tokens_left)),
+            Err(_) => break,
+        }
+    }
+    parsed
 }
 
 /// One rendering: any number of templates executed on one thread with shared limits and host state.

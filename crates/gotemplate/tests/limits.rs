@@ -365,3 +365,38 @@ proptest! {
         prop_assert!(back.to_bits() == number.to_bits() || number.is_nan() && back.is_nan());
     }
 }
+
+#[test]
+fn many_texts_are_parsed_as_one_after_the_other() {
+    let filler = "{{/* long */}} {{ . }}".repeat(1_000);
+    let text = |index: usize, broken: bool| {
+        let end = if broken { "{{ end }}" } else { "" };
+        format!("{{{{define \"shared\"}}}}{index}{{{{end}}}}{filler}{end}")
+    };
+    for broken in [vec![], vec![1], vec![17], vec![3, 18], vec![19]] {
+        let names: Vec<String> = (0..20).map(|index| format!("t{index}")).collect();
+        let texts: Vec<(&str, gotemplate::Str)> = names
+            .iter()
+            .enumerate()
+            .map(|(index, name)| (name.as_str(), text(index, broken.contains(&index)).into()))
+            .collect();
+        let mut together = TemplateSet::new(functions());
+        let outcome = together.parse_all(&texts);
+        let mut one_by_one = TemplateSet::new(functions());
+        let wanted = texts
+            .iter()
+            .enumerate()
+            .try_for_each(|(index, (name, text))| {
+                let parsed = one_by_one.parse(name, text.clone());
+                parsed.map(drop).map_err(|error| (index, error))
+            });
+        let shown = |outcome: Result<(), (usize, Box<gotemplate::ParseError>)>| {
+            outcome.map_err(|(index, error)| (index, error.to_string()))
+        };
+        assert_eq!(shown(outcome), shown(wanted), "{broken:?}");
+        let all = |set: &TemplateSet| -> Vec<String> {
+            set.templates().iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(all(&together), all(&one_by_one), "{broken:?}");
+    }
+}

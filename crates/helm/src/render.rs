@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use gotemplate::{
-    Cost, ExecError, Functions, Limits, Map, MissingKey, Renderer, TemplateSet, Value as Go,
+    Cost, ExecError, Functions, Limits, Map, MissingKey, Renderer, Str, TemplateSet, Value as Go,
 };
 use serde_json::Value;
 
@@ -534,13 +534,17 @@ fn parse_order(path: &str) -> (usize, &str) {
 
 fn parse(templates: &[Template]) -> Result<TemplateSet, RenderError> {
     let mut set = TemplateSet::new(Arc::clone(&FUNCTIONS)).with_missing_key(MissingKey::Zero);
-    for template in templates {
-        set.parse(&template.path, Arc::clone(&template.text))
-            .map_err(|error| RenderError::Template {
-                text: report::parse_error(&template.path, &error),
-                excerpt: Excerpt::of_parsing(&template.path, &error, &template.text).map(Box::new),
-            })?;
-    }
+    let texts = templates
+        .iter()
+        .map(|template| (template.path.as_str(), Arc::clone(&template.text).into()));
+    let texts: Vec<(&str, Str)> = texts.collect();
+    set.parse_all(&texts).map_err(|(index, error)| {
+        let Template { path, text, .. } = &templates[index];
+        RenderError::Template {
+            text: report::parse_error(path, &error),
+            excerpt: Excerpt::of_parsing(path, &error, text).map(Box::new),
+        }
+    })?;
     Ok(set)
 }
 
