@@ -164,9 +164,7 @@ impl TemplateSet {
             if template.name == name {
                 main = Some(Arc::clone(&template));
             }
-            if !template.is_empty() || self.lookup(&template.name).is_none() {
-                self.templates.insert(template.name.clone(), template);
-            }
+            self.add(template);
         }
         main.ok_or_else(|| {
             let message = "text defines no template of its own".to_owned();
