@@ -2,87 +2,121 @@
 
 use std::sync::Arc;
 
-use api::v1alpha1::{Bundle, BundleDeployment, Cluster, ClusterGroup, Content, GitRepo};
-use apiclient::{Event, Kind, Object, ObjectKey, Selector, Watch};
+use api::v1alpha1::{
+    Bundle, BundleDeployment, BundleNamespaceMapping, Cluster, ClusterGroup, Content, GitRepo,
+};
+use apiclient::{Event, Kind, Object, ObjectKey, Scope, Selector, Watch};
+use k8s_openapi::api::core::v1::Namespace;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use crate::Ctx;
-use crate::index::{ContentMeta, Wake};
+use crate::index::{ContentMeta, NamespaceMeta, Wake};
 use crate::world::State;
 
 /// Starts all watches and waits until each has reported everything that exists. Before that no
 /// controller may act: what it does not know yet would look as if it did not exist (invariant I-2).
-pub(crate) async fn start(ctx: &Arc<Ctx>, tasks: &mut tokio::task::JoinSet<()>) {
+pub(crate) async fn start(ctx: &Arc<Ctx>, tasks: &mut JoinSet<()>) {
     let (synced, mut all_synced) = mpsc::channel::<()>(1);
-    let everywhere = Selector::default;
-    let metadata = Selector {
-        metadata_only: true,
-        ..Selector::default()
-    };
-    let watched = |kind: &Kind| tracing::debug!(%kind, "watching");
-
-    macro_rules! follow {
-        ($kind:ty, $type:ty, $selector:expr, $applied:expr, $deleted:expr) => {
-            let kind = Kind::of::<$kind>();
-            watched(&kind);
-            let watch: Watch<$type> = ctx.client.watch(&kind, $selector);
-            tasks.spawn(follow(
-                Arc::clone(ctx),
-                watch,
-                synced.clone(),
-                $applied,
-                $deleted,
-            ));
-        };
-    }
-    follow!(
-        Cluster,
-        Cluster,
-        everywhere(),
-        State::cluster_applied,
-        State::cluster_deleted
-    );
-    follow!(
-        ClusterGroup,
-        ClusterGroup,
-        everywhere(),
-        State::group_applied,
-        State::group_deleted
-    );
-    follow!(
-        GitRepo,
-        GitRepo,
-        everywhere(),
-        State::git_repo_applied,
-        State::git_repo_deleted
-    );
-    follow!(
-        Bundle,
-        Bundle,
-        everywhere(),
-        State::bundle_applied,
-        State::bundle_deleted
-    );
-    follow!(
-        BundleDeployment,
-        BundleDeployment,
-        everywhere(),
-        |state, object| state.deployment_applied(&object),
-        State::deployment_deleted
-    );
-    follow!(
-        Content,
-        ContentMeta,
-        metadata,
-        |state, content| {
-            let name = content.key().name;
-            state.index.content_applied(name, content)
-        },
-        |state, key| state.index.content_deleted(&key.name)
-    );
-    drop(synced);
+    let mut watches = Watches { ctx, tasks, synced };
+    watches.targets();
+    watches.sources();
+    watches.namespaces();
+    drop(watches);
     // Every watch drops its sender once it has reported everything.
     while all_synced.recv().await.is_some() {}
+}
+
+struct Watches<'a> {
+    ctx: &'a Arc<Ctx>,
+    tasks: &'a mut JoinSet<()>,
+    synced: mpsc::Sender<()>,
+}
+
+impl Watches<'_> {
+    /// What is deployed to.
+    fn targets(&mut self) {
+        self.follow::<Cluster, Cluster>(
+            Selector::default(),
+            State::cluster_applied,
+            State::cluster_deleted,
+        );
+        self.follow::<ClusterGroup, ClusterGroup>(
+            Selector::default(),
+            State::group_applied,
+            State::group_deleted,
+        );
+        self.follow::<BundleDeployment, BundleDeployment>(
+            Selector::default(),
+            |state, object| state.deployment_applied(&object),
+            State::deployment_deleted,
+        );
+    }
+
+    /// What is deployed.
+    fn sources(&mut self) {
+        self.follow::<GitRepo, GitRepo>(
+            Selector::default(),
+            State::git_repo_applied,
+            State::git_repo_deleted,
+        );
+        self.follow::<Bundle, Bundle>(
+            Selector::default(),
+            State::bundle_applied,
+            State::bundle_deleted,
+        );
+        let metadata = Selector {
+            metadata_only: true,
+            ..Selector::default()
+        };
+        self.follow::<Content, ContentMeta>(
+            metadata,
+            |state, content| {
+                let name = content.key().name;
+                state.index.content_applied(name, content)
+            },
+            |state, key| state.index.content_deleted(&key.name),
+        );
+    }
+
+    /// What connects namespaces.
+    fn namespaces(&mut self) {
+        self.follow::<BundleNamespaceMapping, BundleNamespaceMapping>(
+            Selector::default(),
+            |state, mapping| state.index.mapping_applied(&mapping),
+            |state, key| state.index.mapping_deleted(key),
+        );
+        // Clusters live in the namespaces of people, not in those the hub made for deployments.
+        let of_people = Selector {
+            labels: Some(format!("{}!=true", api::labels::MANAGED)),
+            metadata_only: true,
+            ..Selector::default()
+        };
+        self.follow::<Namespace, NamespaceMeta>(
+            of_people,
+            |state, namespace| state.index.namespace_applied(namespace),
+            |state, key| state.index.namespace_deleted(&key.name),
+        );
+    }
+
+    /// Watches objects of kind `K`, read as `T`.
+    fn follow<K, T>(
+        &mut self,
+        selector: Selector,
+        applied: impl Fn(&mut State, T) -> Vec<Wake> + Send + 'static,
+        deleted: impl Fn(&mut State, &ObjectKey) -> Vec<Wake> + Send + 'static,
+    ) where
+        K: kube_core::Resource<DynamicType = ()>,
+        K::Scope: Scope,
+        T: Object,
+    {
+        let kind = Kind::of::<K>();
+        tracing::debug!(%kind, "watching");
+        let watch: Watch<T> = self.ctx.client.watch(&kind, selector);
+        let (ctx, synced) = (Arc::clone(self.ctx), self.synced.clone());
+        self.tasks
+            .spawn(follow(ctx, watch, synced, applied, deleted));
+    }
 }
 
 async fn follow<T, A, D>(

@@ -126,6 +126,12 @@ pub(crate) fn rollup_key(key: &ObjectKey) -> rollup::ObjectKey {
     rollup::ObjectKey::new(&key.namespace, &key.name)
 }
 
+/// Stands in the roll-up for a deployment that does not exist: apart from those that do, because on one
+/// cluster bundles of several namespaces may want one name. No namespace begins with a slash.
+fn missing_key(bundle: &ObjectKey, cluster: &ObjectKey) -> rollup::ObjectKey {
+    rollup::ObjectKey::new(&format!("/{cluster}"), &bundle.to_string())
+}
+
 /// The same key in the client's form.
 pub(crate) fn client_key(key: &rollup::ObjectKey) -> ObjectKey {
     ObjectKey::new(key.namespace(), key.name())
@@ -285,52 +291,61 @@ impl State {
         wakes
     }
 
-    /// The key that the bundle's deployment on the cluster has or will have. A cluster without
-    /// namespace lends its own name, which no namespace of deployments can have.
-    fn deployment_key(&self, bundle: &ObjectKey, cluster: &ObjectKey) -> ObjectKey {
-        let namespace = self
-            .index
-            .clusters
-            .get(cluster)
-            .map_or("", |entry| entry.namespace());
-        if namespace.is_empty() {
-            return ObjectKey::new(format!("/{cluster}"), bundle.name.clone());
-        }
-        ObjectKey::new(namespace, bundle.name.clone())
+    /// The bundle's deployment on the cluster, if it exists.
+    fn existing_deployment(&self, bundle: &ObjectKey, cluster: &ObjectKey) -> Option<ObjectKey> {
+        let namespace = self.index.clusters.get(cluster)?.namespace();
+        let key = ObjectKey::new(namespace, bundle.name.clone());
+        let entry = self.index.deployments.get(&key)?;
+        (entry.bundle == *bundle).then_some(key)
     }
 
     fn pending(&mut self, bundle: &ObjectKey, cluster: &ObjectKey, reason: &str) -> Vec<Wake> {
-        let key = self.deployment_key(bundle, cluster);
-        let exists = self.index.deployments.contains_key(&key);
-        let own = match self.failed.remove(&key) {
-            Some((_, own)) => own,
-            None if exists => self.rollup.get(&rollup_key(&key)).cloned(),
-            None => None,
+        let maybe_key = self.existing_deployment(bundle, cluster);
+        let maybe_own = maybe_key.and_then(|key| {
+            let own = match self.failed.remove(&key) {
+                Some((_, own)) => own,
+                None => self.rollup.get(&rollup_key(&key)).cloned(),
+            };
+            own.map(|own| (key, own))
+        });
+        let Some((key, own)) = maybe_own else {
+            self.show_missing(bundle, cluster, reason);
+            return Vec::new();
         };
-        let pending = || Contribution::pending(rollup_key(bundle), rollup_key(cluster));
-        let shown = own.clone().unwrap_or_else(pending);
+        self.rollup.remove(&missing_key(bundle, cluster));
         if reason.is_empty() {
-            self.rollup.set(rollup_key(&key), shown);
+            self.rollup.set(rollup_key(&key), own);
             return Vec::new();
         }
-        self.rollup
-            .set(rollup_key(&key), shown.failed(reason, &self.limits));
-        self.failed.insert(key.clone(), (reason.to_owned(), own));
-        if exists {
-            vec![Wake::Deployment(key)]
+        let shown = own.clone().failed(reason, &self.limits);
+        self.rollup.set(rollup_key(&key), shown);
+        let failed = (reason.to_owned(), Some(own));
+        self.failed.insert(key.clone(), failed);
+        vec![Wake::Deployment(key)]
+    }
+
+    /// Counts a deployment that does not exist; an empty reason means that its turn has not come.
+    fn show_missing(&mut self, bundle: &ObjectKey, cluster: &ObjectKey, reason: &str) {
+        let pending = Contribution::pending(rollup_key(bundle), rollup_key(cluster));
+        let shown = if reason.is_empty() {
+            pending
         } else {
-            Vec::new()
-        }
+            pending.failed(reason, &self.limits)
+        };
+        self.rollup.set(missing_key(bundle, cluster), shown);
+    }
+
+    /// What the last run of the bundle said about a cluster that it could not bring up to date.
+    fn reason(&self, bundle: &ObjectKey, cluster: &ObjectKey) -> Option<&String> {
+        self.reports.get(bundle)?.pending.get(cluster)
     }
 
     fn not_pending(&mut self, bundle: &ObjectKey, cluster: &ObjectKey) -> Vec<Wake> {
-        let key = self.deployment_key(bundle, cluster);
-        let failed = self.failed.remove(&key);
-        if !self.index.deployments.contains_key(&key) {
-            self.rollup.remove(&rollup_key(&key));
+        self.rollup.remove(&missing_key(bundle, cluster));
+        let Some(key) = self.existing_deployment(bundle, cluster) else {
             return Vec::new();
-        }
-        match failed {
+        };
+        match self.failed.remove(&key) {
             Some((_, Some(own))) => {
                 self.rollup.set(rollup_key(&key), own);
                 vec![Wake::Deployment(key)]
@@ -357,6 +372,9 @@ impl State {
 
     fn contribute(&mut self, deployment: &BundleDeployment) {
         let key = key_of(deployment);
+        if self.rollup.get(&rollup_key(&key)).is_none() {
+            self.not_missing(&key);
+        }
         match Contribution::of(deployment, None, &self.limits) {
             Ok(own) => match self.failed.get_mut(&key) {
                 Some((reason, kept)) => {
@@ -375,10 +393,36 @@ impl State {
         }
     }
 
+    /// A deployment is there that was counted as missing before, if at all.
+    fn not_missing(&mut self, key: &ObjectKey) {
+        let Some(cluster) = self.index.cluster_of_namespace.get(&key.namespace).cloned() else {
+            return;
+        };
+        let Some(entry) = self.index.deployments.get(key).cloned() else {
+            return;
+        };
+        self.rollup.remove(&missing_key(&entry.bundle, &cluster));
+        let reason = self.reason(&entry.bundle, &cluster);
+        if let Some(reason) = reason.filter(|reason| !reason.is_empty()).cloned() {
+            self.failed.insert(key.clone(), (reason, None));
+        }
+    }
+
     /// A BundleDeployment is gone.
     pub(crate) fn deployment_deleted(&mut self, key: &ObjectKey) -> Vec<Wake> {
         self.rollup.remove(&rollup_key(key));
         self.failed.remove(key);
+        let bundle = self
+            .index
+            .deployments
+            .get(key)
+            .map(|entry| entry.bundle.clone());
+        let cluster = self.index.cluster_of_namespace.get(&key.namespace).cloned();
+        if let (Some(bundle), Some(cluster)) = (bundle, cluster)
+            && let Some(reason) = self.reason(&bundle, &cluster).cloned()
+        {
+            self.show_missing(&bundle, &cluster, &reason);
+        }
         self.index.deployment_deleted(key)
     }
 }

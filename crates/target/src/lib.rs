@@ -12,7 +12,7 @@
 //! | `template` | what do values become for a cluster? |
 //! | `deployment` | what does a cluster get, all in all? |
 //! | `rollout` | which clusters get it now? |
-//! | `index` | which bundles does a change of a cluster concern? |
+//! | `mapping` | which bundles reach clusters of other namespaces? |
 //!
 //! Unlike upstream, a template that fails for one cluster leaves the others alone, and namespace labels
 //! of a target reach the clusters of that target only.
@@ -20,7 +20,7 @@
 pub mod customize;
 pub mod deployment;
 mod engine;
-pub mod index;
+pub mod mapping;
 pub mod matching;
 pub mod merge;
 pub mod rollout;

@@ -1,6 +1,8 @@
 //! Executes the plan for a Bundle.
 
-use api::labels::{DEPLOYMENT_VALUES_KEY, SECRET_TYPE_BUNDLE_VALUES};
+use api::labels::{
+    BUNDLE_NAME, BUNDLE_NAMESPACE, DEPLOYMENT_VALUES_KEY, SECRET_TYPE_BUNDLE_VALUES,
+};
 use api::v1alpha1::{Bundle, BundleDeployment, BundleDeploymentSpec};
 use apiclient::{DeleteOptions, Kind, ObjectKey, ObjectMeta, Patch, WriteOptions};
 use futures::StreamExt as _;
@@ -55,6 +57,9 @@ pub(crate) enum Error {
         deployment: ObjectKey,
         source: apiclient::Error,
     },
+    /// A bundle with the same name in another namespace was faster. The next run says so.
+    #[error("create deployment {deployment}, which belongs to another bundle")]
+    Taken { deployment: ObjectKey },
     /// The bundle's Secret was not deleted.
     #[error("delete the values of bundle {bundle}")]
     DeleteValues {
@@ -72,7 +77,7 @@ impl crate::failure::Classified for Error {
             | Self::WriteDeployment { source, .. }
             | Self::DeleteDeployment { source, .. }
             | Self::DeleteValues { source, .. } => Some(source),
-            Self::PackContent { .. } => None,
+            Self::PackContent { .. } | Self::Taken { .. } => None,
         }
     }
 }
@@ -187,6 +192,9 @@ async fn deploy(
 ) -> Result<(), Error> {
     let written = match write {
         Write::Create { object, values } => {
+            let Some(_claim) = Claim::of(ctx, &deployment, &object) else {
+                return Err(Error::Taken { deployment });
+            };
             if !values.is_empty() {
                 let secret = options::secret(&deployment, "", values.clone(), values);
                 write_values(ctx, &deployment, &secret, false).await?;
@@ -308,11 +316,59 @@ async fn create(
         }
         // Left by a run before a restart, or by upstream: take it over as it should be.
         Err(error) if error.is_already_exists() => {
+            let existing: Option<BundleDeployment> = ctx.client.get(&kind, key).await?;
+            let is_anothers = existing.is_some_and(|existing| {
+                let owner_now = owner(&existing);
+                !owner_now.name.is_empty() && owner_now != owner(object)
+            });
+            if is_anothers {
+                return Err(error);
+            }
             let labels = object.metadata.labels.clone().unwrap_or_default();
             replace(ctx, key, &object.spec, &labels).await
         }
         Err(error) => Err(error),
     }
+}
+
+/// The name of a deployment, reserved for a bundle until dropped.
+struct Claim<'a> {
+    ctx: &'a Ctx,
+    deployment: &'a ObjectKey,
+}
+
+impl<'a> Claim<'a> {
+    /// `None` when another bundle has the name.
+    fn of(ctx: &'a Ctx, deployment: &'a ObjectKey, object: &BundleDeployment) -> Option<Self> {
+        let bundle = owner(object);
+        let mut is_ours = false;
+        ctx.world.update(|state| {
+            is_ours = state.index.claim(deployment, &bundle);
+            Vec::new()
+        });
+        is_ours.then_some(Self { ctx, deployment })
+    }
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        self.ctx.world.update(|state| {
+            state.index.claims.remove(self.deployment);
+            Vec::new()
+        });
+    }
+}
+
+/// The bundle of a deployment, by its labels.
+fn owner(deployment: &BundleDeployment) -> ObjectKey {
+    let labels = deployment.metadata.labels.as_ref();
+    let label = |name| {
+        labels
+            .and_then(|all| all.get(name))
+            .cloned()
+            .unwrap_or_default()
+    };
+    ObjectKey::new(label(BUNDLE_NAMESPACE), label(BUNDLE_NAME))
 }
 
 /// Replaces spec and labels and leaves the rest of the object alone.

@@ -6,8 +6,10 @@
 //! * **Writes**: BundleDeployments and their Secrets; the Content of a Bundle with inline files; the
 //!   Bundle's finalizer.
 //! * **Woken by**: changes of the Bundle's spec, labels or deletion timestamp; changes of Clusters
-//!   and ClusterGroups of its namespace that targeting looks at; BundleDeployments that somebody
-//!   else changed or deleted; deployments that become available while its roll-out waits for them.
+//!   and ClusterGroups, of its namespace and of those it is mapped to, that targeting looks at;
+//!   BundleNamespaceMappings and labels of namespaces that change where it is mapped to;
+//!   BundleDeployments that somebody else changed or deleted; deployments that become available while
+//!   its roll-out waits for them.
 //!
 //! One cluster's error stays that cluster's (invariant I-1): its BundleDeployment keeps what it has
 //! and the error is shown in the status. An error of the whole bundle, such as a selector that cannot

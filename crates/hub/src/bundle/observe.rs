@@ -7,6 +7,7 @@ use api::v1alpha1::{Bundle, BundleSpec, Values};
 use apiclient::{Kind, ObjectKey};
 use k8s_openapi::api::core::v1::Secret;
 use kube_core::ObjectMeta;
+use target::mapping::Unclear;
 
 use crate::Ctx;
 use crate::index::{BundleEntry, ClusterEntry, ContentSource, DeploymentEntry, GroupEntry, Index};
@@ -20,12 +21,16 @@ pub(crate) struct Observed {
     pub(crate) object: Result<Bundle, ValuesProblem>,
     /// The Content that its deployments refer to exists.
     pub(crate) content_exists: bool,
-    /// Clusters of its namespace, by name.
+    /// Clusters of the namespaces it reaches, by name, then by namespace.
     pub(crate) clusters: Vec<(ObjectKey, Arc<ClusterEntry>)>,
-    /// ClusterGroups of its namespace, by name.
+    /// ClusterGroups of these namespaces.
     pub(crate) groups: Vec<(ObjectKey, Arc<GroupEntry>)>,
     /// Its deployments.
     pub(crate) deployments: BTreeMap<ObjectKey, Arc<DeploymentEntry>>,
+    /// Deployments of its name, on these clusters, that belong to the bundle that is named.
+    pub(crate) taken: BTreeMap<ObjectKey, ObjectKey>,
+    /// Why it is not known which other namespaces it reaches.
+    pub(crate) unclear: Option<Unclear>,
 }
 
 /// Why the Helm values of a bundle are not usable right now.
@@ -85,16 +90,28 @@ pub(crate) async fn observe(ctx: &Ctx, key: &ObjectKey) -> Result<Option<Observe
 
 fn from_index(index: &Index, key: &ObjectKey) -> Option<Observed> {
     let bundle = Arc::clone(index.bundles.get(key)?);
-    let near = |other: &ObjectKey| other.namespace == key.namespace;
-    let first = ObjectKey::new(key.namespace.clone(), "");
-    let clusters = index
-        .clusters
-        .range(first.clone()..)
-        .take_while(|(other, _)| near(other));
-    let groups = index
-        .groups
-        .range(first..)
-        .take_while(|(other, _)| near(other));
+    let reach = index.mappings.reach(&key.namespace, &bundle.meta.labels);
+    let namespaces = std::iter::once(&key.namespace).chain(&reach.namespaces);
+    let (mut clusters, mut groups) = (Vec::new(), Vec::new());
+    for namespace in namespaces {
+        let first = || ObjectKey::new(namespace.clone(), "");
+        let near = |other: &ObjectKey| other.namespace == *namespace;
+        let own = index.clusters.range(first()..);
+        let own = own.take_while(|(other, _)| near(other));
+        clusters.extend(own.map(|(key, entry)| (key.clone(), Arc::clone(entry))));
+        let own = index.groups.range(first()..);
+        let own = own.take_while(|(other, _)| near(other));
+        groups.extend(own.map(|(key, entry)| (key.clone(), Arc::clone(entry))));
+    }
+    if !reach.namespaces.is_empty() {
+        clusters.sort_by(|(a, _), (b, _)| (&a.name, &a.namespace).cmp(&(&b.name, &b.namespace)));
+    }
+    let taken = clusters.iter().filter_map(|(_, cluster)| {
+        let deployment = ObjectKey::new(cluster.namespace(), key.name.clone());
+        let owner = index.other_owner(&deployment, key)?.clone();
+        Some((deployment, owner))
+    });
+    let taken = taken.collect();
     let deployments = index.deployments_of.get(key).into_iter().flatten();
     let deployments = deployments.filter_map(|key| {
         index
@@ -116,13 +133,11 @@ fn from_index(index: &Index, key: &ObjectKey) -> Option<Observed> {
         key: key.clone(),
         object: Ok(object(key, &bundle, (*bundle.spec).clone())),
         content_exists,
-        clusters: clusters
-            .map(|(key, entry)| (key.clone(), Arc::clone(entry)))
-            .collect(),
-        groups: groups
-            .map(|(key, entry)| (key.clone(), Arc::clone(entry)))
-            .collect(),
+        clusters,
+        groups,
         deployments: deployments.collect(),
+        taken,
+        unclear: reach.unclear,
         bundle,
     })
 }

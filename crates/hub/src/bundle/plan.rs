@@ -1,6 +1,6 @@
 //! What a Bundle needs on the hub. Pure, apart from the thread it runs on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -84,7 +84,7 @@ pub(crate) struct Plan {
 pub(crate) struct Report {
     /// The generation that was planned; zero when nothing could be.
     pub(crate) generation: i64,
-    /// Why nothing was done for any cluster.
+    /// What concerns the bundle as a whole: mostly why nothing was done for any cluster.
     pub(crate) problem: Option<String>,
     /// Clusters without a deployment, or whose deployment could not be brought up to date, with the
     /// reason; an empty reason means that its turn has not come.
@@ -233,15 +233,10 @@ impl<'a> Selection<'a> {
             kept,
         };
         for (key, cluster) in &observed.clusters {
-            let groups = groups_of(observed, cluster);
+            let groups = groups_of(observed, key, cluster);
             let deployment = ObjectKey::new(cluster.namespace(), observed.key.name.clone());
             match selection.wanted(key, cluster, &groups, targets, templates) {
                 Ok(None) => {}
-                Ok(Some(_)) if cluster.namespace().is_empty() => {
-                    selection
-                        .failed
-                        .insert(key.clone(), "the cluster has no namespace yet".to_owned());
-                }
                 Ok(Some(wanted)) => {
                     let stored = observed.deployments.get(&deployment);
                     let chosen = Chosen {
@@ -288,7 +283,15 @@ impl<'a> Selection<'a> {
         let imposed = Imposed::default();
         let wanted = wanted(spec, targets, content, &imposed, &facts, &values, templates);
         // The cluster is named where the reason is shown.
-        wanted.map_err(|error| errors::chain(&error.source))
+        let wanted = wanted.map_err(|error| errors::chain(&error.source))?;
+        let deployment = ObjectKey::new(cluster.namespace(), self.observed.key.name.clone());
+        match (&wanted, self.observed.taken.get(&deployment)) {
+            (Some(_), _) if cluster.namespace().is_empty() => {
+                Err("the cluster has no namespace yet".to_owned())
+            }
+            (Some(_), Some(owner)) => Err(taken(&deployment, owner)),
+            _ => Ok(wanted),
+        }
     }
 
     fn rollout_targets(&self) -> Vec<rollout::Target> {
@@ -336,7 +339,11 @@ impl<'a> Selection<'a> {
         };
         Report {
             generation,
-            problem: None,
+            problem: self
+                .observed
+                .unclear
+                .as_ref()
+                .map(|unclear| errors::chain(unclear)),
             pending,
             numbers: pass.numbers,
             partitions: pass.partitions.iter().map(partition).collect(),
@@ -368,7 +375,7 @@ impl<'a> Selection<'a> {
     }
 
     /// Deployments that no target wants. Those of clusters whose templates fail, and of clusters
-    /// outside their schedule, stay.
+    /// outside their schedule, stay. So do those that a mapping may want which cannot be read.
     fn orphans(&self) -> Vec<Action> {
         let mut orphans: BTreeMap<&ObjectKey, &Arc<DeploymentEntry>> =
             self.observed.deployments.iter().collect();
@@ -376,9 +383,21 @@ impl<'a> Selection<'a> {
         for deployment in wanted.chain(&self.kept) {
             orphans.remove(deployment);
         }
-        let gone = orphans
-            .into_iter()
-            .filter(|(_, entry)| !entry.off_schedule && !entry.deleting);
+        let is_unclear = self.observed.unclear.is_some();
+        let near = self
+            .observed
+            .clusters
+            .iter()
+            .map(|(_, cluster)| cluster.namespace());
+        let near: BTreeSet<&str> = if is_unclear {
+            near.collect()
+        } else {
+            BTreeSet::new()
+        };
+        let gone = orphans.into_iter().filter(|(key, entry)| {
+            let may_be_mapped = is_unclear && !near.contains(key.namespace.as_str());
+            !may_be_mapped && !entry.off_schedule && !entry.deleting
+        });
         gone.map(|(deployment, _)| Action::Delete {
             deployment: deployment.clone(),
         })
@@ -481,11 +500,22 @@ impl<'a> Selection<'a> {
     }
 }
 
-fn groups_of<'a>(observed: &'a Observed, cluster: &ClusterEntry) -> Vec<GroupFacts<'a>> {
+fn taken(deployment: &ObjectKey, owner: &ObjectKey) -> String {
+    format!(
+        "deployment {deployment} belongs to bundle {owner}, which has the same name; rename one of the two"
+    )
+}
+
+fn groups_of<'a>(
+    observed: &'a Observed,
+    key: &ObjectKey,
+    cluster: &ClusterEntry,
+) -> Vec<GroupFacts<'a>> {
     static NO_LABELS: BTreeMap<String, String> = BTreeMap::new();
-    let members = observed.groups.iter().filter(|(_, entry)| {
+    let members = observed.groups.iter().filter(|(group, entry)| {
         let selector = entry.group.spec.selector.as_ref();
-        selector.is_some_and(|selector| selector.matches(&cluster.meta.labels))
+        group.namespace == key.namespace
+            && selector.is_some_and(|selector| selector.matches(&cluster.meta.labels))
     });
     members
         .map(|(key, entry)| GroupFacts {

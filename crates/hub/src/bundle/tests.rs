@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use api::v1alpha1::{Bundle, BundleDeployment, Cluster};
+use api::v1alpha1::{Bundle, BundleDeployment, Cluster, ClusterGroup, InvalidSelector};
 use apiclient::ObjectKey;
 use serde_json::{Value, json};
+use target::mapping::Unclear;
 use target::template::Templates;
 
 use super::observe::{Observed, ValuesProblem};
 use super::plan::{Action, Plan, Write, plan};
-use crate::index::{BundleEntry, ClusterEntry, DeploymentEntry};
+use crate::index::{BundleEntry, ClusterEntry, DeploymentEntry, GroupEntry};
 
 const FINALIZER: &str = "fleet.cattle.io/bundle-finalizer";
 
@@ -52,6 +53,8 @@ fn observed(bundle: Bundle, clusters: Vec<(ObjectKey, Arc<ClusterEntry>)>) -> Ob
         clusters,
         groups: Vec::new(),
         deployments: BTreeMap::new(),
+        taken: BTreeMap::new(),
+        unclear: None,
     }
 }
 
@@ -213,6 +216,59 @@ fn a_cluster_that_no_target_matches_any_more_loses_its_deployment() {
         ..observed(bundle(&only_b, &json!({})), two_clusters())
     };
     assert_eq!(names(&run(&after)), ["delete cluster-a"]);
+}
+
+#[test]
+fn a_deployment_that_another_bundle_has_is_left_alone_and_its_owner_named() {
+    let mut observed = observed(bundle(&json!({}), &json!({})), two_clusters());
+    let owner = ObjectKey::new("elsewhere", "app");
+    observed
+        .taken
+        .insert(ObjectKey::new("cluster-a", "app"), owner);
+    let plan = run(&observed);
+    assert_eq!(names(&plan), ["create b"]);
+    let reason = &plan.report.pending[&ObjectKey::new("ns", "a")];
+    assert!(reason.contains("bundle elsewhere/app"), "{reason}");
+}
+
+#[test]
+fn while_it_is_unclear_which_namespaces_a_bundle_reaches_it_is_removed_from_its_own_only() {
+    let mut clusters = two_clusters();
+    clusters.push(cluster("mapped", &json!({})));
+    let mut before = observed(bundle(&json!({}), &json!({})), clusters);
+    let first = run(&before);
+    carry_out(&mut before, &first);
+    let only_b = json!({ "targets": [{ "clusterName": "b" }] });
+    let after = Observed {
+        deployments: before.deployments,
+        unclear: Some(Unclear {
+            name: "map".to_owned(),
+            source: InvalidSelector::Operator {
+                operator: "Is".to_owned(),
+            },
+        }),
+        ..observed(bundle(&only_b, &json!({})), two_clusters())
+    };
+    let plan = run(&after);
+    assert_eq!(names(&plan), ["delete cluster-a"]);
+    assert!(plan.report.problem.unwrap().contains("map"));
+}
+
+#[test]
+fn groups_are_those_of_the_namespace_of_the_cluster() {
+    let in_group = json!({ "targets": [{ "clusterGroup": "g" }] });
+    let mut observed = observed(bundle(&in_group, &json!({})), two_clusters());
+    let group: ClusterGroup = serde_json::from_value(json!({
+        "metadata": { "name": "g", "namespace": "elsewhere" }, "spec": { "selector": {} },
+    }))
+    .unwrap();
+    let group = Arc::new(GroupEntry::from(group));
+    observed
+        .groups
+        .push((ObjectKey::new("elsewhere", "g"), Arc::clone(&group)));
+    assert_eq!(names(&run(&observed)), Vec::<String>::new());
+    observed.groups = vec![(ObjectKey::new("ns", "g"), group)];
+    assert_eq!(names(&run(&observed)), ["create a", "create b"]);
 }
 
 #[test]

@@ -167,10 +167,12 @@ impl Index {
 
     /// A BundleDeployment is gone.
     pub(crate) fn deployment_deleted(&mut self, key: &ObjectKey) -> Vec<Wake> {
-        match self.forget_deployment(key) {
-            Some(entry) => vec![Wake::Bundle(entry.bundle.clone()), Wake::Contents],
-            None => Vec::new(),
-        }
+        let Some(entry) = self.forget_deployment(key) else {
+            return Vec::new();
+        };
+        let mut wakes = self.waiting_for(key);
+        wakes.extend([Wake::Bundle(entry.bundle.clone()), Wake::Contents]);
+        wakes
     }
 
     fn forget_deployment(&mut self, key: &ObjectKey) -> Option<Arc<DeploymentEntry>> {
@@ -196,16 +198,6 @@ impl Index {
         self.contents.remove(name);
         let needs = |entry: &Arc<BundleEntry>| entry.content.id() == name && !entry.meta.deleting;
         let bundles = self.bundles.iter().filter(|(_, entry)| needs(entry));
-        bundles.map(|(key, _)| Wake::Bundle(key.clone())).collect()
-    }
-
-    /// The bundles that a change of a cluster or group in `namespace` may concern.
-    pub(crate) fn bundles_near(&self, namespace: &str) -> Vec<Wake> {
-        let first = ObjectKey::new(namespace, "");
-        let bundles = self
-            .bundles
-            .range(first..)
-            .take_while(|(key, _)| key.namespace == namespace);
         bundles.map(|(key, _)| Wake::Bundle(key.clone())).collect()
     }
 }

@@ -4,7 +4,7 @@
 //! and returns whom to wake: a pure mapping from a changed object to keys. Nothing here does I/O.
 //! Work per event is bounded by the objects that the event touches (invariant W-1): a status change
 //! of a BundleDeployment is a few map operations; a change of a Cluster's labels looks at the
-//! bundles and groups of its namespace.
+//! groups of its namespace and at the bundles that may go there.
 
 mod apply;
 mod bundle;
@@ -14,10 +14,14 @@ mod deployment;
 mod digest;
 mod git_repo;
 mod meta;
+mod namespace;
+mod reach;
 
 use apiclient::ObjectKey;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+use target::mapping::Mappings;
 
 pub(crate) use apply::key_of;
 pub(crate) use bundle::{BundleEntry, ContentSource};
@@ -25,6 +29,7 @@ pub(crate) use cluster::{ClusterEntry, GroupEntry};
 pub(crate) use content::{ContentEntry, ContentMeta};
 pub(crate) use deployment::{DeploymentEntry, StoredSpec};
 pub(crate) use git_repo::GitRepoEntry;
+pub(crate) use namespace::NamespaceMeta;
 
 /// Somebody who has to look again.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,4 +67,8 @@ pub(crate) struct Index {
     pub(crate) rolling: BTreeSet<ObjectKey>,
     /// Clusters whose namespace was found missing.
     pub(crate) namespace_missing: BTreeSet<ObjectKey>,
+    /// BundleNamespaceMappings, and the namespaces they select from.
+    pub(crate) mappings: Mappings,
+    /// Deployments that are being created, so that no two bundles take one name.
+    pub(crate) claims: reach::Claims,
 }

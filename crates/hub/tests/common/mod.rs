@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     reason = "what a test needs and does not get fails the test"
 )]
+#![allow(dead_code, reason = "no suite uses everything")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -79,10 +80,7 @@ impl Hub {
             hub.create_at(&crd, &ObjectKey::new("", name), &object)
                 .await;
         }
-        let namespace = Kind::new("", "v1", "Namespace", "namespaces", false);
-        let object = json!({ "metadata": { "name": WORKSPACE } });
-        hub.create_at(&namespace, &ObjectKey::new("", WORKSPACE), &object)
-            .await;
+        hub.namespace(WORKSPACE, json!({})).await;
         let kind = Kind::of::<GitRepo>();
         let served = || async {
             let list = hub
@@ -124,16 +122,30 @@ impl Hub {
             .unwrap();
     }
 
-    /// Registers a cluster and waits for its namespace.
+    /// Creates a namespace.
+    pub(crate) async fn namespace(&self, name: &str, labels: Value) {
+        let kind = Kind::new("", "v1", "Namespace", "namespaces", false);
+        let object = json!({ "metadata": { "name": name, "labels": labels } });
+        self.create_at(&kind, &ObjectKey::new("", name), &object)
+            .await;
+    }
+
+    /// Registers a cluster in the workspace and waits for its namespace.
     pub(crate) async fn cluster(&self, name: &str, labels: Value) -> String {
-        let (kind, key) = (Kind::of::<Cluster>(), ObjectKey::new(WORKSPACE, name));
+        self.cluster_in(WORKSPACE, name, labels).await
+    }
+
+    /// Registers a cluster and waits for its namespace.
+    pub(crate) async fn cluster_in(&self, namespace: &str, name: &str, labels: Value) -> String {
+        let (kind, key) = (Kind::of::<Cluster>(), ObjectKey::new(namespace, name));
         let object = json!({
             "apiVersion": "fleet.cattle.io/v1alpha1", "kind": "Cluster",
-            "metadata": { "name": name, "namespace": WORKSPACE, "labels": labels },
+            "metadata": { "name": name, "namespace": namespace, "labels": labels },
         });
         self.create_at(&kind, &key, &object).await;
         let assigned = || async {
-            let cluster: Cluster = self.get(name).await?;
+            let cluster: Option<Cluster> = self.client.get(&kind, &key).await.unwrap();
+            let cluster = cluster?;
             (!cluster.status.namespace.is_empty()).then_some(cluster.status.namespace)
         };
         eventually("the cluster has a namespace", assigned).await
@@ -156,6 +168,21 @@ impl Hub {
             &object,
         )
         .await;
+    }
+
+    /// Creates a Bundle with one file for all clusters it reaches, with further members of its spec.
+    pub(crate) async fn bundle(&self, namespace: &str, name: &str, labels: Value, spec: Value) {
+        let mut object = json!({
+            "apiVersion": "fleet.cattle.io/v1alpha1", "kind": "Bundle",
+            "metadata": { "name": name, "namespace": namespace, "labels": labels },
+            "spec": { "targets": [{ "clusterSelector": {} }],
+                "resources": [{ "name": "cm.yaml", "content": config_map(name, "1") }] },
+        });
+        for (member, value) in spec.as_object().unwrap() {
+            object["spec"][member] = value.clone();
+        }
+        let key = ObjectKey::new(namespace, name);
+        self.create_at(&Kind::of::<Bundle>(), &key, &object).await;
     }
 
     /// An object of the workspace.
