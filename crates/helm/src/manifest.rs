@@ -4,9 +4,7 @@
 //! `pkg/release/v1/util`. Does not look at objects beyond kind, name and annotations.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
 
-use regex::Regex;
 use serde::{Deserialize, Serialize};
 
 use crate::decode::Fields;
@@ -259,23 +257,25 @@ pub fn kind_rank<'a>(order: &[&str], kind: &'a str) -> (usize, &'a str) {
     }
 }
 
-#[expect(
-    clippy::expect_used,
-    reason = "the pattern is constant and covered by tests"
-)]
-static SEPARATOR: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"(?m)^---[ \t]*").expect("constant pattern"));
-
-/// The documents of a rendered file: cut at `---` at the start of a line, leading white space
-/// removed, empty ones dropped.
+/// The documents of a rendered file: cut at `---` at the start of a line and the blanks behind it, leading
+/// white space removed, empty ones dropped. Source: Helm cuts at `(?m)^---[ \t]*`.
 ///
 /// Quirk: `---apiVersion: v1` on one line is cut as well.
 pub fn split(file: &str) -> Vec<&str> {
-    SEPARATOR
-        .split(file.trim_start())
-        .map(str::trim_start)
-        .filter(|document| !document.is_empty())
-        .collect()
+    let file = file.trim_start();
+    let starts_line = |at: usize| at == 0 || file.as_bytes()[at - 1] == b'\n';
+    let mut documents = Vec::new();
+    let mut rest = 0;
+    for (at, mark) in file.match_indices("---") {
+        if starts_line(at) {
+            documents.push(&file[rest..at]);
+            let behind = &file[at + mark.len()..];
+            rest = file.len() - behind.trim_start_matches([' ', '\t']).len();
+        }
+    }
+    documents.push(&file[rest..]);
+    let documents = documents.into_iter().map(str::trim_start);
+    documents.filter(|document| !document.is_empty()).collect()
 }
 
 struct Head {

@@ -74,8 +74,7 @@ impl Compiled {
     pub fn new(address: &str, text: &[u8], loader: &dyn Loader) -> Result<Self, Error> {
         let (budget, patterns) = (Budget::new(), Patterns::default());
         let document = json::parse(text).map_err(Reason::Parse)?;
-        let metaschemas = meta::metaschemas()?;
-        let mut compiler = Compiler::new(loader, Some(metaschemas), &patterns, &budget);
+        let mut compiler = Compiler::new(loader, true, &patterns, &budget);
         compiler.add(address, document);
         let root = compiler.compile(address)?;
         Ok(Self {

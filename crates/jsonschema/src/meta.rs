@@ -1,30 +1,38 @@
 //! The metaschemas, and what they say about schemas.
 
-use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, OnceLock};
 
 use crate::compile::{Compiler, Resource};
 use crate::draft::{Dialect, Version};
 use crate::error::Reason;
 use crate::json::Json;
-use crate::limits::{Budget, Fault};
+use crate::limits::Budget;
 use crate::patterns::Patterns;
 use crate::schema::{Id, Schema};
 use crate::validate::{self, Checked};
 use crate::{Loader, Location};
 
-/// All metaschemas in one list.
+/// The metaschemas of some drafts in one list.
 pub(crate) struct Metaschemas {
     schemas: Vec<Schema>,
     drafts: BTreeMap<Version, Id>,
     vocabularies: BTreeMap<(Version, &'static str), Id>,
 }
 
-static METASCHEMAS: LazyLock<Result<Metaschemas, Reason>> = LazyLock::new(compile);
+type Cell = OnceLock<Result<Metaschemas, Reason>>;
 
-/// The metaschemas, compiled when first asked for.
-pub(crate) fn metaschemas() -> Result<&'static Metaschemas, Reason> {
-    METASCHEMAS.as_ref().map_err(Clone::clone)
+/// The metaschemas of these drafts, compiled when first asked for. Most documents keep to one draft,
+/// and one costs a fraction of all.
+fn metaschemas(versions: &BTreeSet<Version>) -> Result<&'static Metaschemas, Reason> {
+    static OF_ONE: [Cell; Version::ALL.len()] = [const { OnceLock::new() }; Version::ALL.len()];
+    static OF_ALL: Cell = OnceLock::new();
+    let one = versions.first().filter(|_| versions.len() == 1);
+    let known = match one.and_then(|version| OF_ONE.get(*version as usize)) {
+        Some(cell) => cell.get_or_init(|| compile(versions)),
+        None => OF_ALL.get_or_init(|| compile(&BTreeSet::from(Version::ALL))),
+    };
+    known.as_ref().map_err(Clone::clone)
 }
 
 /// Nothing but metaschemas is asked for.
@@ -36,12 +44,12 @@ impl Loader for Nothing {
     }
 }
 
-fn compile() -> Result<Metaschemas, Reason> {
+fn compile(versions: &BTreeSet<Version>) -> Result<Metaschemas, Reason> {
     let (budget, patterns) = (Budget::new(), Patterns::default());
-    let mut compiler = Compiler::new(&Nothing, None, &patterns, &budget);
+    let mut compiler = Compiler::new(&Nothing, false, &patterns, &budget);
     let mut drafts = BTreeMap::new();
     let mut vocabularies = BTreeMap::new();
-    for version in Version::ALL {
+    for version in versions.iter().copied() {
         drafts.insert(version, compiler.compile(version.address())?);
         for name in version.vocabularies() {
             let address = version.vocabulary_address(name);
@@ -60,13 +68,14 @@ fn compile() -> Result<Metaschemas, Reason> {
 /// `resources` are those of the whole document, by pointer. Quirk: Go looks them up by pointers into
 /// `part`, and so does this.
 pub(crate) fn check(
-    metaschemas: &Metaschemas,
     part: &Json,
     dialect: &Dialect,
-    resources: &BTreeMap<String, Resource>,
+    resources: &BTreeMap<String, Arc<Resource>>,
     patterns: &Patterns,
     budget: &Budget,
-) -> Result<Option<String>, Fault> {
+) -> Result<Option<String>, Reason> {
+    let versions = resources.values().map(|resource| resource.dialect.version);
+    let metaschemas = metaschemas(&versions.chain([dialect.version]).collect())?;
     let mut chosen = Chosen {
         metaschemas,
         extra: Vec::new(),
@@ -83,7 +92,7 @@ pub(crate) fn check(
         patterns,
         budget,
     };
-    validate::report(&check, root, part)
+    validate::report(&check, root, part).map_err(Reason::Fault)
 }
 
 /// Metaschemas put together from vocabularies, behind those in the list.
@@ -101,7 +110,7 @@ impl Chosen<'_> {
         };
         let place = self.metaschemas.schemas.len() + self.extra.len();
         let id = Id(u32::try_from(place).unwrap_or(u32::MAX));
-        let mut schema = Schema::new("urn:mem:metaschema".to_owned(), dialect.version, id);
+        let mut schema = Schema::new(None, dialect.version, id);
         let known = &self.metaschemas.vocabularies;
         schema.all_of = vocabularies
             .iter()

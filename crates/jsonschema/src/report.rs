@@ -8,6 +8,7 @@ use crate::json::Json;
 use crate::limits::{Fault, REPORT_MAX};
 use crate::number::Decimal;
 use crate::print::{count, float, integer, joined, quote};
+use crate::schema::Schema;
 use crate::validate::path::{Path, Token};
 
 /// A value that does not fit, with the reasons below it.
@@ -33,13 +34,13 @@ pub(crate) enum Kind<'a> {
     Group,
     /// A failure behind a reference.
     Reference,
-    /// The whole; the location of the schema.
-    Schema(&'a str),
+    /// The whole.
+    Schema(&'a Schema),
     False,
     Cycle {
         first: String,
         second: String,
-        location: &'a str,
+        schema: &'a Schema,
     },
     Type {
         got: &'static str,
@@ -87,16 +88,19 @@ impl Kind<'_> {
     fn text(&self) -> String {
         match self {
             Self::Group | Self::Reference => "validation failed".to_owned(),
-            Self::Schema(location) => {
-                format!("jsonschema validation failed with {}", quote(location))
+            Self::Schema(schema) => {
+                format!(
+                    "jsonschema validation failed with {}",
+                    quote(&schema.location())
+                )
             }
             Self::False => "false schema".to_owned(),
             Self::Cycle {
                 first,
                 second,
-                location,
+                schema,
             } => {
-                let location = sprig::gotext::quote(location.as_bytes());
+                let location = sprig::gotext::quote(schema.location().as_bytes());
                 format!("both {first} and {second} resolve to {location} causing reference cycle")
             }
             Self::Type { got, want } => format!("got {got}, want {}", want.join(" or ")),

@@ -1,9 +1,11 @@
 //! A schema in the form that validation reads: keywords resolved, sub-schemas as places in a list.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use sprig::goregex;
 
+use crate::compile::pointer;
 use crate::draft::Version;
 use crate::formats::Format;
 use crate::json::Json;
@@ -48,11 +50,19 @@ pub(crate) struct DynamicRef {
     pub(crate) anchor: String,
 }
 
+/// Where a schema stands. Compilation only counts on these, so their text is made when it is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Without fragment.
+    pub(crate) address: Arc<str>,
+    pub(crate) pointer: Arc<str>,
+}
+
 /// A compiled schema. Empty lists and maps are absent keywords.
 #[derive(Debug, Clone)]
 pub(crate) struct Schema {
-    /// `file:///values.schema.json#/properties/a`
-    pub(crate) location: String,
+    /// None for a metaschema put together from vocabularies.
+    pub(crate) place: Option<Place>,
     pub(crate) version: Version,
     /// The schema with the identifier that this one belongs to.
     pub(crate) resource: Id,
@@ -112,9 +122,9 @@ pub(crate) struct Schema {
 }
 
 impl Schema {
-    pub(crate) fn new(location: String, version: Version, resource: Id) -> Self {
+    pub(crate) fn new(place: Option<Place>, version: Version, resource: Id) -> Self {
         Self {
-            location,
+            place,
             version,
             resource,
             dynamic_anchors: BTreeMap::new(),
@@ -165,6 +175,14 @@ impl Schema {
             exclusive_minimum: None,
             exclusive_maximum: None,
             multiple_of: None,
+        }
+    }
+
+    /// `file:///values.schema.json#/properties/a`
+    pub(crate) fn location(&self) -> String {
+        match &self.place {
+            Some(place) => pointer::located(&place.address, &place.pointer),
+            None => "urn:mem:metaschema".to_owned(),
         }
     }
 

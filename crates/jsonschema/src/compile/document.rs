@@ -2,7 +2,7 @@
 //!
 //! Source: jsonschema v6 `root.go`, `roots.go`. Where Go walks a map at random, this walks it in order.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use sprig::stack;
@@ -31,10 +31,10 @@ pub(crate) struct Document {
     pub(crate) address: String,
     pub(crate) json: Arc<Json>,
     /// By pointer; the empty one is always there.
-    pub(crate) resources: BTreeMap<String, Resource>,
+    pub(crate) resources: BTreeMap<String, Arc<Resource>>,
     /// Pointers of the resources by their addresses.
     by_id: BTreeMap<String, String>,
-    seen: BTreeSet<String>,
+    seen: HashSet<String>,
 }
 
 impl Document {
@@ -49,7 +49,7 @@ impl Document {
             json: Arc::clone(json),
             resources: BTreeMap::new(),
             by_id: BTreeMap::new(),
-            seen: BTreeSet::new(),
+            seen: HashSet::new(),
         };
         let fallback = Dialect {
             version: crate::draft::LATEST,
@@ -76,8 +76,12 @@ impl Document {
     }
 
     /// The nearest resource around a pointer.
-    pub(crate) fn resource(&self, pointer: &str) -> Result<&Resource, Reason> {
-        let mut rest = pointer;
+    pub(crate) fn resource(&self, pointer: &str) -> Result<&Arc<Resource>, Reason> {
+        let mut rest = if self.resources.len() > 1 {
+            pointer
+        } else {
+            ""
+        };
         loop {
             if let Some(found) = self.resources.get(rest) {
                 return Ok(found);
@@ -89,7 +93,7 @@ impl Document {
         }
     }
 
-    fn root(&self) -> Result<&Resource, Reason> {
+    fn root(&self) -> Result<&Arc<Resource>, Reason> {
         self.resources
             .get("")
             .ok_or_else(|| Reason::NoPointer(located(&self.address, "")))
@@ -216,13 +220,13 @@ impl Document {
             anchors: BTreeMap::new(),
             dynamic_anchors: BTreeSet::new(),
         };
-        self.resources.insert(at.to_owned(), resource);
+        self.resources.insert(at.to_owned(), Arc::new(resource));
         Ok(())
     }
 
     /// Notes the anchors of a schema at the resource it belongs to.
     fn collect_anchors(&mut self, schema: &Json, at: &str, home: &str) -> Result<(), Reason> {
-        let Some(resource) = self.resources.get_mut(home) else {
+        let Some(resource) = self.resources.get_mut(home).map(Arc::make_mut) else {
             return Ok(());
         };
         let version = resource.dialect.version;

@@ -33,7 +33,7 @@ impl Place<'_> {
             if let Some(id) = id
                 && pointer::split_fragment(id).is_err()
             {
-                return Err(Reason::Anchor(out.location.clone()));
+                return Err(Reason::Anchor(out.location()));
             }
         }
         out.reference = self.reference(to, "$ref")?;
@@ -78,7 +78,7 @@ impl Place<'_> {
                     Dependency::Required(texts(names))
                 } else {
                     let pointer = pointer::push2(self.pointer, "dependencies", name);
-                    Dependency::Schema(to.place(self.address, pointer))
+                    Dependency::Schema(to.place(self.address, &pointer))
                 };
                 out.dependencies.insert(name.clone(), dependency);
             }
@@ -86,7 +86,7 @@ impl Place<'_> {
         if self.has("validation") {
             self.compile_assertions(to, out)?;
         }
-        if to.metaschemas.is_none() || self.resource.dialect.asserts_format() {
+        if !to.checks || self.resource.dialect.asserts_format() {
             out.format = self.text("format").and_then(Format::named);
         }
         Ok(())
@@ -233,7 +233,7 @@ impl Place<'_> {
 
     fn one(&self, to: &mut Compiler<'_>, keyword: &str) -> Option<Id> {
         self.members.get(keyword)?;
-        Some(to.place(self.address, pointer::push(self.pointer, keyword)))
+        Some(to.place(self.address, &pointer::push(self.pointer, keyword)))
     }
 
     fn list(&self, to: &mut Compiler<'_>, keyword: &str) -> Option<Vec<Id>> {
@@ -241,7 +241,7 @@ impl Place<'_> {
             return None;
         };
         let place = |i: usize| pointer::push2(self.pointer, keyword, &i.to_string());
-        let ids = (0..items.len()).map(|i| to.place(self.address, place(i)));
+        let ids = (0..items.len()).map(|i| to.place(self.address, &place(i)));
         Some(ids.collect())
     }
 
@@ -249,7 +249,7 @@ impl Place<'_> {
         let mut found = BTreeMap::new();
         for name in self.object(keyword).into_iter().flat_map(BTreeMap::keys) {
             let pointer = pointer::push2(self.pointer, keyword, name);
-            found.insert(name.clone(), to.place(self.address, pointer));
+            found.insert(name.clone(), to.place(self.address, &pointer));
         }
         found
     }

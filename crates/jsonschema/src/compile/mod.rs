@@ -8,16 +8,15 @@ mod keywords;
 pub(crate) mod pointer;
 mod sources;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::draft::Version;
 use crate::error::Reason;
 use crate::json::Json;
 use crate::limits::Budget;
-use crate::meta::Metaschemas;
 use crate::patterns::Patterns;
-use crate::schema::{Id, Schema};
+use crate::schema::{Id, Place, Schema};
 use crate::{Loader, meta};
 
 use document::Document;
@@ -30,30 +29,34 @@ pub(crate) struct Compiler<'a> {
     sources: Sources<'a>,
     /// Documents by address.
     documents: BTreeMap<String, Document>,
-    /// What metaschemas say about documents; None while they are compiled themselves.
-    metaschemas: Option<&'a Metaschemas>,
+    /// Whether documents are held against their metaschemas; not while these are compiled themselves.
+    checks: bool,
     patterns: &'a Patterns,
-    /// Where the schemas stand: address and pointer.
-    places: Vec<(Arc<str>, String)>,
-    ids: BTreeMap<(Arc<str>, String), Id>,
+    /// Where the schemas stand.
+    places: Vec<Place>,
+    /// The same by address, then by pointer.
+    ids: HashMap<Arc<str>, HashMap<Arc<str>, Id>>,
     schemas: Vec<Schema>,
+    /// Addresses as they are printed, by addresses as they are written.
+    bases: HashMap<String, String>,
 }
 
 impl<'a> Compiler<'a> {
     pub(crate) fn new(
         loader: &'a dyn Loader,
-        metaschemas: Option<&'a Metaschemas>,
+        checks: bool,
         patterns: &'a Patterns,
         budget: &'a Budget,
     ) -> Self {
         Self {
             sources: Sources::new(loader, budget),
             documents: BTreeMap::new(),
-            metaschemas,
+            checks,
             patterns,
             places: Vec::new(),
-            ids: BTreeMap::new(),
+            ids: HashMap::new(),
             schemas: Vec::new(),
+            bases: HashMap::new(),
         }
     }
 
@@ -65,13 +68,13 @@ impl<'a> Compiler<'a> {
     /// Compiles the schema at an address without fragment, and all it leads to.
     pub(crate) fn compile(&mut self, address: &str) -> Result<Id, Reason> {
         self.open(address)?;
-        let id = self.place(&Arc::from(address), String::new());
-        while let Some((address, pointer)) = self.places.get(self.schemas.len()).cloned() {
+        let id = self.place(&Arc::from(address), "");
+        while let Some(place) = self.places.get(self.schemas.len()).cloned() {
             if !self.sources.budget.spend(1) {
                 return Err(self.sources.fault());
             }
-            self.ensure_seen(&address, &pointer)?;
-            let schema = self.compile_place(&address, &pointer)?;
+            self.ensure_seen(&place.address, &place.pointer)?;
+            let schema = self.compile_place(place)?;
             self.schemas.push(schema);
         }
         Ok(id)
@@ -81,17 +84,18 @@ impl<'a> Compiler<'a> {
         self.schemas
     }
 
-    fn compile_place(&mut self, address: &Arc<str>, pointer: &str) -> Result<Schema, Reason> {
+    fn compile_place(&mut self, place: Place) -> Result<Schema, Reason> {
+        let (address, pointer) = (&place.address, &*place.pointer);
         let document = self.document(address)?;
         let json = Arc::clone(&document.json);
-        let resource = document.resource(pointer)?.clone();
+        let resource = Arc::clone(document.resource(pointer)?);
         let value = pointer::lookup(&json, address, pointer)?;
-        let home = self.place(address, resource.pointer.clone());
-        let mut schema = Schema::new(located(address, pointer), resource.dialect.version, home);
+        let home = self.place(address, &resource.pointer);
+        let mut schema = Schema::new(Some(place.clone()), resource.dialect.version, home);
         if schema.version >= Version::V2020 && resource.pointer == pointer {
             for (anchor, target) in &resource.anchors {
                 if resource.dynamic_anchors.contains(anchor) {
-                    let target = self.place(address, target.clone());
+                    let target = self.place(address, target);
                     schema.dynamic_anchors.insert(anchor.clone(), target);
                 }
             }
@@ -100,13 +104,13 @@ impl<'a> Compiler<'a> {
             Json::Bool(boolean) => schema.boolean = Some(*boolean),
             Json::Object(members) if members.is_empty() => schema.boolean = Some(true),
             Json::Object(members) => {
-                let place = keywords::Place {
+                let keywords = keywords::Place {
                     members,
-                    address,
-                    pointer,
+                    address: &place.address,
+                    pointer: &place.pointer,
                     resource: &resource,
                 };
-                place.compile(self, &mut schema)?;
+                keywords.compile(self, &mut schema)?;
             }
             _ => {}
         }
@@ -114,25 +118,49 @@ impl<'a> Compiler<'a> {
     }
 
     /// The place of the schema at a pointer, queued if it is new.
-    fn place(&mut self, address: &Arc<str>, pointer: String) -> Id {
-        let key = (Arc::clone(address), pointer);
-        if let Some(id) = self.ids.get(&key) {
+    fn place(&mut self, address: &Arc<str>, pointer: &str) -> Id {
+        let ids = match self.ids.get_mut(address) {
+            Some(ids) => ids,
+            None => self.ids.entry(Arc::clone(address)).or_default(),
+        };
+        if let Some(id) = ids.get(pointer) {
             return *id;
         }
         let id = Id(u32::try_from(self.places.len()).unwrap_or(u32::MAX));
-        self.places.push(key.clone());
-        self.ids.insert(key, id);
+        let pointer: Arc<str> = Arc::from(pointer);
+        ids.insert(Arc::clone(&pointer), id);
+        self.places.push(Place {
+            address: Arc::clone(address),
+            pointer,
+        });
         id
     }
 
     /// The place that a reference leads to from a schema of a document.
     fn follow(&mut self, from: &Arc<str>, base: &str, reference: &str) -> Result<Id, Reason> {
-        let (address, fragment) = pointer::join(base, reference)?;
+        let (address, fragment) = self.join(base, reference)?;
         if let Some(pointer) = self.document(from)?.resolve(&address, &fragment)? {
-            return Ok(self.place(from, pointer));
+            return Ok(self.place(from, &pointer));
         }
         let pointer = self.open(&address)?.resolve_fragment(&fragment)?;
-        Ok(self.place(&Arc::from(address), pointer))
+        Ok(self.place(&Arc::from(address), &pointer))
+    }
+
+    /// As [`pointer::join`]. Most references are fragments, whose address is that of the schema around.
+    fn join(&mut self, base: &str, reference: &str) -> Result<(String, String), Reason> {
+        if !reference.starts_with('#') {
+            return pointer::join(base, reference);
+        }
+        let address = match self.bases.get(base) {
+            Some(address) => address.clone(),
+            None => {
+                let (address, _) = pointer::join(base, "")?;
+                self.bases.insert(base.to_owned(), address.clone());
+                address
+            }
+        };
+        let (_, fragment) = pointer::split_fragment(reference)?;
+        Ok((address, fragment))
     }
 
     fn document(&self, address: &str) -> Result<&Document, Reason> {
@@ -176,12 +204,11 @@ impl<'a> Compiler<'a> {
 
     /// Checks a part of a document against the metaschema it names.
     fn check(&self, document: &Document, part: &Json, pointer: &str) -> Result<(), Reason> {
-        let Some(metaschemas) = self.metaschemas else {
+        if !self.checks {
             return Ok(());
-        };
+        }
         let dialect = &document.resource(pointer)?.dialect;
         let checked = meta::check(
-            metaschemas,
             part,
             dialect,
             &document.resources,
@@ -194,7 +221,7 @@ impl<'a> Compiler<'a> {
                 address: located(&document.address, pointer),
                 report,
             }),
-            Err(fault) => Err(Reason::Fault(fault)),
+            Err(reason) => Err(reason),
         }
     }
 }

@@ -71,8 +71,8 @@ pub(crate) fn report_view<'a, N: Instance>(
     }
     failure
         .map(|causes| {
-            let location = &check.schema(root).location;
-            whole(Kind::Schema(location), Place::Fixed(Vec::new()), causes).text()
+            let schema = check.schema(root);
+            whole(Kind::Schema(schema), Place::Fixed(Vec::new()), causes).text()
         })
         .transpose()
 }
@@ -184,8 +184,8 @@ impl Scope<'_> {
         let mut scope = self;
         while let Some(parent) = scope.parent {
             if scope.keyword.is_empty() {
-                let around = check.schema(parent.schema).location.len();
-                let here = &check.schema(scope.schema).location;
+                let around = check.schema(parent.schema).location().len();
+                let here = check.schema(scope.schema).location();
                 parts.push(here.get(around..).unwrap_or_default().to_owned());
             } else {
                 parts.push(pointer::token(scope.keyword));
@@ -229,7 +229,7 @@ impl<'a, N: Instance> Run<'_, 'a, N> {
             let kind = Kind::Cycle {
                 first: self.scope.location(self.check),
                 second: before.location(self.check),
-                location: &self.schema.location,
+                schema: self.schema,
             };
             return Err(self.boxed(kind));
         }
