@@ -9,15 +9,21 @@ use crate::gotext::quote;
 
 /// An address in parts. The path and the fragment are without escapes.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(crate) struct Url {
-    pub(crate) scheme: Vec<u8>,
-    pub(crate) opaque: Vec<u8>,
+pub struct Url {
+    /// In lower case; empty if there is none.
+    pub scheme: Vec<u8>,
+    /// What follows the scheme of an address without slashes.
+    pub opaque: Vec<u8>,
     /// Name and password, as Go escapes them.
-    pub(crate) user: Option<Vec<u8>>,
-    pub(crate) host: Vec<u8>,
-    pub(crate) path: Vec<u8>,
-    pub(crate) query: Vec<u8>,
-    pub(crate) fragment: Vec<u8>,
+    pub user: Option<Vec<u8>>,
+    /// With the port.
+    pub host: Vec<u8>,
+    /// Begins with a slash if there is a host.
+    pub path: Vec<u8>,
+    /// Without the question mark.
+    pub query: Vec<u8>,
+    /// Without the number sign.
+    pub fragment: Vec<u8>,
 }
 
 /// Bytes that stand for themselves in a part, besides letters, digits and `-._~`.
@@ -38,13 +44,18 @@ enum Part {
 
 impl Url {
     /// `url.Parse`.
-    pub(crate) fn parse(text: &[u8]) -> Result<Self, String> {
+    pub fn parse(text: &[u8]) -> Result<Self, String> {
         let fault = |text: &[u8], fault: String| format!("parse {}: {fault}", quote(text));
         let (before, fragment) = cut(text, b'#');
         let mut url = Self::without_fragment(before).map_err(|reason| fault(before, reason))?;
         let fragment = unescape(fragment.unwrap_or_default(), Part::Other);
         url.fragment = fragment.map_err(|reason| fault(text, reason))?;
         Ok(url)
+    }
+
+    /// Whether a text is an absolute address as `url.ParseRequestURI` takes it, which knows no fragments.
+    pub fn is_absolute(text: &[u8]) -> bool {
+        Self::without_fragment(text).is_ok_and(|url| !url.scheme.is_empty())
     }
 
     fn without_fragment(text: &[u8]) -> Result<Self, String> {

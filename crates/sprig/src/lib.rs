@@ -9,7 +9,7 @@ pub mod gopath;
 pub mod goregex;
 pub mod gotext;
 pub mod gotime;
-mod gourl;
+pub mod gourl;
 #[cfg(test)]
 mod never_panics;
 pub mod semver;
@@ -18,8 +18,8 @@ pub mod values;
 pub mod yaml;
 
 pub use functions::encoding;
-pub use functions::flow::{WARN_END, WARN_START};
+pub use functions::flow::{Excused, WARN_END, WARN_START};
 pub use functions::templates::{ROOT, without_no_value};
 pub use functions::{
-    Host, Lookup, RandomSource, SystemRandom, decode64, helm, json, sprig_for_values,
+    Excuse, Host, Lookup, RandomSource, SystemRandom, decode64, helm, json, sprig_for_values,
 };

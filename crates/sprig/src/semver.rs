@@ -134,6 +134,37 @@ impl Version {
         Ok(version)
     }
 
+    /// Whether a text is a version to the letter of the standard, as `StrictNewVersion` reads it.
+    pub fn is_strict(text: &str) -> bool {
+        if text.len() > MAX_VERSION_LEN {
+            return false;
+        }
+        let number = |part: &str| {
+            let leading_zero = part.len() > 1 && part.starts_with('0');
+            let digits = part.bytes().all(|b| b.is_ascii_digit());
+            digits && !leading_zero && part.parse::<u64>().is_ok()
+        };
+        let word = |part: &str| {
+            !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        };
+        let (text, metadata) = match text.split_once('+') {
+            Some((text, metadata)) => (text, Some(metadata)),
+            None => (text, None),
+        };
+        let (numbers, pre) = match text.split_once('-') {
+            Some((numbers, pre)) => (numbers, Some(pre)),
+            None => (text, None),
+        };
+        let numeric = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+        numbers.split('.').count() == 3
+            && numbers.split('.').all(number)
+            && metadata.is_none_or(|metadata| metadata.split('.').all(word))
+            && pre.is_none_or(|pre| {
+                let zero = |part: &str| numeric(part) && part.len() > 1 && part.starts_with('0');
+                pre.split('.').all(|part| word(part) && !zero(part))
+            })
+    }
+
     fn check_prerelease(&self) -> Result<(), Error> {
         if self.pre.is_empty() {
             return Ok(());

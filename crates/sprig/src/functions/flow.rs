@@ -3,8 +3,9 @@
 //! In: anything. Out: one of the arguments, a boolean, or the error the chart asks for. Source: sprig
 //! `defaults.go`; `required` and `fail` are Helm's.
 
-use gotemplate::{CallError, Functions, Rest, Str, Value};
+use gotemplate::{CallError, Context, Functions, Rest, Str, Value};
 
+use super::Host;
 use super::support::{empty, lossy};
 
 /// Marks the text of `fail` and `required` inside an error, so that the report can show it alone.
@@ -41,12 +42,47 @@ pub(super) fn add(functions: &mut Functions) {
 /// Helm's versions, whose texts stand alone in the report.
 pub(super) fn add_helm(functions: &mut Functions) {
     functions
-        .add("fail", |text: Str| failed::<Str>(wrapped(&lossy(&text))))
-        .add("required", |warning: Str, value: Value| match &value {
-            Value::Nil => failed(wrapped(&lossy(&warning))),
-            Value::Str(text) if text.is_empty() => failed(wrapped(&lossy(&warning))),
-            _ => Ok(value),
-        });
+        .add_with_context("fail", |ctx: &mut Context<'_>, text: Str| {
+            if excused(ctx, Excused::Fail, &text) {
+                return Ok(Str::EMPTY);
+            }
+            failed(wrapped(&lossy(&text)))
+        })
+        .add_with_context(
+            "required",
+            |ctx: &mut Context<'_>, warning: Str, value: Value| {
+                let excuse = match &value {
+                    Value::Nil => Excused::Missing,
+                    Value::Str(text) if text.is_empty() => Excused::Empty,
+                    _ => return Ok(value),
+                };
+                if excused(ctx, excuse, &warning) {
+                    return Ok(Value::str(""));
+                }
+                failed(wrapped(&lossy(&warning)))
+            },
+        );
+}
+
+/// What a chart asked to fail for while its host excuses that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Excused {
+    /// `fail` was called.
+    Fail,
+    /// `required` was given nothing.
+    Missing,
+    /// `required` was given an empty text.
+    Empty,
+}
+
+/// Whether the host lets it pass, which it is told.
+fn excused(ctx: &mut Context<'_>, what: Excused, text: &Str) -> bool {
+    let excuse = ctx.host::<Host>().and_then(|host| host.excuse.as_mut());
+    if let Some(excuse) = excuse {
+        excuse(what, &lossy(text));
+        return true;
+    }
+    false
 }
 
 fn wrapped(text: &str) -> String {

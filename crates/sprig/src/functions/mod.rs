@@ -62,11 +62,15 @@ pub trait Lookup {
     ) -> Result<Option<serde_json::Value>, String>;
 }
 
+/// Hears of what a chart asked to fail for, with the chart's text.
+pub type Excuse = Box<dyn FnMut(flow::Excused, &str)>;
+
 /// The state that functions of one render share: the present, randomness, the cluster.
 pub struct Host {
     pub(crate) now: Timestamp,
     pub(crate) random: Box<dyn RandomSource>,
     pub(crate) lookup: Option<Box<dyn Lookup>>,
+    pub(crate) excuse: Option<Excuse>,
     pub(crate) regexes: HashMap<Str, Result<crate::goregex::Pattern, crate::goregex::SyntaxError>>,
     /// How often each template is being included at the moment.
     pub(crate) included: BTreeMap<Str, u32>,
@@ -79,6 +83,7 @@ impl Host {
             now,
             random,
             lookup: None,
+            excuse: None,
             regexes: HashMap::new(),
             included: BTreeMap::new(),
         }
@@ -88,6 +93,13 @@ impl Host {
     #[must_use]
     pub fn with_lookup(mut self, lookup: Box<dyn Lookup>) -> Self {
         self.lookup = Some(lookup);
+        self
+    }
+
+    /// Lets `fail` and `required` give an empty text instead of an error.
+    #[must_use]
+    pub fn with_excuse(mut self, excuse: Excuse) -> Self {
+        self.excuse = Some(excuse);
         self
     }
 }
