@@ -48,9 +48,10 @@ pub(crate) fn decode(
 pub(crate) fn decode_into(
     document: &Document<'_>,
     root: Option<NodeId>,
+    strict: bool,
     target: &Target,
 ) -> Result<Value, Error> {
-    run(document, root, false, target)
+    run(document, root, strict, target)
 }
 
 fn run(

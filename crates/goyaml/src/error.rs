@@ -118,6 +118,9 @@ pub enum Error {
         /// What Go calls the wanted type.
         wanted: &'static str,
     },
+    /// Strict reading found a key that no field takes, which stands here as Go quotes it.
+    #[error("error unmarshaling JSON: while decoding JSON: json: unknown field {0}")]
+    UnknownField(String),
     /// A field of a struct has the wrong kind.
     #[error(
         "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {found} into Go struct field {owner}.{path} of type {wanted}"

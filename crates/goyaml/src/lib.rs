@@ -43,7 +43,7 @@ pub use self::emit::{WriteError, to_yaml, to_yaml_v3};
 pub use self::error::{Error, Problem};
 pub use self::numbers::numbers_as_float64;
 pub use self::scan::DEPTH_MAX;
-pub use self::typed::{Target, parse_into};
+pub use self::typed::{Target, check_kinds, parse_into, parse_into_strict};
 
 use serde_json::{Map, Value};
 

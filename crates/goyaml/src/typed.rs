@@ -7,6 +7,7 @@
 use serde_json::Value;
 
 use crate::error::Error;
+use crate::quote::go_quote;
 use crate::{decode, input, json_kind};
 
 /// What a value is decoded into.
@@ -92,20 +93,43 @@ fn field<'t>(
 /// When the text is no YAML, holds what JSON cannot, or has a value of the wrong kind; the text of
 /// the error is Go's.
 pub fn parse_into(text: &[u8], target: &Target) -> Result<Value, Error> {
-    let input = input::decode(text);
-    let document = crate::compose::compose(&input.text, input.problem).map_err(Error::Syntax)?;
-    let value = decode::decode_into(&document, document.root, target)?;
-    check(&value, target, None, &mut Vec::new())?;
+    let value = read_into(text, false, target)?;
+    check_kinds(&value, target)?;
     Ok(value)
 }
 
-/// Looks for the first value of the wrong kind; `owner` is the innermost struct around it, `path`
+/// As [`parse_into`], and keys that occur twice or that no field takes are errors: `UnmarshalStrict`.
+///
+/// # Errors
+/// As [`parse_into`], [`Error::DuplicateKeys`] and [`Error::UnknownField`].
+pub fn parse_into_strict(text: &[u8], target: &Target) -> Result<Value, Error> {
+    let value = read_into(text, true, target)?;
+    check(&value, target, true, None, &mut Vec::new())?;
+    Ok(value)
+}
+
+/// Looks for the first value of another kind than Go's JSON decoder can put into `target`.
+///
+/// # Errors
+/// [`Error::WrongKind`] and [`Error::WrongField`].
+pub fn check_kinds(value: &Value, target: &Target) -> Result<(), Error> {
+    check(value, target, false, None, &mut Vec::new())
+}
+
+fn read_into(text: &[u8], strict: bool, target: &Target) -> Result<Value, Error> {
+    let input = input::decode(text);
+    let document = crate::compose::compose(&input.text, input.problem).map_err(Error::Syntax)?;
+    decode::decode_into(&document, document.root, strict, target)
+}
+
+/// Looks for the first value of the wrong kind, or with `strict` for a key no field takes; `owner` is the innermost struct around it, `path`
 /// the fields that lead to it from the outermost one.
 ///
 /// Source: Go `encoding/json`, `decodeState.addErrorContext`.
 fn check(
     value: &Value,
     target: &Target,
+    strict: bool,
     owner: Option<&'static str>,
     path: &mut Vec<&'static str>,
 ) -> Result<(), Error> {
@@ -116,16 +140,18 @@ fn check(
         | (Value::Bool(_), Target::Bool) => Ok(()),
         (Value::Array(items), Target::List { item, .. }) => items
             .iter()
-            .try_for_each(|value| check(value, item, owner, path)),
+            .try_for_each(|value| check(value, item, strict, owner, path)),
         (Value::Object(entries), Target::Map { value: target, .. }) => entries
             .values()
-            .try_for_each(|value| check(value, target, owner, path)),
+            .try_for_each(|value| check(value, target, strict, owner, path)),
         (Value::Object(entries), Target::Struct { name, fields, .. }) => {
             for (key, value) in entries {
                 if let Some((key, target)) = field(fields, key) {
                     path.push(key);
-                    check(value, target, Some(name), path)?;
+                    check(value, target, strict, Some(name), path)?;
                     path.pop();
+                } else if strict {
+                    return Err(Error::UnknownField(go_quote(key)));
                 }
             }
             Ok(())
@@ -217,6 +243,27 @@ mod tests {
             ),
         ] {
             assert_eq!(parse_into(text.as_bytes(), &TARGET), Ok(want), "{text}");
+        }
+    }
+
+    #[test]
+    fn strict_reading_refuses_keys_that_nothing_takes() {
+        for (text, want) in [
+            ("name: a\nNAME: b\ntexts: {x: y}\nany: {z: 1}", Ok(())),
+            (
+                "parts: [{name: a}, {b: 1}]\nx: 1",
+                Err("error unmarshaling JSON: while decoding JSON: json: unknown field \"b\""),
+            ),
+            (
+                "name: a\nname: b\nx: 1\nx: 2",
+                Err(
+                    "error converting YAML to JSON: yaml: unmarshal errors:\n  line 2: key \"name\" already set in map\n  line 4: key \"x\" already set in map",
+                ),
+            ),
+        ] {
+            let got = parse_into_strict(text.as_bytes(), &TARGET).map(|_| ());
+            let want = want.map_err(str::to_owned);
+            assert_eq!(got.map_err(|e| e.to_string()), want, "{text}");
         }
     }
 
