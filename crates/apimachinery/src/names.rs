@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 const LABEL_KEY: &str = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]";
 const LABEL_VALUE: &str = "(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?";
 const DNS_LABEL: &str = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
+const DNS_1035_LABEL: &str = "[a-z]([-a-z0-9]*[a-z0-9])?";
 const DNS_SUBDOMAIN: &str = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*";
 
 /// Longest label value and longest name part of a label key, in bytes.
@@ -90,6 +91,23 @@ pub fn check_dns_label(name: &str) -> Vec<String> {
                 &["my-name", "123-abc"],
             ));
         }
+    }
+    complaints
+}
+
+/// Checks a DNS label in the older form that begins with a letter, which names of services are.
+pub fn check_dns_1035_label(name: &str) -> Vec<String> {
+    let mut complaints = Vec::new();
+    if name.len() > LABEL_BYTES_MAX {
+        complaints.push(too_long(LABEL_BYTES_MAX));
+    }
+    if !is_dns_label(name) || !name.starts_with(|c: char| c.is_ascii_lowercase()) {
+        complaints.push(complaint(
+            "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with \
+             an alphabetic character, and end with an alphanumeric character",
+            DNS_1035_LABEL,
+            &["my-name", "abc-123"],
+        ));
     }
     complaints
 }

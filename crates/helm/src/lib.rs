@@ -14,6 +14,7 @@ mod command;
 mod decode;
 mod excerpt;
 mod glob;
+pub mod lint;
 mod log;
 mod manifest;
 #[cfg(test)]
@@ -25,12 +26,13 @@ mod render;
 mod report;
 mod schema;
 pub mod strvals;
+mod templates;
 mod tree;
 pub mod values;
 
 pub use capabilities::{Capabilities, KubeVersion, VersionError};
 pub use chart::{
-    ArchiveError, Chart, Dependency, File, IgnoreError, Limits, LoadError, Lock, Maintainer,
+    ArchiveError, Chart, Dependency, File, Files, IgnoreError, Limits, LoadError, Lock, Maintainer,
     Metadata, MissingDependencies, NotInstallable, ValidationError,
 };
 pub use command::{

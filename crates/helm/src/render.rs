@@ -5,11 +5,9 @@
 //! is read or written; what a template may cost is bounded by the options.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use gotemplate::{
-    Cost, ExecError, Functions, Limits, Map, MissingKey, Renderer, Str, TemplateSet, Value as Go,
-};
+use gotemplate::{Cost, Limits, Map, TemplateSet, Value as Go};
 use serde_json::Value;
 
 use crate::capabilities::Capabilities;
@@ -19,12 +17,11 @@ use crate::log::{Log, Record};
 use crate::manifest::{self, Hook, Manifest, ManifestError};
 use crate::post_render::{self, PostRenderer};
 use crate::schema::{self, SchemaError};
+use crate::templates::{self, Release, Shared, Template};
 use crate::tree::Node;
 use crate::values::coalesce::{self, Mode, TypeMismatch};
 use crate::values::dependencies;
-use crate::{objects, report};
 use sprig::values::map_to_template;
-use sprig::without_no_value;
 use sprig::{Host, json};
 use sprig::{gopath, semver};
 
@@ -32,8 +29,6 @@ use sprig::{gopath, semver};
 const SETS_MAX: usize = 16;
 /// Name of the file that becomes the notes.
 const NOTES: &str = "NOTES.txt";
-
-static FUNCTIONS: LazyLock<Arc<Functions>> = LazyLock::new(|| Arc::new(sprig::helm()));
 
 /// A chart with its templates parsed as far as renders needed them. Shared by threads.
 pub struct CompiledChart {
@@ -56,13 +51,14 @@ impl CompiledChart {
         &self.chart
     }
 
-    fn set(&self, templates: &[Template]) -> Result<Arc<TemplateSet>, RenderError> {
+    /// The templates, parsed.
+    pub(crate) fn set(&self, templates: &[Template]) -> Result<Arc<TemplateSet>, RenderError> {
         let key: Vec<String> = templates.iter().map(|t| t.path.clone()).collect();
         let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(set) = sets.get(&key) {
             return Ok(Arc::clone(set));
         }
-        let set = Arc::new(parse(templates)?);
+        let set = Arc::new(templates::parse(templates)?);
         if sets.len() >= SETS_MAX {
             sets.pop_first();
         }
@@ -322,7 +318,16 @@ impl Run<'_> {
         }
         check_kube_version(&tree, &options.capabilities)?;
         let cost;
-        (self.files, cost) = self.execute(&tree, &values, host)?;
+        let release = Release {
+            name: &options.release_name,
+            namespace: &options.namespace,
+            revision: options.revision,
+            is_install: !options.is_upgrade,
+            is_upgrade: options.is_upgrade,
+        };
+        let shared = Shared::new(&release, &options.capabilities);
+        (self.files, cost) =
+            templates::execute(self.chart, &tree, &values, &shared, options.limits, host)?;
         let notes = self.take_notes(&tree);
         if let Some(program) = program {
             let changed = post_render::run(&self.files.texts, program);
@@ -351,41 +356,6 @@ impl Run<'_> {
         })
     }
 
-    fn execute(
-        &self,
-        tree: &Node,
-        values: &Map,
-        host: Host,
-    ) -> Result<(manifest::Files, Cost), RenderError> {
-        let shared = Shared {
-            release: release(self.options),
-            capabilities: objects::capabilities(&self.options.capabilities),
-        };
-        let mut templates = BTreeMap::new();
-        scope(tree, None, &Scope::Root(values), &shared, &mut templates);
-        let mut templates: Vec<Template> = templates.into_values().collect();
-        templates.sort_by(|a, b| parse_order(&b.path).cmp(&parse_order(&a.path)));
-        let set = self.chart.set(&templates)?;
-        let mut renderer = Renderer::new(self.options.limits, host);
-        let mut outputs = manifest::Files::default();
-        for template in &templates {
-            if gopath::base_str(&template.path).starts_with('_') {
-                continue;
-            }
-            let about: Map = [("Name", &template.path), ("BasePath", &template.base)]
-                .into_iter()
-                .map(|(name, text)| (name, Go::str(text)))
-                .collect();
-            // The data are shared by the templates of a chart, as in Helm.
-            let _ = template.data.insert("Template", objects::values(&about));
-            let output = renderer
-                .execute(&set, &template.path, &objects::values(&template.data))
-                .map_err(|error| execution_failed(&template.path, &error, &templates))?;
-            outputs.insert(template.path.clone(), without_no_value(&output));
-        }
-        Ok((outputs, renderer.cost()))
-    }
-
     /// Takes the notes out of the rendered files; those of sub-charts only if they are wanted.
     fn take_notes(&mut self, tree: &Node) -> String {
         let own = gopath::join(&[tree.name(), "templates", NOTES]);
@@ -402,7 +372,7 @@ impl Run<'_> {
     }
 }
 
-fn as_json(map: &Map) -> Value {
+pub(crate) fn as_json(map: &Map) -> Value {
     json::to_value(&Go::Map(map.clone())).unwrap_or_default()
 }
 
@@ -442,132 +412,11 @@ fn check_kube_version(tree: &Node, capabilities: &Capabilities) -> Result<(), Re
     })
 }
 
-/// A template with the data of its chart.
-struct Template {
-    path: String,
-    /// `web/templates`
-    base: String,
-    text: Arc<[u8]>,
-    data: Map,
-}
-
-/// What all charts of a render see alike.
-struct Shared {
-    release: Go,
-    capabilities: Go,
-}
-
-/// Where a chart's values come from.
-enum Scope<'a> {
-    Root(&'a Map),
-    /// The values of the parent.
-    Parent(&'a Map),
-}
-
-fn release(options: &RenderOptions) -> Go {
-    let entries = [
-        ("Name", Go::str(&options.release_name)),
-        ("Namespace", Go::str(&options.namespace)),
-        ("IsUpgrade", Go::Bool(options.is_upgrade)),
-        ("IsInstall", Go::Bool(!options.is_upgrade)),
-        ("Revision", Go::int(i64::from(options.revision))),
-        ("Service", Go::str("Helm")),
-    ];
-    Go::Map(entries.into_iter().collect())
-}
-
-/// Collects the templates of a chart and its sub-charts, and gives the data they see.
-///
-/// Source: Helm `recAllTpls`.
-fn scope(
-    node: &Node,
-    parent: Option<&str>,
-    scope_of: &Scope<'_>,
-    shared: &Shared,
-    templates: &mut BTreeMap<String, Template>,
-) -> Map {
-    let values = match scope_of {
-        Scope::Root(values) => (*values).clone(),
-        Scope::Parent(values) => match values.get(node.name().as_bytes()) {
-            Some(Go::Map(values)) => values,
-            _ => Map::new(),
-        },
-    };
-    let subcharts = Map::new();
-    let data: Map = [
-        (
-            "Chart",
-            Go::Map(objects::chart(&node.metadata, parent.is_none())),
-        ),
-        ("Files", objects::files(&node.chart.files)),
-        ("Release", shared.release.clone()),
-        ("Capabilities", shared.capabilities.clone()),
-        ("Values", objects::values(&values)),
-        ("Subcharts", Go::Map(subcharts.clone())),
-    ]
-    .into_iter()
-    .collect();
-    let path = node.full_path(parent);
-    for sub in &node.dependencies {
-        let inner = scope(sub, Some(&path), &Scope::Parent(&values), shared, templates);
-        let _ = subcharts.insert(sub.name(), Go::Map(inner));
-    }
-    for file in &node.chart.templates {
-        if node.chart.is_library() && !gopath::base_str(&file.name).starts_with('_') {
-            continue;
-        }
-        let template = Template {
-            path: gopath::join(&[&path, &file.name]),
-            base: gopath::join(&[&path, "templates"]),
-            text: Arc::clone(&file.data),
-            data: data.clone(),
-        };
-        templates.insert(template.path.clone(), template);
-    }
-    data
-}
-
-/// Deeper files first, then names backwards: definitions nearer to the root win.
-fn parse_order(path: &str) -> (usize, &str) {
-    (path.matches('/').count(), path)
-}
-
-fn parse(templates: &[Template]) -> Result<TemplateSet, RenderError> {
-    let mut set = TemplateSet::new(Arc::clone(&FUNCTIONS)).with_missing_key(MissingKey::Zero);
-    let texts = templates
-        .iter()
-        .map(|template| (template.path.as_str(), Arc::clone(&template.text).into()));
-    let texts: Vec<(&str, Str)> = texts.collect();
-    set.parse_all(&texts).map_err(|(index, error)| {
-        let Template { path, text, .. } = &templates[index];
-        RenderError::Template {
-            text: report::parse_error(path, &error),
-            excerpt: Excerpt::of_parsing(path, &error, text).map(Box::new),
-        }
-    })?;
-    Ok(set)
-}
-
-fn execution_failed(path: &str, error: &ExecError, templates: &[Template]) -> RenderError {
-    let text_of = |path: &str| {
-        let template = templates.iter().find(|template| template.path == path)?;
-        Some(Arc::clone(&template.text))
-    };
-    RenderError::Template {
-        text: report::exec_error(path, error),
-        excerpt: Excerpt::of_execution(error, text_of).map(Box::new),
-    }
-}
-
 /// The files of `crds` folders, the chart's own first.
 fn collect_crds(node: &Node, parent: Option<&str>, crds: &mut Vec<File>) {
     let path = node.full_path(parent);
-    let manifest = |name: &str| {
-        let extension = gopath::ext(name.as_bytes()).to_ascii_lowercase();
-        matches!(extension.as_slice(), b".yaml" | b".yml" | b".json")
-    };
     for file in &node.chart.files {
-        if file.name.starts_with("crds/") && manifest(&file.name) {
+        if file.is_crd() {
             let name = gopath::join(&[&path, &file.name]);
             crds.push(File {
                 name,

@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 use jsonschema::{Compiled, Loader, Location};
 use serde_json::{Map, Value};
 
-use crate::log::Log;
+use crate::log::{Log, Record};
 use crate::tree::Node;
 
 /// Values that a schema refuses, as one report over all charts.
@@ -73,6 +73,11 @@ impl Schema {
         }
     }
 
+    /// Warns of the URNs that the schema refers to, which accept everything.
+    pub(crate) fn warn_of_urns(&self, log: &mut Log) {
+        warn_of_urns(self.outcome().urns.iter().map(String::as_str), log);
+    }
+
     fn outcome(&self) -> &Outcome {
         self.compiled.get_or_init(|| {
             let loader = Offline::default();
@@ -121,14 +126,23 @@ pub(crate) fn validate(
     let mut report = String::new();
     let mut urns = BTreeSet::new();
     collect(node, values, &mut report, &mut urns);
-    for urn in urns {
-        let message = "unresolved URN reference ignored; using permissive schema";
-        log.warn(message, vec![("urn", urn.to_owned())]);
-    }
+    warn_of_urns(urns.into_iter(), log);
     if report.is_empty() {
         Ok(())
     } else {
         Err(SchemaError(report))
+    }
+}
+
+/// Helm warns of each only once.
+fn warn_of_urns<'u>(urns: impl Iterator<Item = &'u str>, log: &mut Log) {
+    let message = "unresolved URN reference ignored; using permissive schema";
+    for urn in urns {
+        let attributes = vec![("urn", urn.to_owned())];
+        let has = |record: &Record| record.message == message && record.attributes == attributes;
+        if !log.records.iter().any(has) {
+            log.warn(message, attributes);
+        }
     }
 }
 

@@ -1,8 +1,9 @@
-// Records what `helm template` prints for small charts, for the tests of crates/helm.
+// Records what `helm template` or `helm lint` prints for small charts, for the tests of crates/helm.
 //
 // Run: go run . -helm PATH ../../../crates/helm/tests/data/charts/*.txt
+// or   go run . -helm PATH -command lint ../../../crates/helm/tests/data/lint/*.txt
 //
-// PATH is Helm 4.3.1. Each file is rewritten in place: the cases stay as they are, the lines of their
+// PATH is Helm 4.3.1. The directory of a case is called /case in what is recorded. Each file is rewritten in place: the cases stay as they are, the lines of their
 // results are made anew. See the head of crates/helm/tests/charts.rs for the form.
 package main
 
@@ -25,6 +26,7 @@ const defaultChart = "apiVersion: v2\nname: c\nversion: 1.0.0\n"
 
 var (
 	helm       = flag.String("helm", "helm", "the program to ask")
+	command    = flag.String("command", "template", "its command")
 	fileHeader = regexp.MustCompile(`^-- (\S+)(?: \((json|base64)\))? --$`)
 )
 
@@ -130,7 +132,7 @@ func marked(mark string, output []byte) []string {
 }
 
 func ask(dir, line string) []string {
-	cmd := exec.Command(*helm, append([]string{"template"}, words(line)...)...)
+	cmd := exec.Command(*helm, append([]string{*command}, words(line)...)...)
 	cmd.Dir = dir
 	home := filepath.Join(dir, "home")
 	cmd.Env = []string{
@@ -141,8 +143,11 @@ func ask(dir, line string) []string {
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	// Whether it fails shows in what it prints.
 	_ = cmd.Run()
+	shown := func(output bytes.Buffer) []byte {
+		return bytes.ReplaceAll(output.Bytes(), []byte(dir), []byte("/case"))
+	}
 	var warnings, rest []string
-	for _, line := range marked("!", stderr.Bytes()) {
+	for _, line := range marked("!", shown(stderr)) {
 		switch {
 		case strings.HasPrefix(line, "! level=DEBUG"), strings.HasPrefix(line, "!j \"level=DEBUG"):
 		case strings.HasPrefix(line, "! level="), strings.HasPrefix(line, "!j \"level="):
@@ -153,7 +158,7 @@ func ask(dir, line string) []string {
 	}
 	// Their order is random.
 	sort.Strings(warnings)
-	return append(append(marked("|", stdout.Bytes()), warnings...), rest...)
+	return append(append(marked("|", shown(stdout)), warnings...), rest...)
 }
 
 func record(path string) error {

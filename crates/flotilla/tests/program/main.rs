@@ -8,8 +8,11 @@
 )]
 
 mod apply;
+#[path = "../../../helm/tests/cases/mod.rs"]
+mod cases;
 mod chart;
 mod cli;
+mod lint;
 mod template;
 
 use std::path::Path;

@@ -72,7 +72,7 @@ pub enum ArchiveError {
 }
 
 /// Files with their paths inside the chart.
-pub(super) type Files = Vec<(String, Arc<[u8]>)>;
+pub type Files = Vec<(String, Arc<[u8]>)>;
 
 /// What is left of the limits while a chart and its sub-charts are loaded.
 #[derive(Debug)]

@@ -84,12 +84,8 @@ impl Chart {
     ) -> Result<Self, LoadError> {
         let files = files.into_iter().map(|(name, data)| (name, data.into()));
         let files: Files = files.collect();
-        let mut budget = Budget::new(*limits);
-        for (_, data) in &files {
-            budget.take(data.len() as u64)?;
-        }
         check_version(chart_yaml(&files).ok_or(LoadError::NoChartYaml)?)?;
-        load(files, &mut budget, 0)
+        load_within(files, limits)
     }
 
     /// Loads a chart from the files of a directory: `.helmignore` is obeyed, files are taken in the
@@ -99,18 +95,19 @@ impl Chart {
         limits: &Limits,
     ) -> Result<Self, LoadError> {
         let files = files.into_iter().map(|(name, data)| (name, data.into()));
-        let mut files: Files = files.collect();
+        let files: Files = files.collect();
         check_version(chart_yaml(&files).ok_or(LoadError::NoChartYaml)?)?;
-        let ignore = files.iter().find(|(name, _)| name == ".helmignore");
-        let text = ignore.map_or_else(Default::default, |(_, data)| String::from_utf8_lossy(data));
-        let rules = Rules::parse(&text)?;
-        let mut directories = HashMap::new();
-        files.retain(|(name, _)| !rules.ignores_file(name, &mut directories));
-        for (_, data) in &mut files {
-            archive::strip_bom(data);
-        }
-        files.sort_by(|(a, _), (b, _)| a.split('/').cmp(b.split('/')));
-        Self::from_files(files, limits)
+        let files = not_ignored(files)?;
+        check_version(chart_yaml(&files).ok_or(LoadError::NoChartYaml)?)?;
+        load_within(files, limits)
+    }
+
+    /// As [`Self::from_directory`], whatever `apiVersion` is: as Helm's linter loads charts.
+    pub(crate) fn from_directory_of_any_version(
+        files: &[(String, Arc<[u8]>)],
+        limits: &Limits,
+    ) -> Result<Self, LoadError> {
+        load_within(not_ignored(files.to_vec())?, limits)
     }
 
     /// Loads a chart from a gzipped tar file.
@@ -120,6 +117,33 @@ impl Chart {
         check_version(chart_yaml(&files).ok_or(LoadError::NotDetected)?)?;
         load(files, &mut budget, 0)
     }
+}
+
+/// The files of a directory that `.helmignore` leaves, in the order of a walk.
+fn not_ignored(mut files: Files) -> Result<Files, LoadError> {
+    let ignore = files.iter().find(|(name, _)| name == ".helmignore");
+    let text = ignore.map_or_else(Default::default, |(_, data)| String::from_utf8_lossy(data));
+    let rules = Rules::parse(&text)?;
+    let mut directories = HashMap::new();
+    files.retain(|(name, _)| !rules.ignores_file(name, &mut directories));
+    for (_, data) in &mut files {
+        archive::strip_bom(data);
+    }
+    files.sort_by(|(a, _), (b, _)| a.split('/').cmp(b.split('/')));
+    Ok(files)
+}
+
+fn load_within(files: Files, limits: &Limits) -> Result<Chart, LoadError> {
+    let mut budget = Budget::new(*limits);
+    for (_, data) in &files {
+        budget.take(data.len() as u64)?;
+    }
+    load(files, &mut budget, 0)
+}
+
+/// The files of an archive in their order, names relative to the chart.
+pub(crate) fn archive_files(archive: &[u8], limits: &Limits) -> Result<Files, ArchiveError> {
+    archive::read(archive, &mut Budget::new(*limits))
 }
 
 fn chart_yaml(files: &[(String, Arc<[u8]>)]) -> Option<&[u8]> {

@@ -17,10 +17,12 @@ use serde_json::{Map, Value};
 use crate::log::Record;
 use crate::schema::Schema;
 
-pub use archive::{ArchiveError, Limits};
+pub use archive::{ArchiveError, Files, Limits};
 pub use ignore::IgnoreError;
 pub use load::LoadError;
+pub(crate) use load::archive_files;
 pub use metadata::{Dependency, Lock, Maintainer, Metadata, ValidationError};
+pub(crate) use read::Item;
 
 /// A file of a chart. The name is relative to the chart, with slashes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +31,15 @@ pub struct File {
     pub name: String,
     /// Contents.
     pub data: Arc<[u8]>,
+}
+
+impl File {
+    /// Whether it is a manifest in the `crds` folder.
+    pub fn is_crd(&self) -> bool {
+        let extension = sprig::gopath::ext(self.name.as_bytes()).to_ascii_lowercase();
+        self.name.starts_with("crds/")
+            && matches!(extension.as_slice(), b".yaml" | b".yml" | b".json")
+    }
 }
 
 /// A chart with its sub-charts, as loaded.

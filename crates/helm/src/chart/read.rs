@@ -10,6 +10,18 @@ use super::metadata::{Dependency, Lock, Maintainer, Metadata};
 use crate::decode::Fields;
 
 impl Metadata {
+    /// Reads `Chart.yaml` alone, as it is.
+    pub(crate) fn parse(document: &[u8]) -> Result<Self, goyaml::Error> {
+        let mut metadata = Self::default();
+        metadata.read(document)?;
+        Ok(metadata)
+    }
+
+    /// Looks for keys in `Chart.yaml` that occur twice or mean nothing.
+    pub(crate) fn check_strictly(document: &[u8]) -> Result<(), goyaml::Error> {
+        goyaml::parse_into_strict(document, &METADATA).map(|_| ())
+    }
+
     /// Reads the fields that `document` has over those already there: `requirements.yaml` is read
     /// over `Chart.yaml`.
     pub(super) fn read(&mut self, document: &[u8]) -> Result<(), goyaml::Error> {
@@ -50,11 +62,21 @@ impl Metadata {
 const NULL_ITEM: &str = "\0";
 
 /// An item of a list that may be null.
-pub(super) trait Item: Default {
-    fn null() -> Self;
-    fn is_null(&self) -> bool;
+pub(crate) trait Item: Default {
+    fn name(&mut self) -> &mut String;
+    fn name_of(&self) -> &str;
     /// Reads the fields given over those already there.
     fn read(&mut self, fields: Fields<'_>);
+
+    fn null() -> Self {
+        let mut item = Self::default();
+        NULL_ITEM.clone_into(item.name());
+        item
+    }
+
+    fn is_null(&self) -> bool {
+        self.name_of() == NULL_ITEM
+    }
 }
 
 /// Reads a list as Go decodes JSON into a slice of pointers: items already there get the fields of
@@ -80,15 +102,12 @@ fn take<T>(field: &mut T, value: Option<T>) {
 }
 
 impl Item for Maintainer {
-    fn null() -> Self {
-        Self {
-            name: NULL_ITEM.to_owned(),
-            ..Self::default()
-        }
+    fn name(&mut self) -> &mut String {
+        &mut self.name
     }
 
-    fn is_null(&self) -> bool {
-        self.name == NULL_ITEM
+    fn name_of(&self) -> &str {
+        &self.name
     }
 
     fn read(&mut self, fields: Fields<'_>) {
@@ -99,15 +118,12 @@ impl Item for Maintainer {
 }
 
 impl Item for Dependency {
-    fn null() -> Self {
-        Self {
-            name: NULL_ITEM.to_owned(),
-            ..Self::default()
-        }
+    fn name(&mut self) -> &mut String {
+        &mut self.name
     }
 
-    fn is_null(&self) -> bool {
-        self.name == NULL_ITEM
+    fn name_of(&self) -> &str {
+        &self.name
     }
 
     fn read(&mut self, fields: Fields<'_>) {

@@ -19,8 +19,8 @@ pub use options::{OptionsError, Reader, ValueOptions};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ValuesError {
     /// Something other than a comment follows `---`.
-    #[error("error reading yaml document: invalid Yaml document separator: {0}")]
-    Separator(String),
+    #[error("error reading yaml document: {0}")]
+    Separator(BadSeparator),
     /// A document is no YAML or no map.
     #[error("cannot unmarshal yaml document: {0}")]
     Document(String),
@@ -29,10 +29,8 @@ pub enum ValuesError {
 /// Reads a values file: the maps of all its documents, later ones over earlier ones.
 pub fn load(data: &[u8]) -> Result<Map<String, Value>, ValuesError> {
     let mut values = Map::new();
-    let mut documents = Documents {
-        lines: data.split_inclusive(|b| *b == b'\n'),
-    };
-    while let Some(document) = documents.next()? {
+    let mut documents = Documents::new(data);
+    while let Some(document) = documents.next().map_err(ValuesError::Separator)? {
         let next = yaml::decode_map(&document).map_err(ValuesError::Document)?;
         merge(&mut values, next);
     }
@@ -71,21 +69,36 @@ pub fn as_decoded(value: Value) -> Value {
 /// found before a bad separator after it.
 ///
 /// Source: k8s.io/apimachinery `util/yaml`, `YAMLReader.Read`.
-struct Documents<L> {
-    lines: L,
+pub(crate) struct Documents<'t> {
+    rest: &'t [u8],
 }
 
-impl<'a, L: Iterator<Item = &'a [u8]>> Documents<L> {
-    fn next(&mut self) -> Result<Option<Vec<u8>>, ValuesError> {
+/// What follows a separator and is no comment.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("invalid Yaml document separator: {0}")]
+pub struct BadSeparator(String);
+
+impl<'t> Documents<'t> {
+    pub(crate) fn new(text: &'t [u8]) -> Self {
+        Self { rest: text }
+    }
+
+    /// The next document, with a line feed behind each line; nothing at the end.
+    pub(crate) fn next(&mut self) -> Result<Option<Vec<u8>>, BadSeparator> {
         let mut current: Vec<u8> = Vec::new();
-        for line in self.lines.by_ref() {
-            let line = line.strip_suffix(b"\n").unwrap_or(line);
+        while !self.rest.is_empty() {
+            let end = self.rest.iter().position(|b| *b == b'\n');
+            let (line, rest) = match end {
+                Some(end) => (&self.rest[..end], &self.rest[end + 1..]),
+                None => (self.rest, &[][..]),
+            };
+            self.rest = rest;
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             if let Some(rest) = line.strip_prefix(b"---") {
                 let rest = String::from_utf8_lossy(rest);
                 let rest = rest.trim();
                 if !rest.is_empty() && !rest.starts_with('#') {
-                    return Err(ValuesError::Separator(rest.to_owned()));
+                    return Err(BadSeparator(rest.to_owned()));
                 }
                 if !current.is_empty() {
                     return Ok(Some(current));

@@ -1,8 +1,9 @@
 //! `flotilla chart`: commands of Helm about charts that need no cluster.
 //!
-//! In: the flags of `helm show` and `helm dependency`. Out: what these print.
+//! In: the flags of `helm lint`, `helm show` and `helm dependency`. Out: what these print.
 
 mod dependency;
+mod lint;
 pub(crate) mod remote;
 mod show;
 
@@ -10,7 +11,7 @@ use std::process::ExitCode;
 
 use crate::output;
 
-/// Show a chart, or manage its dependencies, as helm show and helm dependency do
+/// Show or check a chart, or manage its dependencies, as helm show, lint and dependency do
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -23,6 +24,7 @@ enum Command {
     Show(Box<show::Show>),
     #[command(subcommand, visible_alias = "dep")]
     Dependency(dependency::Dependency),
+    Lint(Box<lint::Lint>),
 }
 
 /// Runs the command. Errors are printed here, in Helm's form.
@@ -30,6 +32,7 @@ pub(crate) fn run(args: &Args) -> ExitCode {
     let done = match &args.command {
         Command::Show(show) => show::run(show),
         Command::Dependency(dependency) => dependency::run(dependency),
+        Command::Lint(lint) => lint::run(lint),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

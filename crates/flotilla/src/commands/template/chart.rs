@@ -109,14 +109,24 @@ fn load_directory(path: &Path) -> Result<Chart> {
 }
 
 /// The files below a directory, names being relative to it.
-pub(crate) fn read_directory(path: &Path) -> Result<Vec<(String, Vec<u8>)>> {
+pub(crate) fn read_directory(path: &Path) -> Result<helm::Files> {
+    let (files, log) = walk(path);
+    for record in log {
+        writeln!(std::io::stderr(), "{record}")?;
+    }
+    files
+}
+
+/// The files below a directory, names being relative to it; and the links that were found.
+pub(crate) fn walk(path: &Path) -> (Result<helm::Files>, Vec<helm::Record>) {
     let mut tree = Tree {
         files: Vec::new(),
         bytes: Limits::default().total_bytes,
         seen: BTreeSet::new(),
+        log: Vec::new(),
     };
-    tree.walk(path, "")?;
-    Ok(tree.files)
+    let walked = tree.walk(path, "");
+    (walked.map(|()| tree.files), tree.log)
 }
 
 /// An error of the operating system as Go words it.
@@ -136,11 +146,12 @@ pub(crate) fn go_error(operation: &str, path: &Path, error: &std::io::Error) -> 
 
 /// The files of a chart directory. Links are followed, as Helm does; loops are not.
 struct Tree {
-    files: Vec<(String, Vec<u8>)>,
+    files: helm::Files,
     /// What may still be read.
     bytes: u64,
     /// Real paths of the directories above the current one.
     seen: BTreeSet<PathBuf>,
+    log: Vec<helm::Record>,
 }
 
 impl Tree {
@@ -174,7 +185,7 @@ impl Tree {
                 let error = go_error("lstat", path, &error);
                 anyhow::anyhow!("error evaluating symlink {}: {error}", path.display())
             })?;
-            tell_of_link(path, &resolved)?;
+            self.log.push(link(path, &resolved));
         }
         let about = std::fs::metadata(path).with_context(cannot)?;
         if about.is_dir() {
@@ -193,13 +204,13 @@ impl Tree {
             )
         })?;
         let data = std::fs::read(path).with_context(cannot)?;
-        self.files.push((name, data));
+        self.files.push((name, data.into()));
         Ok(())
     }
 }
 
-fn tell_of_link(path: &Path, resolved: &Path) -> Result<()> {
-    let record = helm::Record {
+fn link(path: &Path, resolved: &Path) -> helm::Record {
+    helm::Record {
         level: helm::Level::Info,
         message: "found symbolic link in path. Contents of linked file included and used"
             .to_owned(),
@@ -207,7 +218,5 @@ fn tell_of_link(path: &Path, resolved: &Path) -> Result<()> {
             ("path", path.display().to_string()),
             ("resolved", resolved.display().to_string()),
         ],
-    };
-    writeln!(std::io::stderr(), "{record}")?;
-    Ok(())
+    }
 }
