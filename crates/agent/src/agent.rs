@@ -211,6 +211,7 @@ async fn follow(agent: Arc<Agent>, synced: oneshot::Sender<()>) {
                     let _ = synced.send(());
                 }
             }
+            Event::NotServed => {}
         }
     }
 }

@@ -34,8 +34,12 @@ pub enum Event<T> {
     Applied(T),
     /// The object is gone.
     Deleted(ObjectKey),
-    /// Everything that existed when the watch began has been reported. Sent once.
+    /// Everything that existed when the watch began has been reported. Sent once, and again after
+    /// [`Event::NotServed`].
     Synced,
+    /// The API server does not know the kind: its definition is missing or was deleted. The watch goes
+    /// on trying.
+    NotServed,
 }
 
 /// A running watch; dropping it ends it.
@@ -55,6 +59,7 @@ impl<T: Object> Watch<T> {
             known,
             sender,
             synced: false,
+            not_served: false,
         };
         tokio::spawn(reader.run());
         Self { events }
@@ -74,6 +79,7 @@ struct Reader<T> {
     known: BTreeMap<ObjectKey, Box<str>>,
     sender: mpsc::Sender<Event<T>>,
     synced: bool,
+    not_served: bool,
 }
 
 /// The consumer is gone.
@@ -133,6 +139,9 @@ impl<T: Object> Reader<T> {
                 }
                 Err(Stop::Failed(error)) => {
                     failures = failures.saturating_add(1);
+                    if error.is_not_found() && self.stopped_serving().await.is_err() {
+                        return;
+                    }
                     self.wait(failures, &error).await;
                 }
             }
@@ -149,6 +158,16 @@ impl<T: Object> Reader<T> {
             tracing::warn!(kind = %self.kind, failures, error, "watch failed, trying again");
         }
         tokio::time::sleep(delay).await;
+    }
+
+    /// Says once that the kind is not there; what comes after is a new beginning.
+    async fn stopped_serving(&mut self) -> Result<(), Closed> {
+        self.synced = false;
+        if self.not_served {
+            return Ok(());
+        }
+        self.not_served = true;
+        self.send(Event::NotServed).await
     }
 
     /// Lists everything and reports what differs from what was reported before.
@@ -175,6 +194,7 @@ impl<T: Object> Reader<T> {
         for key in gone.into_keys() {
             self.send(Event::Deleted(key)).await?;
         }
+        self.not_served = false;
         if !self.synced {
             self.synced = true;
             self.send(Event::Synced).await?;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use api::v1alpha1::{
     Bundle, BundleDeployment, BundleNamespaceMapping, Cluster, ClusterGroup, Content, GitRepo,
+    GitRepoRestriction, Policy,
 };
 use apiclient::{Event, Kind, Object, ObjectKey, Scope, Selector, Watch};
 use k8s_openapi::api::core::v1::Namespace;
@@ -16,12 +17,14 @@ use crate::world::State;
 
 /// Starts all watches and waits until each has reported everything that exists. Before that no
 /// controller may act: what it does not know yet would look as if it did not exist (invariant I-2).
+/// Rules that the API server does not know are not waited for; nothing is allowed without them.
 pub(crate) async fn start(ctx: &Arc<Ctx>, tasks: &mut JoinSet<()>) {
     let (synced, mut all_synced) = mpsc::channel::<()>(1);
     let mut watches = Watches { ctx, tasks, synced };
     watches.targets();
     watches.sources();
     watches.namespaces();
+    watches.rules();
     drop(watches);
     // Every watch drops its sender once it has reported everything.
     while all_synced.recv().await.is_some() {}
@@ -99,6 +102,54 @@ impl Watches<'_> {
         );
     }
 
+    /// What limits the sources.
+    fn rules(&mut self) {
+        self.follow_rules::<GitRepoRestriction>(
+            "GitRepoRestriction",
+            |state, restriction| state.index.restriction_applied(restriction),
+            |state, key| state.index.restriction_deleted(key),
+        );
+        self.follow_rules::<Policy>(
+            "Policy",
+            |state, policy| state.index.policy_applied(policy),
+            |state, key| state.index.policy_deleted(key),
+        );
+    }
+
+    fn follow_rules<K>(
+        &mut self,
+        name: &'static str,
+        applied: impl Fn(&mut State, K) -> Vec<Wake> + Send + 'static,
+        deleted: impl Fn(&mut State, &ObjectKey) -> Vec<Wake> + Send + 'static,
+    ) where
+        K: kube_core::Resource<DynamicType = ()> + Object,
+        K::Scope: Scope,
+    {
+        let kind = Kind::of::<K>();
+        tracing::debug!(%kind, "watching");
+        let mut watch: Watch<K> = self.ctx.client.watch(&kind, Selector::default());
+        let (ctx, synced) = (Arc::clone(self.ctx), self.synced.clone());
+        self.tasks.spawn(async move {
+            let mut synced = Some(synced);
+            while let Some(event) = watch.next().await {
+                let mut served = |is_served| {
+                    ctx.world
+                        .update(|state| state.index.rules_served(name, is_served));
+                    drop(synced.take());
+                };
+                match event {
+                    Event::Applied(object) => ctx.world.update(|state| applied(state, object)),
+                    Event::Deleted(key) => ctx.world.update(|state| deleted(state, &key)),
+                    Event::Synced => served(true),
+                    Event::NotServed => {
+                        tracing::error!(%kind, "not served: nothing is allowed until its custom resource definition is installed");
+                        served(false);
+                    }
+                }
+            }
+        });
+    }
+
     /// Watches objects of kind `K`, read as `T`.
     fn follow<K, T>(
         &mut self,
@@ -115,12 +166,13 @@ impl Watches<'_> {
         let watch: Watch<T> = self.ctx.client.watch(&kind, selector);
         let (ctx, synced) = (Arc::clone(self.ctx), self.synced.clone());
         self.tasks
-            .spawn(follow(ctx, watch, synced, applied, deleted));
+            .spawn(follow(ctx, kind, watch, synced, applied, deleted));
     }
 }
 
 async fn follow<T, A, D>(
     ctx: Arc<Ctx>,
+    kind: Kind,
     mut watch: Watch<T>,
     synced: mpsc::Sender<()>,
     applied: A,
@@ -136,6 +188,9 @@ async fn follow<T, A, D>(
             Event::Applied(object) => ctx.world.update(|state| applied(state, object)),
             Event::Deleted(key) => ctx.world.update(|state| deleted(state, &key)),
             Event::Synced => drop(synced.take()),
+            Event::NotServed => {
+                tracing::error!(%kind, "not served, waiting: its custom resource definition is missing (`flotilla crds`)");
+            }
         }
     }
 }

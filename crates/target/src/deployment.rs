@@ -7,9 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use api::v1alpha1::{
-    BundleDeploymentOptions, BundleSpec, GitRepoRestriction, LabelSelector, Policy,
-};
+use api::v1alpha1::{BundleDeploymentOptions, BundleSpec, LabelSelector};
 use api::{ids, labels};
 
 use crate::customize::select;
@@ -29,7 +27,8 @@ pub struct Error {
     pub source: template::Error,
 }
 
-/// Options that the rules of a workspace set last and that no bundle or target can change.
+/// Options that the rules of a workspace set last and that no bundle or target can change: see
+/// `policy::Rules::imposed`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Imposed {
     /// Labels that a release namespace must carry.
@@ -39,30 +38,6 @@ pub struct Imposed {
 }
 
 impl Imposed {
-    /// The rules for a bundle with these labels. Restrictions and policies are those of its namespace, in
-    /// any order.
-    ///
-    /// Restrictions apply to bundles of a GitRepo only. Their selectors are united: labels with one key
-    /// take the value of the last restriction by name.
-    pub fn of<'a>(
-        bundle_labels: &BTreeMap<String, String>,
-        restrictions: impl IntoIterator<Item = &'a GitRepoRestriction>,
-        policies: impl IntoIterator<Item = &'a Policy>,
-    ) -> Self {
-        let is_of_repo = bundle_labels.contains_key(labels::REPO_NAME);
-        let (mut is_required, mut is_allowed) = (false, false);
-        for policy in policies {
-            is_required |= policy.require_service_account;
-            is_allowed |= policy.allow_namespace_creation;
-        }
-        Self {
-            allowed_target_namespace_selector: is_of_repo
-                .then(|| united_selector(restrictions))
-                .flatten(),
-            create_namespace: (is_required && !is_allowed).then_some(false),
-        }
-    }
-
     fn apply(&self, options: &mut BundleDeploymentOptions) {
         if self.allowed_target_namespace_selector.is_some() {
             options
@@ -73,27 +48,6 @@ impl Imposed {
             options.create_namespace = self.create_namespace;
         }
     }
-}
-
-fn united_selector<'a>(
-    restrictions: impl IntoIterator<Item = &'a GitRepoRestriction>,
-) -> Option<LabelSelector> {
-    let mut restrictions: Vec<_> = restrictions.into_iter().collect();
-    restrictions.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
-    let selectors = restrictions
-        .iter()
-        .filter_map(|r| r.allowed_target_namespace_selector.as_ref());
-    let mut maybe_united: Option<LabelSelector> = None;
-    for selector in selectors {
-        let united = maybe_united.get_or_insert_default();
-        united.match_labels.extend(selector.match_labels.clone());
-        for requirement in &selector.match_expressions {
-            if !united.match_expressions.contains(requirement) {
-                united.match_expressions.push(requirement.clone());
-            }
-        }
-    }
-    maybe_united
 }
 
 /// What one cluster gets of a bundle.

@@ -10,6 +10,7 @@
 //! | `merge` | what do bundle and target options give together? |
 //! | `customize` | which options does a cluster get? |
 //! | `template` | what do values become for a cluster? |
+//! | `policy` | what may bundles of a namespace use, and what is imposed on them? |
 //! | `deployment` | what does a cluster get, all in all? |
 //! | `rollout` | which clusters get it now? |
 //! | `mapping` | which bundles reach clusters of other namespaces? |
@@ -23,5 +24,6 @@ mod engine;
 pub mod mapping;
 pub mod matching;
 pub mod merge;
+pub mod policy;
 pub mod rollout;
 pub mod template;

@@ -64,7 +64,8 @@ pub(super) async fn gone(cluster: &Client, id: &Id, timeout: Duration) -> bool {
             match watch.next().await {
                 Some(Event::Applied(_)) => exists = true,
                 Some(Event::Synced) if exists => {}
-                Some(Event::Deleted(_) | Event::Synced) | None => return,
+                // Without its definition there is no object either.
+                Some(Event::Deleted(_) | Event::Synced | Event::NotServed) | None => return,
             }
         }
     };

@@ -89,6 +89,7 @@ async fn follow(agent: std::sync::Weak<Agent>, kind: Arc<Kind>, mut watch: Watch
                 synced(&agent, &kind);
                 None
             }
+            Event::NotServed => None,
         };
         if let Some(deployment) = touched {
             agent.reports.add_after(deployment, SETTLE);

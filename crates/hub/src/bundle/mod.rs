@@ -8,6 +8,7 @@
 //! * **Woken by**: changes of the Bundle's spec, labels or deletion timestamp; changes of Clusters
 //!   and ClusterGroups, of its namespace and of those it is mapped to, that targeting looks at;
 //!   BundleNamespaceMappings and labels of namespaces that change where it is mapped to;
+//!   GitRepoRestrictions and Policies of its namespace;
 //!   BundleDeployments that somebody else changed or deleted; deployments that become available while
 //!   its roll-out waits for them.
 //!

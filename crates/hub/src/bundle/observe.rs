@@ -8,9 +8,12 @@ use apiclient::{Kind, ObjectKey};
 use k8s_openapi::api::core::v1::Secret;
 use kube_core::ObjectMeta;
 use target::mapping::Unclear;
+use target::policy::Rules;
 
 use crate::Ctx;
-use crate::index::{BundleEntry, ClusterEntry, ContentSource, DeploymentEntry, GroupEntry, Index};
+use crate::index::{
+    BundleEntry, ClusterEntry, ContentSource, DeploymentEntry, GroupEntry, Index, NotServed,
+};
 
 /// A Bundle and the world around it.
 #[derive(Debug)]
@@ -29,6 +32,10 @@ pub(crate) struct Observed {
     pub(crate) deployments: BTreeMap<ObjectKey, Arc<DeploymentEntry>>,
     /// Deployments of its name, on these clusters, that belong to the bundle that is named.
     pub(crate) taken: BTreeMap<ObjectKey, ObjectKey>,
+    /// The rules of its namespace.
+    pub(crate) rules: Result<Arc<Rules>, NotServed>,
+    /// It is the hub's own bundle for the agent of a cluster.
+    pub(crate) is_of_agent: bool,
     /// Why it is not known which other namespaces it reaches.
     pub(crate) unclear: Option<Unclear>,
 }
@@ -137,9 +144,23 @@ fn from_index(index: &Index, key: &ObjectKey) -> Option<Observed> {
         groups,
         deployments: deployments.collect(),
         taken,
+        rules: index.rules.of(&key.namespace),
+        is_of_agent: is_of_agent(index, key, &bundle),
         unclear: reach.unclear,
         bundle,
     })
+}
+
+/// Only a bundle that is called as the one for the agent of an existing cluster can be it.
+fn is_of_agent(index: &Index, key: &ObjectKey, bundle: &BundleEntry) -> bool {
+    let annotation = bundle.meta.annotations.get(api::labels::OBJECT_SET_ID);
+    let clusters = || {
+        let first = ObjectKey::new(key.namespace.clone(), "");
+        let clusters = index.clusters.range(first..);
+        clusters.take_while(|(cluster, _)| cluster.namespace == key.namespace)
+    };
+    annotation.is_some_and(|id| id == api::labels::OBJECT_SET_ID_AGENT)
+        && clusters().any(|(cluster, _)| api::names::agent_bundle_name(&cluster.name) == key.name)
 }
 
 fn object(key: &ObjectKey, entry: &BundleEntry, spec: BundleSpec) -> Bundle {

@@ -9,6 +9,7 @@ use api::v1alpha1::{Bundle, BundleDeployment, BundleDeploymentSpec};
 use apiclient::ObjectKey;
 use target::deployment::{Imposed, Wanted, deployment_labels, wanted};
 use target::matching::{ClusterFacts, Criteria, GroupFacts, Targets};
+use target::policy::Rules;
 use target::rollout::{self, Decision};
 use target::template::{ClusterValues, Templates};
 use workqueue::Next;
@@ -146,6 +147,11 @@ pub(crate) fn plan(observed: &Observed, templates: &Templates) -> Plan {
         Ok(bundle) => bundle,
         Err(problem) => return Plan::nothing(problem.to_string(), generation, Next::Retry),
     };
+    let rules = match rules(observed, bundle) {
+        Ok(rules) => rules,
+        // An edit of the rules wakes us.
+        Err(problem) => return Plan::nothing(problem, generation, Next::Done),
+    };
     let targets = Targets::of(&bundle.spec);
     if let Err(error) = targets.validate() {
         let problem = format!("targeting error: {}", errors::chain(&error));
@@ -157,12 +163,21 @@ pub(crate) fn plan(observed: &Observed, templates: &Templates) -> Plan {
         let problem = format!("content {id} does not exist; apply the bundle again");
         return Plan::nothing(problem, generation, Next::After(CONTENT_PAUSE));
     }
-    let selection = Selection::of(observed, bundle, &targets, templates);
+    let imposed = rules.imposed(observed.is_of_agent);
+    let selection = Selection::of(observed, bundle, imposed, &targets, templates);
     let strategy = bundle.spec.rollout_strategy.as_ref();
     match rollout::pass(strategy, &selection.rollout_targets()) {
         Ok(pass) => selection.plan(generation, &pass),
         Err(error) => Plan::nothing(error.to_string(), generation, Next::Done),
     }
+}
+
+/// The rules of the namespace, if they allow the bundle; else the reason.
+fn rules<'a>(observed: &'a Observed, bundle: &Bundle) -> Result<&'a Rules, String> {
+    let rules = observed.rules.as_ref().map_err(ToString::to_string)?;
+    let authorized = rules.authorize_bundle(&bundle.spec, observed.is_of_agent);
+    authorized.map_err(|denied| errors::chain(&denied))?;
+    Ok(rules)
 }
 
 fn plan_deletion(observed: &Observed) -> Plan {
@@ -210,6 +225,7 @@ struct Chosen<'a> {
 struct Selection<'a> {
     observed: &'a Observed,
     bundle: &'a Bundle,
+    imposed: Imposed,
     chosen: Vec<Chosen<'a>>,
     /// Clusters that the bundle is for but that cannot be deployed to now, with the reason.
     failed: BTreeMap<ObjectKey, String>,
@@ -221,6 +237,7 @@ impl<'a> Selection<'a> {
     fn of(
         observed: &'a Observed,
         bundle: &'a Bundle,
+        imposed: Imposed,
         targets: &Targets<'a>,
         templates: &Templates,
     ) -> Self {
@@ -228,6 +245,7 @@ impl<'a> Selection<'a> {
         let mut selection = Self {
             observed,
             bundle,
+            imposed,
             chosen,
             failed,
             kept,
@@ -280,8 +298,8 @@ impl<'a> Selection<'a> {
             template_values: cluster.cluster.spec.template_values.as_ref(),
         };
         let (spec, content) = (&self.bundle.spec, self.observed.bundle.content.id());
-        let imposed = Imposed::default();
-        let wanted = wanted(spec, targets, content, &imposed, &facts, &values, templates);
+        let imposed = &self.imposed;
+        let wanted = wanted(spec, targets, content, imposed, &facts, &values, templates);
         // The cluster is named where the reason is shown.
         let wanted = wanted.map_err(|error| errors::chain(&error.source))?;
         let deployment = ObjectKey::new(cluster.namespace(), self.observed.key.name.clone());

@@ -7,6 +7,7 @@ use api::v1alpha1::{Bundle, BundleDeployment, Cluster, ClusterGroup, InvalidSele
 use apiclient::ObjectKey;
 use serde_json::{Value, json};
 use target::mapping::Unclear;
+use target::policy::Rules;
 use target::template::Templates;
 
 use super::observe::{Observed, ValuesProblem};
@@ -54,6 +55,8 @@ fn observed(bundle: Bundle, clusters: Vec<(ObjectKey, Arc<ClusterEntry>)>) -> Ob
         groups: Vec::new(),
         deployments: BTreeMap::new(),
         taken: BTreeMap::new(),
+        rules: Ok(Arc::new(Rules::default())),
+        is_of_agent: false,
         unclear: None,
     }
 }

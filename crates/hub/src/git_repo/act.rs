@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use api::labels::GITREPO_FINALIZER;
 use api::v1alpha1::{Bundle, GitRepo};
-use apiclient::{DeleteOptions, Kind, ObjectKey};
+use apiclient::{DeleteOptions, Kind, ObjectKey, ObjectMeta, Patch, WriteOptions};
 use bundle::write::Action;
 use bundlewriter::{Writer, Written};
+use serde_json::{Value, json};
+use target::policy::Defaults;
 use workqueue::Next;
 
 use super::Left;
@@ -21,6 +23,12 @@ pub(crate) enum Error {
     /// The finalizer was not written.
     #[error("set the finalizers of gitrepo {repo}")]
     SetFinalizers {
+        repo: ObjectKey,
+        source: apiclient::Error,
+    },
+    /// The defaults of the namespace were not written.
+    #[error("complete gitrepo {repo} with the defaults of its namespace")]
+    Complete {
         repo: ObjectKey,
         source: apiclient::Error,
     },
@@ -54,6 +62,7 @@ impl crate::failure::Classified for Error {
     fn request(&self) -> Option<&apiclient::Error> {
         match self {
             Self::SetFinalizers { source, .. }
+            | Self::Complete { source, .. }
             | Self::ListBundles { source, .. }
             | Self::Write { source, .. } => Some(source),
             Self::ReadTree { .. } | Self::Build { .. } => None,
@@ -86,6 +95,30 @@ pub(crate) async fn ensure_finalizer(
         repo: key.clone(),
         source,
     })
+}
+
+/// Writes what the GitRepo leaves open and the rules of its namespace say. The new generation wakes us.
+pub(crate) async fn complete(ctx: &Ctx, key: &ObjectKey, defaults: &Defaults) -> Next {
+    let given = [
+        ("serviceAccount", &defaults.service_account),
+        ("clientSecretName", &defaults.client_secret_name),
+    ];
+    let given = given.into_iter().filter(|(_, value)| !value.is_empty());
+    let spec: serde_json::Map<String, Value> = given
+        .map(|(name, value)| (name.to_owned(), Value::from(value.as_str())))
+        .collect();
+    let body = json!({ "spec": spec });
+    let (kind, options) = (Kind::of::<GitRepo>(), WriteOptions::default());
+    let patch = Patch::Merge(&body);
+    let patched: Result<ObjectMeta, _> =
+        ctx.client.patch(&kind, key, None, patch, 0, options).await;
+    match patched {
+        Ok(_) => Next::Done,
+        Err(source) => {
+            let repo = key.clone();
+            crate::failure::next("gitrepo", key, &Error::Complete { repo, source })
+        }
+    }
 }
 
 /// Deletes the Bundles of a GitRepo that is being deleted and lets it go when they are gone.

@@ -3,9 +3,11 @@
 //! * **Object**: GitRepo.
 //! * **Reads**: the index; the repository; the Secret with its credential; the Bundles it gave
 //!   before, when something changed.
-//! * **Writes**: Bundles, their Contents and values Secrets; the GitRepo's finalizer.
+//! * **Writes**: Bundles, their Contents and values Secrets; the GitRepo's finalizer; its service account
+//!   and the name of its credential where it has none and the rules of the namespace give one.
 //! * **Woken by**: changes of the GitRepo's spec, labels or deletion timestamp; a Bundle of it that
-//!   somebody else changed or deleted; the polling interval.
+//!   somebody else changed or deleted; GitRepoRestrictions and Policies of its namespace; the polling
+//!   interval.
 //!
 //! The status is written elsewhere (`crate::status`), from what a run leaves in [`Sync`]. A poll
 //! that finds nothing new writes nothing (invariant W-2). Bundles are deleted only after a commit was
@@ -43,6 +45,8 @@ pub(crate) struct Sync {
     pub(crate) polling_error: Option<String>,
     /// Why the bundles are not those of the commit.
     pub(crate) problem: Option<String>,
+    /// The problem is that the rules of the namespace do not allow the GitRepo.
+    pub(crate) is_denied: bool,
     /// What should be seen but hinders nothing.
     pub(crate) warnings: Vec<String>,
     /// Bundles are being made.
@@ -92,9 +96,23 @@ pub(crate) async fn reconcile(ctx: Arc<Ctx>, key: ObjectKey) -> Next {
         return crate::failure::next("gitrepo", &key, &error);
     }
     let interval = interval(&ctx, &repo);
-    let mut sync = ctx
-        .world
-        .read(|state| previous(state.syncs.get(&key), &repo));
+    let (mut sync, rules) = ctx.world.read(|state| {
+        let sync = previous(state.syncs.get(&key), &repo);
+        (sync, state.index.rules.of(&key.namespace))
+    });
+    sync.is_denied = false;
+    match plan::authorize(rules, &repo.spec) {
+        Ok(defaults) if defaults.is_empty() => {}
+        Ok(defaults) => return act::complete(&ctx, &key, &defaults).await,
+        Err(reason) => {
+            sync.is_denied = true;
+            sync.problem = Some(reason);
+            sync.left = None;
+            record(&ctx, &key, sync);
+            // An edit of the GitRepo or of the rules wakes us.
+            return Next::Done;
+        }
+    }
     let next = match observe::commit(&ctx, &key, &repo, &sync).await {
         Err(problem) => {
             sync.polling_error = Some(problem.text.clone());

@@ -1,6 +1,7 @@
 //! What a commit means for the Bundles of a repository. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use api::labels::REPO_NAME;
 use api::limits::Limits;
@@ -9,8 +10,9 @@ use apiclient::ObjectKey;
 use bundle::content::Stored;
 use bundle::write::{Existing, WritePlan, plan_write};
 use bundle::{ApplyOptions, DrivenPath, OnError, Outcome, Paths, Targets, Warning};
+use target::policy::{Defaults, Rules};
 
-use crate::index::{GitRepoEntry, Index};
+use crate::index::{GitRepoEntry, Index, NotServed};
 
 /// Problems named in one message.
 const PROBLEMS_SHOWN: usize = 3;
@@ -33,6 +35,16 @@ pub(crate) fn bundles_of(
         )
     })
     .collect()
+}
+
+/// What a GitRepo has to be completed with by the rules of its namespace, or why they deny it.
+pub(crate) fn authorize(
+    rules: Result<Arc<Rules>, NotServed>,
+    spec: &GitRepoSpec,
+) -> Result<Defaults, String> {
+    let rules = rules.map_err(|missing| missing.to_string())?;
+    let authorized = rules.authorize_git_repo(spec);
+    authorized.map_err(|denied| errors::chain(&denied))
 }
 
 /// What the directories of a repository are read with.

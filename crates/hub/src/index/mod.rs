@@ -16,6 +16,7 @@ mod git_repo;
 mod meta;
 mod namespace;
 mod reach;
+mod rules;
 
 use apiclient::ObjectKey;
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +31,7 @@ pub(crate) use content::{ContentEntry, ContentMeta};
 pub(crate) use deployment::{DeploymentEntry, StoredSpec};
 pub(crate) use git_repo::GitRepoEntry;
 pub(crate) use namespace::NamespaceMeta;
+pub(crate) use rules::NotServed;
 
 /// Somebody who has to look again.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,6 +71,8 @@ pub(crate) struct Index {
     pub(crate) namespace_missing: BTreeSet<ObjectKey>,
     /// BundleNamespaceMappings, and the namespaces they select from.
     pub(crate) mappings: Mappings,
+    /// GitRepoRestrictions and Policies.
+    pub(crate) rules: rules::RuleBook,
     /// Deployments that are being created, so that no two bundles take one name.
     pub(crate) claims: reach::Claims,
 }

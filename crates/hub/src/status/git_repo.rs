@@ -88,7 +88,8 @@ fn status(
         let polling = sync.polling_error.as_deref().map(fit);
         let mut set = |type_, finding| conditions::set(conditions, type_, finding, now);
         set(GIT_POLLING, Finding::from_error(polling));
-        set(ACCEPTED, Finding::True);
+        let denied = sync.problem.as_deref().filter(|_| sync.is_denied).map(fit);
+        set(ACCEPTED, Finding::from_error(denied));
         set(
             RECONCILING,
             if sync.is_running {

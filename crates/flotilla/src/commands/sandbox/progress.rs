@@ -175,7 +175,7 @@ fn note<T: apiclient::Object, V>(
         Event::Deleted(key) => {
             map.remove(&key);
         }
-        Event::Synced => {}
+        Event::Synced | Event::NotServed => {}
     }
 }
 
