@@ -74,7 +74,7 @@ impl<'a> Compiler<'a> {
                 return Err(self.sources.fault());
             }
             self.ensure_seen(&place.address, &place.pointer)?;
-            let schema = self.compile_place(place)?;
+            let schema = self.compile_place(&place)?;
             self.schemas.push(schema);
         }
         Ok(id)
@@ -84,7 +84,7 @@ impl<'a> Compiler<'a> {
         self.schemas
     }
 
-    fn compile_place(&mut self, place: Place) -> Result<Schema, Reason> {
+    fn compile_place(&mut self, place: &Place) -> Result<Schema, Reason> {
         let (address, pointer) = (&place.address, &*place.pointer);
         let document = self.document(address)?;
         let json = Arc::clone(&document.json);
@@ -151,13 +151,12 @@ impl<'a> Compiler<'a> {
         if !reference.starts_with('#') {
             return pointer::join(base, reference);
         }
-        let address = match self.bases.get(base) {
-            Some(address) => address.clone(),
-            None => {
-                let (address, _) = pointer::join(base, "")?;
-                self.bases.insert(base.to_owned(), address.clone());
-                address
-            }
+        let address = if let Some(address) = self.bases.get(base) {
+            address.clone()
+        } else {
+            let (address, _) = pointer::join(base, "")?;
+            self.bases.insert(base.to_owned(), address.clone());
+            address
         };
         let (_, fragment) = pointer::split_fragment(reference)?;
         Ok((address, fragment))
