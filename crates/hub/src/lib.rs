@@ -22,6 +22,7 @@ mod finalizers;
 mod git_repo;
 mod in_flight;
 mod index;
+pub mod leader;
 pub mod registration;
 mod status;
 mod watch;
@@ -57,6 +58,8 @@ pub struct Options {
     pub git_workers: usize,
     /// Keys of each other kind worked on at the same time.
     pub workers: usize,
+    /// How several hubs agree on one that acts; without it this one acts at once.
+    pub election: Option<leader::Election>,
 }
 
 impl Options {
@@ -69,6 +72,7 @@ impl Options {
             polling_interval: Duration::from_secs(15),
             git_workers: 4,
             workers: 8,
+            election: None,
         }
     }
 }
@@ -82,6 +86,9 @@ pub enum Error {
         /// Why.
         source: fetch::Error,
     },
+    /// Another process leads, or the API server did not answer for too long. Start again.
+    #[error("leadership is lost")]
+    LeadershipLost,
 }
 
 /// What all controllers share.
@@ -115,7 +122,7 @@ pub fn budgets(limits: &Limits) -> Budgets {
 /// work has ended.
 ///
 /// # Errors
-/// Only what prevents the start; failures later are retried and shown in statuses.
+/// What prevents the start, and lost leadership; other failures are retried and shown in statuses.
 pub async fn run(
     kube: kube::Client,
     options: Options,
@@ -152,13 +159,38 @@ pub async fn run_with(
         () = watch::start(&ctx, &mut watches) => {}
         () = stop.cancelled() => return Ok(()),
     }
-    tracing::info!("all objects are known, starting controllers");
+    tracing::info!("all objects are known");
+    let mut leadership = match &options.election {
+        None => None,
+        Some(election) => tokio::select! {
+            leadership = leader::acquire(&ctx.client, election) => Some(leadership),
+            () = stop.cancelled() => return Ok(()),
+        },
+    };
     let mut controllers = start_controllers(&ctx, options.git_workers, options.workers);
-    stop.cancelled().await;
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = kept(&mut leadership) => {
+            // Somebody else may act already: what runs ends where it is.
+            controllers.shutdown().await;
+            return Err(Error::LeadershipLost);
+        }
+    }
     ctx.world.queues.close();
     while controllers.join_next().await.is_some() {}
     watches.shutdown().await;
+    if let Some(leadership) = leadership {
+        leadership.release().await;
+    }
     Ok(())
+}
+
+/// Returns when leadership is lost; never without an election.
+async fn kept(leadership: &mut Option<leader::Leadership>) {
+    match leadership {
+        Some(leadership) => leadership.keep().await,
+        None => std::future::pending().await,
+    }
 }
 
 fn start_controllers(ctx: &Arc<Ctx>, git_workers: usize, workers: usize) -> JoinSet<()> {

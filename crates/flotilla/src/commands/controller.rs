@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
+use hub::leader::Election;
 
 /// Run the hub's controllers
 ///
@@ -37,11 +39,90 @@ pub(crate) struct Args {
         env = "BUNDLE_RECONCILER_WORKERS"
     )]
     workers: usize,
+    /// Where the Leases are by which several controllers agree on one that acts
+    #[arg(
+        long,
+        value_name = "NAMESPACE",
+        default_value = "cattle-fleet-system",
+        env = "NAMESPACE"
+    )]
+    namespace: String,
+    /// Act only while holding these Leases; `false` for a hub that has one controller for sure
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t = true,
+        default_missing_value = "true",
+        action = clap::ArgAction::Set
+    )]
+    leader_elect: bool,
+    #[command(flatten)]
+    election: ElectionTimes,
+}
+
+/// Durations as Go writes them, such as `45s`.
+#[derive(Debug, Clone, clap::Args)]
+struct ElectionTimes {
+    /// How long a leader that is silent is waited for
+    #[arg(long, value_name = "DURATION", default_value = "45s", value_parser = duration,
+        env = "CATTLE_ELECTION_LEASE_DURATION")]
+    lease_duration: Duration,
+    /// How long a leader goes on that cannot renew; less than the lease duration
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration,
+        env = "CATTLE_ELECTION_RENEW_DEADLINE")]
+    renew_deadline: Duration,
+    /// How often Leases are looked at
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration,
+        env = "CATTLE_ELECTION_RETRY_PERIOD")]
+    retry_period: Duration,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let nanos = api::v1alpha1::Duration::from_text(text)
+        .nanos()
+        .map_err(|error| error.to_string())?;
+    match u64::try_from(nanos) {
+        Ok(nanos) if nanos > 0 => Ok(Duration::from_nanos(nanos)),
+        _ => Err("must be more than nothing".to_owned()),
+    }
+}
+
+impl Args {
+    /// # Errors
+    /// When the durations do not leave the leader time to renew.
+    fn election(&self) -> anyhow::Result<Option<Election>> {
+        if !self.leader_elect {
+            return Ok(None);
+        }
+        let times = &self.election;
+        if times.lease_duration <= times.renew_deadline {
+            bail!("--lease-duration must be greater than --renew-deadline");
+        }
+        if times.renew_deadline <= times.retry_period {
+            bail!("--renew-deadline must be greater than --retry-period");
+        }
+        Ok(Some(Election {
+            lease_duration: times.lease_duration,
+            renew_deadline: times.renew_deadline,
+            retry_period: times.retry_period,
+            ..Election::new(self.namespace.clone(), identity())
+        }))
+    }
+}
+
+/// Host and process; a pod's host name is the pod's.
+fn identity() -> String {
+    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "flotilla".to_owned());
+    let started = jiff::Timestamp::now().as_nanosecond();
+    format!("{host}_{}_{started:x}", std::process::id())
 }
 
 /// Runs the command until a signal ends it.
 #[tokio::main]
 pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let election = args.election()?;
     let stop = super::stop_on_signal();
     let kube = apiclient::connect(args.kubeconfig.as_deref()).await?;
     let cache = match &args.git_cache {
@@ -52,6 +133,7 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     options.allow_local_repositories = args.allow_local_repositories;
     options.git_workers = args.gitrepo_workers;
     options.workers = args.workers;
+    options.election = election;
     hub::run(kube, options, stop)
         .await
         .context("run the controllers")?;

@@ -32,9 +32,24 @@ pub(crate) struct Hub {
     /// The API server as the controllers use it: for its counters.
     pub(crate) controller: Client,
     _sandbox: Sandbox,
+    cluster: sandbox::Cluster,
     stop: CancellationToken,
     controllers: Option<JoinHandle<()>>,
     dir: tempfile::TempDir,
+}
+
+/// A process of the hub among several.
+pub(crate) struct Candidate {
+    /// For its counters.
+    pub(crate) client: Client,
+    pub(crate) stop: CancellationToken,
+    pub(crate) task: JoinHandle<Result<(), hub::Error>>,
+}
+
+fn controller_client(cluster: &sandbox::Cluster) -> Client {
+    let kube = kube::Client::new(cluster.service(cluster.admin_token()), "default");
+    let budgets = hub::budgets(&Limits::PRODUCTION);
+    Client::new(kube, hub::FIELD_MANAGER, budgets)
 }
 
 impl Drop for Hub {
@@ -48,19 +63,16 @@ impl Hub {
     pub(crate) async fn start() -> Self {
         let sandbox = Sandbox::start(sandbox::Options::default()).await.unwrap();
         let cluster = sandbox.add_cluster("hub").await.unwrap();
-        let kube = || kube::Client::new(cluster.service(cluster.admin_token()), "default");
-        let client = Client::new(kube(), "test", Budgets::default());
-        let controller = Client::new(
-            kube(),
-            hub::FIELD_MANAGER,
-            hub::budgets(&Limits::PRODUCTION),
-        );
+        let kube = kube::Client::new(cluster.service(cluster.admin_token()), "default");
+        let client = Client::new(kube, "test", Budgets::default());
+        let controller = controller_client(&cluster);
         let dir = tempfile::tempdir().unwrap();
         let stop = CancellationToken::new();
         let mut hub = Self {
             client,
             controller,
             _sandbox: sandbox,
+            cluster,
             stop,
             controllers: None,
             dir,
@@ -104,6 +116,20 @@ impl Hub {
         self.controllers = Some(tokio::spawn(async move {
             hub::run_with(client, options, stop).await.unwrap();
         }));
+    }
+
+    /// Starts one more process of the hub, which acts only while it leads.
+    pub(crate) fn start_candidate(&self, identity: &str) -> Candidate {
+        let mut options = hub::Options::new(self.dir.path().join(identity));
+        let mut election = hub::leader::Election::new("cattle-fleet-system", identity);
+        election.lease_duration = Duration::from_secs(2);
+        election.renew_deadline = Duration::from_secs(1);
+        election.retry_period = Duration::from_millis(100);
+        options.election = Some(election);
+        let (client, stop) = (controller_client(&self.cluster), CancellationToken::new());
+        let (shared, stopping) = (client.clone(), stop.clone());
+        let task = tokio::spawn(async move { hub::run_with(shared, options, stopping).await });
+        Candidate { client, stop, task }
     }
 
     /// Stops the controllers and waits until they have ended.

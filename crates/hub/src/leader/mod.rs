@@ -1,0 +1,225 @@
+//! Leader election: of several hubs on one API server one acts.
+//!
+//! * **Object**: Leases in the system namespace.
+//! * **Reads, writes**: these Leases; the namespace if it is missing.
+//!
+//! The names are upstream's, so that a controller of upstream that still runs is waited for. The
+//! others keep their watches warm and take over within the duration of a Lease, or at once when the
+//! leader stops in an orderly way.
+
+mod plan;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use apiclient::{Class, Client, Kind, ObjectKey, WriteOptions};
+use jiff::Timestamp;
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::api::core::v1::Namespace;
+use kube_core::ObjectMeta;
+use tokio::time::{Instant, sleep, timeout};
+
+use plan::{Memory, Step};
+
+/// The Leases of the processes of upstream that this one stands for. Everybody asks for them in this
+/// order, so that nobody waits for what a waiting one holds.
+pub const LEASES: [&str; 2] = [
+    "fleet-controller-leader-election-shard",
+    "fleet-gitops-leader-election-shard",
+];
+
+/// How leadership is sought and kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Election {
+    /// Where the Leases are; created when it is missing.
+    pub namespace: String,
+    /// Name of this candidate; no two have the same.
+    pub identity: String,
+    /// How long others wait for a leader that is silent; whole seconds, at least one.
+    pub lease_duration: Duration,
+    /// How long the leader goes on without being able to renew; less than `lease_duration`.
+    pub renew_deadline: Duration,
+    /// How often Leases are looked at that somebody else has, or that could not be renewed.
+    pub retry_period: Duration,
+}
+
+impl Election {
+    /// Upstream's durations.
+    pub fn new(namespace: impl Into<String>, identity: impl Into<String>) -> Self {
+        Self {
+            namespace: namespace.into(),
+            identity: identity.into(),
+            lease_duration: Duration::from_secs(45),
+            renew_deadline: Duration::from_secs(30),
+            retry_period: Duration::from_secs(2),
+        }
+    }
+}
+
+/// Leadership that was won.
+pub(crate) struct Leadership {
+    client: Client,
+    election: Election,
+    candidates: Vec<Candidate>,
+}
+
+#[derive(Debug)]
+struct Candidate {
+    key: ObjectKey,
+    memory: Memory,
+}
+
+/// Waits until this process leads. Failures are logged and tried again.
+pub(crate) async fn acquire(client: &Client, election: &Election) -> Leadership {
+    let candidate = |name: &&str| Candidate {
+        key: ObjectKey::new(election.namespace.clone(), *name),
+        memory: Memory::default(),
+    };
+    let mut leadership = Leadership {
+        client: client.clone(),
+        election: election.clone(),
+        candidates: LEASES.iter().map(candidate).collect(),
+    };
+    let mut waited = false;
+    loop {
+        match leadership.hold_all().await {
+            Ok(true) => {
+                tracing::info!(identity = election.identity, "this process leads");
+                return leadership;
+            }
+            Ok(false) if !waited => {
+                waited = true;
+                tracing::info!(
+                    namespace = election.namespace,
+                    "another process leads, waiting"
+                );
+            }
+            Ok(false) => {}
+            Err(error) => {
+                let error = errors::chain(&error);
+                tracing::warn!(error, "cannot ask for leadership, trying again");
+            }
+        }
+        sleep(election.retry_period).await;
+    }
+}
+
+impl Leadership {
+    /// Renews for ever; returns when leadership is lost.
+    pub(crate) async fn keep(&mut self) {
+        let mut renewed = Instant::now();
+        // Often enough to fail twice, seldom enough to be no load.
+        let calm = (self.election.renew_deadline / 3).max(self.election.retry_period);
+        let mut pause = calm;
+        loop {
+            sleep(pause).await;
+            pause = self.election.retry_period;
+            let left = (renewed + self.election.renew_deadline).duration_since(Instant::now());
+            match timeout(left, self.hold_all()).await {
+                Ok(Ok(true)) => (renewed, pause) = (Instant::now(), calm),
+                Ok(Ok(false)) => return,
+                Ok(Err(error)) => {
+                    let error = errors::chain(&error);
+                    tracing::warn!(error, "cannot renew leadership");
+                }
+                Err(_) => {}
+            }
+            if renewed.elapsed() >= self.election.renew_deadline {
+                return;
+            }
+        }
+    }
+
+    /// Gives the Leases back. What fails is left to run out.
+    pub(crate) async fn release(mut self) {
+        let kind = Kind::of::<Lease>();
+        for candidate in &mut self.candidates {
+            let read: Result<Option<Lease>, _> = self.client.get(&kind, &candidate.key).await;
+            let Ok(Some(lease)) = read else { continue };
+            let step = candidate
+                .memory
+                .step(Some(&lease), &self.election.identity, Instant::now());
+            if step == Step::Renew {
+                let spec = plan::released(&lease, Timestamp::now());
+                // Nothing is lost: the Lease runs out by itself.
+                let _ = replace(&self.client, &candidate.key, lease, spec).await;
+            }
+        }
+    }
+
+    /// Takes or renews every Lease, in order; false at the first one that somebody else has.
+    async fn hold_all(&mut self) -> Result<bool, apiclient::Error> {
+        for candidate in &mut self.candidates {
+            if !hold(&self.client, &self.election, candidate).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+async fn hold(
+    client: &Client,
+    election: &Election,
+    candidate: &mut Candidate,
+) -> Result<bool, apiclient::Error> {
+    let (kind, key, me) = (Kind::of::<Lease>(), &candidate.key, &election.identity);
+    let lease: Option<Lease> = client.get(&kind, key).await?;
+    let step = candidate.memory.step(lease.as_ref(), me, Instant::now());
+    let spec = plan::held(
+        lease.as_ref(),
+        me,
+        election.lease_duration,
+        Timestamp::now(),
+    );
+    let written = match (step, lease) {
+        (Step::Wait, _) => return Ok(false),
+        (Step::Take | Step::Renew, Some(lease)) => replace(client, key, lease, spec).await,
+        (_, _) => create(client, key, spec).await,
+    };
+    match written {
+        Ok(()) => Ok(true),
+        // Somebody else was faster.
+        Err(error) if matches!(error.class(), Class::Conflict | Class::AlreadyExists) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+async fn replace(
+    client: &Client,
+    key: &ObjectKey,
+    mut lease: Lease,
+    spec: LeaseSpec,
+) -> Result<(), apiclient::Error> {
+    lease.spec = Some(spec);
+    let options = WriteOptions::default();
+    let kind = Kind::of::<Lease>();
+    client.replace(&kind, key, &lease, options).await.map(drop)
+}
+
+async fn create(client: &Client, key: &ObjectKey, spec: LeaseSpec) -> Result<(), apiclient::Error> {
+    let (kind, options) = (Kind::of::<Lease>(), WriteOptions::default());
+    let lease = Lease {
+        metadata: ObjectMeta {
+            name: Some(key.name.clone()),
+            namespace: Some(key.namespace.clone()),
+            ..ObjectMeta::default()
+        },
+        spec: Some(spec),
+    };
+    match client.create(&kind, key, &lease, options).await {
+        Err(error) if error.is_not_found() => {}
+        created => return created.map(drop),
+    }
+    let namespace = ObjectKey::new("", key.namespace.clone());
+    let mut object = Namespace::default();
+    object.metadata.name = Some(namespace.name.clone());
+    let made = client
+        .create(&Kind::of::<Namespace>(), &namespace, &object, options)
+        .await;
+    match made {
+        Err(error) if error.class() != Class::AlreadyExists => Err(error),
+        _ => client.create(&kind, key, &lease, options).await.map(drop),
+    }
+}
