@@ -39,7 +39,7 @@ mod resolve;
 mod scan;
 mod typed;
 
-pub use self::emit::{WriteError, to_yaml, to_yaml_v3};
+pub use self::emit::{Tree, WriteError, to_yaml, to_yaml_v3, tree_to_yaml_v3};
 pub use self::error::{Error, Problem};
 pub use self::numbers::numbers_as_float64;
 pub use self::scan::DEPTH_MAX;

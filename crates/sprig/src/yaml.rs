@@ -31,11 +31,6 @@ pub fn encode(value: &Value) -> Result<String, String> {
     goyaml::to_yaml(value).map_err(|e| e.to_string())
 }
 
-/// Writes as go-yaml v3 with two blanks of indent.
-pub fn encode_pretty(value: &Value) -> Result<String, String> {
-    goyaml::to_yaml_v3(value, 2).map_err(|e| e.to_string())
-}
-
 /// A number as the YAML library turns it into a text for a text field.
 pub fn number_as_text(number: &Number) -> String {
     match number.as_f64() {

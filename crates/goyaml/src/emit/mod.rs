@@ -8,16 +8,18 @@
 mod keys;
 mod scalar;
 mod style;
+mod tree;
 
 use std::borrow::Cow;
 
-use serde_json::{Map, Number, Value};
+use serde_json::{Number, Value};
 
 use self::scalar::Place;
+pub use self::tree::Tree;
 use crate::error::Problem;
 use crate::numbers::{general_f64, through_json};
 use crate::resolve::{Scalar, is_base60, resolve_plain};
-use crate::scan::DEPTH_MAX;
+use crate::scan::{DEPTH_MAX, ScalarStyle};
 use crate::{compose, json, nodes};
 
 /// Column after which v2 folds.
@@ -69,6 +71,51 @@ pub fn to_yaml_v3(value: &Value, indent: usize) -> Result<String, WriteError> {
     Emitter::new(Dialect::V3, indent).document(value)
 }
 
+/// As [`to_yaml_v3`] for what is more than JSON.
+///
+/// # Errors
+/// As [`to_yaml_v3`].
+pub fn tree_to_yaml_v3(tree: &Tree, indent: usize) -> Result<String, WriteError> {
+    let indent = if (2..=9).contains(&indent) { indent } else { 2 };
+    Emitter::new(Dialect::V3, indent).document(tree)
+}
+
+/// What values are to the emitter.
+enum View<'a, T> {
+    /// Printed as it is, in any case.
+    Word(&'a str),
+    Number(&'a Number),
+    Text(&'a str),
+    /// A text behind a tag.
+    Tagged(&'static str, String),
+    List(&'a [T]),
+    /// To be sorted.
+    Map(Vec<(&'a str, &'a T)>),
+    /// In this order.
+    Fields(Vec<(&'a str, &'a T)>),
+}
+
+/// A value that can be written.
+trait Source: Sized {
+    fn view(&self) -> View<'_, Self>;
+}
+
+impl Source for Value {
+    fn view(&self) -> View<'_, Self> {
+        match self {
+            Self::Null => View::Word("null"),
+            Self::Bool(true) => View::Word("true"),
+            Self::Bool(false) => View::Word("false"),
+            Self::Number(number) => View::Number(number),
+            Self::String(text) => View::Text(text),
+            Self::Array(items) => View::List(items),
+            Self::Object(fields) => {
+                View::Map(fields.iter().map(|(k, v)| (k.as_str(), v)).collect())
+            }
+        }
+    }
+}
+
 /// Which library's choices apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
@@ -106,29 +153,42 @@ impl Emitter {
         }
     }
 
-    fn document(mut self, value: &Value) -> Result<String, WriteError> {
+    fn document<T: Source>(mut self, value: &T) -> Result<String, WriteError> {
         self.node(value, Place::Root)?;
         self.write_indent();
         Ok(self.out)
     }
 
-    fn node(&mut self, value: &Value, place: Place) -> Result<(), WriteError> {
-        match value {
-            Value::Null => self.plain_word("null"),
-            Value::Bool(true) => self.plain_word("true"),
-            Value::Bool(false) => self.plain_word("false"),
-            Value::Number(number) => {
+    fn node<T: Source>(&mut self, value: &T, place: Place) -> Result<(), WriteError> {
+        match value.view() {
+            View::Word(word) => self.plain_word(word),
+            View::Number(number) => {
                 let text = self.number(number);
                 self.plain_word(&text);
             }
-            Value::String(text) => {
+            View::Text(text) => {
                 let text = self.readable(text)?;
                 self.string(&text, place);
             }
-            Value::Array(items) if items.is_empty() => self.plain_word("[]"),
-            Value::Object(fields) if fields.is_empty() => self.plain_word("{}"),
-            Value::Array(items) => return self.nested(|emitter| emitter.sequence(items, place)),
-            Value::Object(fields) => return self.nested(|emitter| emitter.mapping(fields, place)),
+            View::Tagged(tag, text) => {
+                self.plain_word(tag);
+                let style = if text.contains('\n') {
+                    ScalarStyle::Literal
+                } else {
+                    ScalarStyle::Plain
+                };
+                self.scalar(&text, style, place);
+            }
+            View::List([]) => self.plain_word("[]"),
+            View::List(items) => return self.nested(|emitter| emitter.sequence(items, place)),
+            View::Map(fields) | View::Fields(fields) if fields.is_empty() => self.plain_word("{}"),
+            View::Map(mut fields) => {
+                return self.nested(|emitter| {
+                    keys::sort(&mut fields, emitter.dialect);
+                    emitter.mapping(&fields, place)
+                });
+            }
+            View::Fields(fields) => return self.nested(|emitter| emitter.mapping(&fields, place)),
         }
         Ok(())
     }
@@ -148,7 +208,7 @@ impl Emitter {
         Ok(())
     }
 
-    fn sequence(&mut self, items: &[Value], place: Place) -> Result<(), WriteError> {
+    fn sequence<T: Source>(&mut self, items: &[T], place: Place) -> Result<(), WriteError> {
         let compact =
             self.dialect == Dialect::V2 && place == Place::MappingValue && !self.indention;
         if !compact {
@@ -162,14 +222,15 @@ impl Emitter {
         Ok(())
     }
 
-    fn mapping(&mut self, fields: &Map<String, Value>, place: Place) -> Result<(), WriteError> {
+    fn mapping<T: Source>(
+        &mut self,
+        entries: &[(&str, &T)],
+        place: Place,
+    ) -> Result<(), WriteError> {
         self.increase_indent(place, 0);
-        fields.keys().try_for_each(|key| self.check_key(key))?;
-        let mut entries = fields
+        entries
             .iter()
-            .map(|(key, value)| (key.as_str(), value))
-            .collect::<Vec<_>>();
-        keys::sort(&mut entries, self.dialect);
+            .try_for_each(|(key, _)| self.check_key(key))?;
         for (key, value) in entries {
             self.write_indent();
             if key.len() <= SIMPLE_KEY_BYTES_MAX && !style::has_line_break(key) {
@@ -181,7 +242,7 @@ impl Emitter {
                 self.write_indent();
                 self.indicator(":", true);
             }
-            self.node(value, Place::MappingValue)?;
+            self.node(*value, Place::MappingValue)?;
         }
         Ok(())
     }

@@ -6,6 +6,7 @@
 use gotemplate::{CallError, Functions, List, Map, Str, Type, Value};
 
 use super::json::{self, JsonError};
+use super::pretty;
 use super::toml;
 use crate::values::to_template;
 use crate::yaml;
@@ -144,11 +145,7 @@ fn in_json(error: CallError) -> CallError {
 }
 
 fn to_yaml_pretty(value: &Value) -> Result<String, CallError> {
-    json::with_json(value, |json| {
-        yaml::encode_pretty(json)
-            .map(without_line_feed)
-            .map_err(CallError::text)
-    })
+    pretty::write(value).map(without_line_feed)
 }
 
 fn without_line_feed(mut text: String) -> String {

@@ -18,6 +18,7 @@ mod math;
 pub(crate) mod moments;
 mod network;
 mod paths;
+mod pretty;
 mod reflection;
 mod regexes;
 pub(crate) mod semver;

@@ -7,7 +7,7 @@ mod write;
 
 pub(super) use read::parse_in_part;
 pub use read::{JsonError, StreamError, parse, parse_next};
-pub(super) use write::{check_size, with_json, write_pretty, write_raw};
+pub(super) use write::{bounded, check_size, unsupported, with_json, write_pretty, write_raw};
 pub use write::{to_value, write};
 
 /// Nesting beyond which values are neither read nor written: deeper ones contain themselves or want to

@@ -151,7 +151,7 @@ impl Serialize for Wire<'_> {
 
 const CYCLE: &str = "json: unsupported value: encountered a cycle";
 
-fn unsupported(value: &Value) -> String {
+pub(in super::super) fn unsupported(value: &Value) -> String {
     match value {
         Value::Float(_) => {
             let shown = crate::gotext::format("%v", std::slice::from_ref(value));
@@ -196,10 +196,33 @@ pub fn to_value(value: &Value) -> Result<Json, CallError> {
 
 /// Refuses a value that is too large, or nested too deep, to be written as a tree.
 pub(in super::super) fn check_size(value: &Value) -> Result<(), CallError> {
-    let mut size = Size::BOUNDED;
+    depth_within(value, Size::BOUNDED).map(|_| ())
+}
+
+/// Has a value written that is not too large, on a stack that is deep enough for it. Bytes are written
+/// one by one.
+pub(in super::super) fn bounded<T>(
+    value: &Value,
+    write: impl FnOnce() -> Result<T, CallError>,
+) -> Result<T, CallError> {
+    let size = Size {
+        bytes_are_parts: true,
+        ..Size::BOUNDED
+    };
+    let depth = depth_within(value, size).inspect_err(|error| {
+        // Some functions give an empty text for an error, but not for this one.
+        if let CallError::Limit(limit) = error {
+            meter::exceed(limit.clone());
+        }
+    })?;
+    for_depth(depth, write)
+}
+
+/// How deep a value is nested that is not too large.
+fn depth_within(value: &Value, mut size: Size) -> Result<usize, CallError> {
     let result = measure(value, 0, &mut size);
     meter::work(size.parts as u64);
-    result
+    result.map(|()| size.depth)
 }
 
 fn measure(value: &Value, depth: usize, size: &mut Size) -> Result<(), CallError> {
@@ -207,6 +230,9 @@ fn measure(value: &Value, depth: usize, size: &mut Size) -> Result<(), CallError
         Value::Str(text) | Value::Bytes(text) => text.len(),
         _ => 0,
     };
+    if size.bytes_are_parts && matches!(value, Value::Bytes(_)) {
+        size.parts += n_bytes;
+    }
     size.add(depth, n_bytes)?;
     match value {
         Value::List(list) => grow(|| {
@@ -231,6 +257,7 @@ struct Size {
     bytes: usize,
     parts_max: usize,
     bytes_max: usize,
+    bytes_are_parts: bool,
 }
 
 impl Size {
@@ -240,6 +267,7 @@ impl Size {
         bytes: 0,
         parts_max: PARTS_MAX,
         bytes_max: TEXT_BYTES_MAX,
+        bytes_are_parts: false,
     };
     const UNBOUNDED: Self = Self {
         parts_max: usize::MAX,
