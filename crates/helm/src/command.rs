@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use gotemplate::{Limits, Renderer, TemplateSet};
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::capabilities::{Capabilities, KubeVersion, VersionError};
 use crate::chart::{API_VERSION_3, Chart, MissingDependencies, NotInstallable};
@@ -19,6 +19,7 @@ use crate::post_render::PostRenderer;
 use crate::render::{
     CompiledChart, RenderFailure, RenderOptions, Rendered, render_through, section,
 };
+use crate::values::Given;
 use sprig::gopath;
 use sprig::{Host, SystemRandom};
 
@@ -56,10 +57,21 @@ pub struct TemplateFlags {
 pub struct OutputFile {
     /// Path below the directory.
     pub path: String,
-    /// Whether it is from a `crds` folder; those are not put below the name of the release.
-    pub is_crd: bool,
+    /// What it is from.
+    pub origin: Origin,
     /// What to append to it, or to start it with.
     pub text: String,
+}
+
+/// What a file is from, which decides where it goes and what becomes of one that is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// A `crds` folder; not put below the name of the release.
+    Crd,
+    /// A template.
+    Manifest,
+    /// A hook; appended to whatever lies at its path, also to what an earlier run left.
+    Hook,
 }
 
 /// What the command prints and writes.
@@ -132,7 +144,7 @@ impl TemplateError {
 /// output.
 pub fn template(
     chart: Chart,
-    values: Map<String, Value>,
+    values: impl Into<Given>,
     flags: &TemplateFlags,
     now: Timestamp,
 ) -> Result<TemplateOutput, TemplateError> {
@@ -142,11 +154,12 @@ pub fn template(
 /// Runs the command, and has the manifests and hooks changed by a program.
 pub fn template_through(
     chart: Chart,
-    values: Map<String, Value>,
+    values: impl Into<Given>,
     flags: &TemplateFlags,
     post_renderer: Option<PostRenderer<'_>>,
     now: Timestamp,
 ) -> Result<TemplateOutput, TemplateError> {
+    let Given { values, not_text } = values.into();
     let mut capabilities = Capabilities::default();
     if let Some(version) = flags.kube_version.as_ref().filter(|text| !text.is_empty()) {
         capabilities.kube_version =
@@ -163,6 +176,7 @@ pub fn template_through(
         namespace: flags.namespace.clone(),
         is_upgrade: flags.is_upgrade,
         values: Value::Object(values),
+        not_text,
         capabilities,
         skip_schema_validation: flags.skip_schema_validation,
         ..RenderOptions::default()
@@ -289,25 +303,25 @@ fn files<'h>(
     include_crds: bool,
 ) -> Vec<OutputFile> {
     let crds = rendered.crds.iter().filter(|_| include_crds);
-    crds.map(|crd| file(&crd.name, &String::from_utf8_lossy(&crd.data), true))
+    crds.map(|crd| file(&crd.name, &String::from_utf8_lossy(&crd.data), Origin::Crd))
         .chain(
             rendered
                 .manifests
                 .iter()
-                .map(|m| file(&m.path, &m.text, false)),
+                .map(|m| file(&m.path, &m.text, Origin::Manifest)),
         )
         .chain(hooks.map(hook_file))
         .collect()
 }
 
 fn hook_file(hook: &Hook) -> OutputFile {
-    file(&hook.path, &hook.manifest, false)
+    file(&hook.path, &hook.manifest, Origin::Hook)
 }
 
-fn file(path: &str, text: &str, is_crd: bool) -> OutputFile {
+fn file(path: &str, text: &str, origin: Origin) -> OutputFile {
     OutputFile {
         path: path.to_owned(),
-        is_crd,
+        origin,
         text: section(path, text),
     }
 }
@@ -350,6 +364,7 @@ fn source(document: &str) -> Option<&str> {
 mod tests {
     use super::*;
     use crate::chart::Limits as ChartLimits;
+    use serde_json::Map;
 
     #[test]
     fn a_failed_render_writes_the_hooks_before_the_bad_document_to_files() {

@@ -36,8 +36,8 @@ pub use chart::{
     Metadata, MissingDependencies, NotInstallable, ValidationError,
 };
 pub use command::{
-    NameError, OutputFile, TemplateError, TemplateFlags, TemplateOutput, release_name, template,
-    template_through,
+    NameError, Origin, OutputFile, TemplateError, TemplateFlags, TemplateOutput, release_name,
+    template, template_through,
 };
 pub use excerpt::Excerpt;
 pub use glob::{Error as GlobError, Glob};

@@ -20,8 +20,8 @@ use crate::schema::{self, SchemaError};
 use crate::templates::{self, Release, Shared, Template};
 use crate::tree::Node;
 use crate::values::coalesce::{self, Mode, TypeMismatch};
-use crate::values::dependencies;
-use sprig::values::map_to_template;
+use crate::values::options::to_template;
+use crate::values::{NotText, dependencies};
 use sprig::{Host, json};
 use sprig::{gopath, semver};
 
@@ -81,6 +81,8 @@ pub struct RenderOptions {
     /// The user's values, an object or null. Integers are `int64` in templates, which in Helm only
     /// `--set` gives; values from YAML or JSON have to be floating (see [`crate::values::as_decoded`]).
     pub values: Value,
+    /// What of the values is no UTF-8, which templates see as it is.
+    pub not_text: Vec<NotText>,
     /// Version and API versions of the cluster.
     pub capabilities: Capabilities,
     /// Leaves the schemas of the charts unread.
@@ -99,6 +101,7 @@ impl Default for RenderOptions {
             revision: 1,
             is_upgrade: false,
             values: Value::Null,
+            not_text: Vec::new(),
             capabilities: Capabilities::default(),
             skip_schema_validation: false,
             sub_notes: false,
@@ -299,7 +302,7 @@ impl Run<'_> {
             return Err(error);
         }
         let given = match &options.values {
-            Value::Object(map) => map_to_template(map),
+            Value::Object(map) => to_template(map, &options.not_text),
             Value::Null => Map::new(),
             other => return Err(RenderError::Values(goyaml::json_kind(other))),
         };

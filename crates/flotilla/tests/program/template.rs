@@ -347,11 +347,15 @@ fn files_are_written_below_a_directory() {
             "",
         ]
     );
-    let text = std::fs::read_to_string(target.path().join("chart/templates/jobs.yaml")).unwrap();
-    assert_eq!(
-        text.matches("# Source: chart/templates/jobs.yaml").count(),
-        2
-    );
+    let count = |path: &str| {
+        let text = std::fs::read_to_string(target.path().join(path)).unwrap();
+        text.matches("# Source: ").count()
+    };
+    assert_eq!(count("chart/templates/jobs.yaml"), 2);
+    // Hooks are added to what an earlier run left, other objects take its place.
+    template(&[], &["mine", "chart", "--output-dir", directory]);
+    assert_eq!(count("chart/templates/jobs.yaml"), 4);
+    assert_eq!(count("chart/templates/config.yaml"), 1);
     let below = template(
         &[],
         &["mine", "chart", "--release-name", "--output-dir", directory],
@@ -372,6 +376,16 @@ fn files_are_written_below_a_directory() {
         "{}",
         denied.stderr
     );
+}
+
+#[test]
+fn a_deprecated_flag_is_told_of_whatever_it_says() {
+    let said = "Flag --validate has been deprecated, use '--dry-run=server' instead\n";
+    let answer = template(&[], &["chart", "--validate=false"]);
+    assert_eq!((answer.code, answer.stderr.as_str()), (0, said));
+    let answer = template(&[], &["chart", "--validate=false", "--dry-run=client"]);
+    let group = "Error: if any flags in the group [validate dry-run] are set none of the others can be; [dry-run validate] were all set\n";
+    assert_eq!((answer.code, answer.stderr), (1, format!("{said}{group}")));
 }
 
 /// Renders the chart through a program.

@@ -19,10 +19,10 @@ mod values;
 use std::fmt;
 
 use jiff::Timestamp;
-use serde_json::{Map, Value};
 
 use crate::KubeVersion;
 use crate::log::{Log, Record};
+use crate::values::Given;
 
 pub use folder::{Entry, Folder};
 pub use report::{Report, report};
@@ -64,7 +64,7 @@ impl fmt::Display for Message {
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// The user's values; see [`crate::RenderOptions::values`].
-    pub values: Map<String, Value>,
+    pub values: Given,
     /// Namespace of the release that templates see.
     pub namespace: String,
     /// `--kube-version`

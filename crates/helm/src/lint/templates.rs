@@ -7,7 +7,6 @@ use std::rc::Rc;
 
 use gotemplate::Limits;
 use serde_json::Value;
-use sprig::values::map_to_template;
 use sprig::{Excused, Host, SystemRandom, gopath};
 
 use super::Severity::{Error, Warning};
@@ -23,6 +22,7 @@ use crate::templates::{Release, Shared, execute};
 use crate::tree::Node;
 use crate::values::coalesce::{Mode, coalesce};
 use crate::values::dependencies;
+use crate::values::options::to_template;
 
 const PATH: &str = "templates/";
 
@@ -66,7 +66,7 @@ fn render(linter: &mut Linter<'_>, chart: &CompiledChart) -> Option<Result<Files
         capabilities.kube_version = version.clone();
     }
     let log = &mut linter.log;
-    let given = map_to_template(&options.values);
+    let given = to_template(&options.values.values, &options.values.not_text);
     let mut tree = Node::new(chart.chart());
     dependencies::process(&mut tree, &given, log).ok()?;
     // Quirk: values are laid over the defaults twice, which brings back defaults that were set to null.

@@ -13,6 +13,7 @@ use super::{Entry, Linter};
 use crate::render::as_json;
 use crate::schema::Schema;
 use crate::values::coalesce::{self, Mode};
+use crate::values::options::to_template;
 
 const PATH: &str = "values.yaml";
 const VALUES: Target = Target::Map {
@@ -43,7 +44,7 @@ fn check_values(linter: &mut Linter<'_>) -> Result<(), String> {
         _ => Map::new(),
     };
     let all = Map::new();
-    let given = map_to_template(&options.values);
+    let given = to_template(&options.values.values, &options.values.not_text);
     coalesce::tables(&all, &given, Mode::Coalesce, &mut linter.log);
     coalesce::tables(&all, &own, Mode::Coalesce, &mut linter.log);
     let Entry::File(schema) = &folder.schema else {

@@ -13,7 +13,7 @@ use serde_json::{Map, Number, Value};
 
 use sprig::yaml;
 
-pub use options::{OptionsError, Reader, ValueOptions};
+pub use options::{Given, NotText, OptionsError, Reader, ValueOptions};
 
 /// Why a values file cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use crate::output;
 
-/// Show or check a chart, or manage its dependencies, as helm show, lint and dependency do
+/// Show, check and complete charts, as helm show, lint and dependency do
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]

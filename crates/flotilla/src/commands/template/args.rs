@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::ignored::Ignored;
-use super::pflag::{List, Pairs};
+use super::pflag::{List, Pairs, parse_bool};
 use super::settings::Globals;
 
 /// Render a chart locally and print its manifests, as `helm template` does
@@ -85,8 +85,16 @@ pub(crate) struct TemplateFlags {
     )]
     pub(crate) dry_run: Option<String>,
     /// Refused: asks a cluster
-    #[arg(long, hide = true)]
-    pub(crate) validate: bool,
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        value_parser = parse_bool,
+        hide = true
+    )]
+    pub(crate) validate: Option<bool>,
     /// Refused: getHostByName asks no name server
     #[arg(long, help_heading = WITHOUT_EFFECT)]
     pub(crate) enable_dns: bool,

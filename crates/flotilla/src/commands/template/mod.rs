@@ -66,7 +66,7 @@ pub(crate) fn run(args: &Args, remote: &dyn Remote) -> Result<ExitCode> {
 
 fn render(args: &TemplateFlags, remote: &dyn Remote) -> Result<ExitCode> {
     let now = jiff::Timestamp::now();
-    if args.validate {
+    if args.validate.is_some() {
         let warning = "Flag --validate has been deprecated, use '--dry-run=server' instead";
         writeln!(std::io::stderr(), "{warning}")?;
     }
@@ -140,7 +140,7 @@ fn check_flags(args: &TemplateFlags) -> Result<()> {
     if let Some(conflict) = &args.ignored.conflict {
         bail!("{conflict}");
     }
-    if args.validate && args.dry_run.is_some() {
+    if args.validate.is_some() && args.dry_run.is_some() {
         bail!(
             "{}",
             ignored::exclusive("validate dry-run", "dry-run validate")
@@ -152,7 +152,7 @@ fn check_flags(args: &TemplateFlags) -> Result<()> {
         bail!("invalid kube version '{version}': {error}");
     }
     check_dry_run(args.dry_run.as_deref().unwrap_or("client"))?;
-    if args.validate {
+    if args.validate == Some(true) {
         bail!("--validate is not supported: flotilla template asks no cluster");
     }
     if args.enable_dns {

@@ -5,9 +5,10 @@ use std::io::Write as _;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use helm::OutputFile;
+use helm::{Origin, OutputFile};
 
-/// Writes the files, each text after the other where a path comes again; gives the paths.
+/// Writes the files, each text after the other where a path comes again; gives the paths. Hooks are also
+/// added to files that are there already.
 /// Files that are not from crds folders go below `release`, if there is one.
 pub(crate) fn write_files(
     directory: &str,
@@ -17,7 +18,7 @@ pub(crate) fn write_files(
     let mut begun = BTreeSet::new();
     let mut written = Vec::new();
     for file in files {
-        let below = match release.filter(|_| !file.is_crd) {
+        let below = match release.filter(|_| file.origin != Origin::Crd) {
             Some(release) => cleaned(&Path::new(directory).join(release)),
             None => directory.to_owned(),
         };
@@ -26,7 +27,7 @@ pub(crate) fn write_files(
         if let Some(parent) = Path::new(&path).parent() {
             std::fs::create_dir_all(parent).with_context(cannot)?;
         }
-        let again = !begun.insert(path.clone());
+        let again = !begun.insert(path.clone()) || file.origin == Origin::Hook;
         let mut options = std::fs::OpenOptions::new();
         options
             .create(true)
