@@ -9,7 +9,8 @@ use std::fmt;
 
 use crate::conditions;
 use crate::v1alpha1::{
-    BundleDeployment, BundleSummary, Condition, ModifiedStatus, NonReadyStatus, Summary,
+    BundleDeployment, BundleDeploymentDisplay, BundleSummary, Condition, ModifiedStatus,
+    NonReadyStatus, Summary,
 };
 
 /// Objects of one deployment that a Ready message describes, of each kind of trouble.
@@ -122,8 +123,18 @@ pub fn message(deployment: &BundleDeployment) -> &str {
     conditions::message(conditions, conditions::MONITORED)
 }
 
-/// The text in `BundleDeployment.status.display` for a condition: its status, or its error.
-pub fn condition_display(conditions: &[Condition], type_: &str) -> String {
+/// The texts of `BundleDeployment.status.display`, from conditions and state.
+pub fn display(deployment: &BundleDeployment) -> BundleDeploymentDisplay {
+    let found = &deployment.status.conditions;
+    BundleDeploymentDisplay {
+        deployed: condition_display(found, conditions::DEPLOYED),
+        monitored: condition_display(found, conditions::MONITORED),
+        state: State::of(deployment).to_string(),
+    }
+}
+
+/// The status of a condition, or its error.
+fn condition_display(conditions: &[Condition], type_: &str) -> String {
     match conditions::get(conditions, type_) {
         Some(condition) if condition.reason == conditions::REASON_ERROR => {
             format!("Error: {}", condition.message)

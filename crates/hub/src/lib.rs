@@ -100,10 +100,8 @@ pub(crate) struct Ctx {
     pub(crate) limits: Limits,
     pub(crate) polling_interval: Duration,
     pub(crate) unused_contents: content::Unused,
-    /// Clusters whose status waits for an agent.
-    pub(crate) clusters_in_flight: in_flight::InFlight,
-    /// Deployments whose display waits for an agent.
-    pub(crate) deployments_in_flight: in_flight::InFlight,
+    /// Clusters whose status waits for deployments on their way.
+    pub(crate) clusters_held: in_flight::Held,
 }
 
 /// The byte budgets of what the hub writes.
@@ -151,8 +149,7 @@ pub async fn run_with(
         limits: options.limits,
         polling_interval: options.polling_interval,
         unused_contents: content::Unused::default(),
-        clusters_in_flight: in_flight::InFlight::default(),
-        deployments_in_flight: in_flight::InFlight::default(),
+        clusters_held: in_flight::Held::default(),
     });
     let mut watches = JoinSet::new();
     tokio::select! {

@@ -2,15 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use api::limits::Limits;
 use api::v1alpha1::{Bundle, BundleDeployment, Cluster, ClusterGroup, GitRepo};
 use apiclient::ObjectKey;
 use rollup::{Contribution, Dirty, Rollup, Source};
+use tokio::time::Instant;
 use workqueue::Queue;
 
 use crate::bundle::Report;
 use crate::git_repo::Sync;
+use crate::in_flight::InFlight;
 use crate::index::{Index, Wake, key_of};
 
 /// Index, roll-up and queues, shared by all controllers.
@@ -32,6 +35,8 @@ pub(crate) struct State {
     /// Deployments that cannot be brought up to date, with the reason and, if they exist, what they
     /// contribute apart from that.
     pub(crate) failed: BTreeMap<ObjectKey, (String, Option<Contribution>)>,
+    /// Deployments on their way.
+    pub(crate) in_flight: InFlight,
     limits: Limits,
 }
 
@@ -88,6 +93,7 @@ impl World {
             reports: BTreeMap::new(),
             syncs: BTreeMap::new(),
             failed: BTreeMap::new(),
+            in_flight: InFlight::default(),
             limits,
         };
         Self {
@@ -110,13 +116,15 @@ impl World {
     pub(crate) fn update(&self, change: impl FnOnce(&mut State) -> Vec<Wake>) {
         let (wakes, dirty) = {
             let mut state = self.lock();
-            (change(&mut state), state.rollup.take_dirty())
+            let wakes = change(&mut state);
+            (wakes, state.take_dirty())
         };
         for wake in wakes {
             self.queues.wake(wake);
         }
-        for owner in dirty {
-            self.queues.statuses.add_after(owner, crate::status::SETTLE);
+        for (owner, patience) in dirty {
+            let statuses = &self.queues.statuses;
+            statuses.add_settled(owner, crate::status::SETTLE, patience);
         }
     }
 }
@@ -141,6 +149,18 @@ impl State {
     /// The budgets.
     pub(crate) fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// Objects whose status may have to be written, and how long their changes are collected.
+    fn take_dirty(&mut self) -> Vec<(Dirty, Duration)> {
+        let dirty = self.rollup.take_dirty().into_iter();
+        let patience = |owner: &Dirty| crate::status::patience(&self.index, owner);
+        dirty
+            .map(|owner| {
+                let patience = patience(&owner);
+                (owner, patience)
+            })
+            .collect()
     }
 
     /// A Cluster is new or has changed.
@@ -356,10 +376,16 @@ impl State {
 
     /// A BundleDeployment is new or has changed.
     pub(crate) fn deployment_applied(&mut self, deployment: &BundleDeployment) -> Vec<Wake> {
+        let key = key_of(deployment);
+        let wanted = &deployment.spec.deployment_id;
+        let known = self.index.deployments.get(&key);
+        let is_promotion = known.is_none_or(|known| *known.deployment_id != **wanted);
         let Some(wakes) = self.index.deployment_applied(deployment) else {
             return Vec::new();
         };
-        self.contribute(deployment);
+        let (state, now) = (api::state::State::of(deployment), Instant::now());
+        self.in_flight.follow(&key, state, is_promotion, now);
+        self.contribute(&key, deployment);
         wakes
     }
 
@@ -370,25 +396,24 @@ impl State {
         wakes
     }
 
-    fn contribute(&mut self, deployment: &BundleDeployment) {
-        let key = key_of(deployment);
-        if self.rollup.get(&rollup_key(&key)).is_none() {
-            self.not_missing(&key);
+    fn contribute(&mut self, key: &ObjectKey, deployment: &BundleDeployment) {
+        if self.rollup.get(&rollup_key(key)).is_none() {
+            self.not_missing(key);
         }
         match Contribution::of(deployment, None, &self.limits) {
-            Ok(own) => match self.failed.get_mut(&key) {
+            Ok(own) => match self.failed.get_mut(key) {
                 Some((reason, kept)) => {
                     let shown = own.clone().failed(reason, &self.limits);
                     *kept = Some(own);
-                    self.rollup.set(rollup_key(&key), shown);
+                    self.rollup.set(rollup_key(key), shown);
                 }
                 None => {
-                    self.rollup.set(rollup_key(&key), own);
+                    self.rollup.set(rollup_key(key), own);
                 }
             },
             Err(error) => {
                 tracing::warn!(deployment = %key, %error, "deployment is left out of all statuses");
-                self.rollup.remove(&rollup_key(&key));
+                self.rollup.remove(&rollup_key(key));
             }
         }
     }
@@ -423,6 +448,7 @@ impl State {
         {
             self.show_missing(&bundle, &cluster, &reason);
         }
+        self.in_flight.forget(key);
         self.index.deployment_deleted(key)
     }
 }

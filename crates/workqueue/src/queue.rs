@@ -47,6 +47,13 @@ impl<K> Clone for Queue<K> {
     }
 }
 
+/// When a delayed key is handed out: at `at`, which may be put off up to `latest`.
+#[derive(Clone, Copy, Debug)]
+struct Delay {
+    at: Instant,
+    latest: Instant,
+}
+
 #[derive(Debug)]
 struct Inner<K> {
     state: Mutex<State<K>>,
@@ -65,7 +72,7 @@ struct State<K> {
     working: BTreeSet<K>,
     /// Delayed keys by instant; `delayed` is the same relation by key.
     due: BTreeSet<(Instant, K)>,
-    delayed: BTreeMap<K, Instant>,
+    delayed: BTreeMap<K, Delay>,
     failures: BTreeMap<K, u32>,
     closed: bool,
 }
@@ -86,8 +93,8 @@ impl<K> Default for State<K> {
 
 impl<K: Ord + Clone> State<K> {
     fn add(&mut self, key: K) {
-        if let Some(at) = self.delayed.remove(&key) {
-            self.due.remove(&(at, key.clone()));
+        if let Some(delay) = self.delayed.remove(&key) {
+            self.due.remove(&(delay.at, key.clone()));
         }
         if self.waiting.insert(key.clone()) && !self.working.contains(&key) {
             self.ready.push_back(key);
@@ -96,18 +103,28 @@ impl<K: Ord + Clone> State<K> {
 
     /// Schedules `key`; the earlier of two instants wins, and a key that already waits stays.
     fn add_at(&mut self, key: K, at: Instant) {
+        let known = self.delayed.get(&key);
+        if known.is_none_or(|known| at < known.at) {
+            self.delay(key, Delay { at, latest: at });
+        }
+    }
+
+    /// Schedules `key` or puts it off, but never past the latest instant it has.
+    fn settle_at(&mut self, key: K, at: Instant, latest: Instant) {
+        let known = self.delayed.get(&key);
+        let latest = known.map_or(latest, |known| known.latest.min(latest));
+        let at = at.min(latest);
+        self.delay(key, Delay { at, latest });
+    }
+
+    fn delay(&mut self, key: K, delay: Delay) {
         if self.waiting.contains(&key) {
             return;
         }
-        match self.delayed.get(&key) {
-            Some(earlier) if *earlier <= at => return,
-            Some(later) => {
-                self.due.remove(&(*later, key.clone()));
-            }
-            None => {}
+        if let Some(known) = self.delayed.insert(key.clone(), delay) {
+            self.due.remove(&(known.at, key.clone()));
         }
-        self.delayed.insert(key.clone(), at);
-        self.due.insert((at, key));
+        self.due.insert((delay.at, key));
     }
 
     fn promote_due(&mut self, now: Instant) {
@@ -166,6 +183,15 @@ impl<K: Ord + Clone> Queue<K> {
             return self.add(key);
         }
         self.state().add_at(key, Instant::now() + delay);
+        self.inner.wake.notify_one();
+    }
+
+    /// Adds `key` once nobody has asked for it for `quiet`, and at the latest `patience` after it was
+    /// first asked for: a burst of changes is one run, and a stream of them a run each `patience`.
+    pub fn add_settled(&self, key: K, quiet: Duration, patience: Duration) {
+        let now = Instant::now();
+        self.state()
+            .settle_at(key, now + quiet, now + patience.max(quiet));
         self.inner.wake.notify_one();
     }
 
@@ -287,6 +313,44 @@ mod tests {
         assert_eq!(start.elapsed().as_secs(), 5);
         queue.done(&"a");
         assert!(queue.is_empty());
+    }
+
+    /// Asks for a key each 600 ms and tells after how many milliseconds it was handed out.
+    async fn handed_out_after(queue: &Queue<&'static str>, times: u32) -> u128 {
+        let (start, asking) = (Instant::now(), queue.clone());
+        let asks = tokio::spawn(async move {
+            for _ in 0..times {
+                asking.add_settled("a", Duration::from_secs(1), Duration::from_secs(3));
+                tokio::time::sleep(Duration::from_millis(600)).await;
+            }
+        });
+        assert_eq!(queue.next().await, Some("a"));
+        queue.done(&"a");
+        asks.abort();
+        start.elapsed().as_millis()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_is_handed_out_once_it_is_over_and_a_stream_each_time_patience_ends() {
+        let queue = Queue::default();
+        assert_eq!(handed_out_after(&queue, 1).await, 1000);
+        assert_eq!(handed_out_after(&queue, 3).await, 2200);
+        assert_eq!(handed_out_after(&queue, 1000).await, 3000);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_due_at_an_instant_is_not_put_off_by_what_settles() {
+        let queue = Queue::default();
+        let start = Instant::now();
+        queue.add_after("a", Duration::from_millis(500));
+        queue.add_settled("a", Duration::from_secs(1), Duration::from_secs(3));
+        assert_eq!(queue.next().await, Some("a"));
+        assert_eq!(start.elapsed().as_millis(), 500);
+        queue.done(&"a");
+        queue.add_after("a", Duration::from_mins(1));
+        queue.add_settled("a", Duration::from_secs(1), Duration::from_secs(3));
+        assert_eq!(queue.next().await, Some("a"));
+        assert_eq!(start.elapsed().as_millis(), 1500);
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,7 +2,8 @@
 //!
 //! * **Object**: BundleDeployment on the hub.
 //! * **Reads**: the agent's world.
-//! * **Writes**: the members of `status` that are the agent's own, only those that changed.
+//! * **Writes**: the members of `status` that are the agent's own, only those that changed, and with
+//!   them `display`.
 //! * **Woken by**: the end of a deployment run, events of deployed objects half a second later, a
 //!   stored status that is not what was computed (invariant S-1).
 
@@ -57,20 +58,20 @@ pub(crate) async fn run(agent: Arc<Agent>, name: String) -> Next {
             now,
         };
         let wanted = status::status(inputs);
-        let changed = |(member, value): (&'static str, Value)| {
-            let is_empty = is_empty(&value);
-            let value = if is_empty { Value::Null } else { value };
+        let changed = |(member, value): (&&'static str, &Value)| {
+            let is_empty = is_empty(value);
+            let value = if is_empty { &Value::Null } else { value };
             let stored = track.stored.get(member).copied();
-            let wanted = (!is_empty).then(|| digest(&value));
-            (stored != wanted).then(|| (member.to_owned(), value))
+            let wanted = (!is_empty).then(|| digest(value));
+            (stored != wanted).then(|| ((*member).to_owned(), value.clone()))
         };
-        (
-            wanted
-                .into_iter()
-                .filter_map(changed)
-                .collect::<Map<_, _>>(),
-            again,
-        )
+        let mut change: Map<_, _> = wanted.iter().filter_map(changed).collect();
+        // The texts go along with a report and are none by themselves: the hub may know better.
+        if !change.is_empty() {
+            let display = status::display(&known.object, &wanted);
+            change.insert("display".to_owned(), json!(display));
+        }
+        (change, again)
     });
     let next = again.map_or(Next::Done, Next::After);
     if change.is_empty() {

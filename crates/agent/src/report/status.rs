@@ -6,13 +6,14 @@ use std::collections::BTreeMap;
 
 use api::conditions::{self, DEPLOYED, Finding, INSTALLED, MONITORED, READY};
 use api::limits::{Fitted, Limits, fit, fit_text, json_len};
+use api::state;
 use api::v1alpha1::{
-    BundleDeploymentResource, BundleDeploymentSpec, BundleDeploymentStatus, Condition,
-    NonReadyStatus,
+    BundleDeployment, BundleDeploymentDisplay, BundleDeploymentResource, BundleDeploymentSpec,
+    BundleDeploymentStatus, Condition, NonReadyStatus,
 };
 use diff::report::{ObjectKey, fit_modified, fit_non_ready, ready_message, resource_counts};
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::deployment::Outcome;
 use crate::monitor::{Tally, View};
@@ -102,6 +103,23 @@ pub(super) fn status(inputs: Inputs<'_>) -> BTreeMap<&'static str, Value> {
     let mut all = members(&status);
     all.retain(|name, _| told.contains(name));
     all
+}
+
+/// What `display` says once `told` is stored over the status that is.
+pub(super) fn display(
+    stored: &BundleDeployment,
+    told: &BTreeMap<&'static str, Value>,
+) -> BundleDeploymentDisplay {
+    let mut object = stored.clone();
+    let mut status = json!(object.status);
+    for (member, value) in told {
+        status[*member] = value.clone();
+    }
+    // What was written by this agent reads back; if not, the display is that of what is stored.
+    if let Ok(status) = serde_json::from_value(status) {
+        object.status = status;
+    }
+    state::display(&object)
 }
 
 /// The deployment failed for good: it counts as applied, so that it is not tried again.

@@ -27,6 +27,16 @@ const READY_MESSAGE: Column = (
     "Status",
     r#".status.conditions[?(@.type=="Ready")].message"#,
 );
+/// The message of the condition or else its status, so that the cell is filled as soon as an agent
+/// reports; upstream reads a text that the hub writes for each deployment (`display`).
+const DEPLOYED: Column = (
+    "Deployed",
+    r#".status.conditions[?(@.type=="Deployed")]['message','status']"#,
+);
+const MONITORED: Column = (
+    "Monitored",
+    r#".status.conditions[?(@.type=="Monitored")]['message','status']"#,
+);
 const DEPLOYMENTS_READY: Column = (
     "BundleDeployments-Ready",
     ".status.display.readyBundleDeployments",
@@ -114,11 +124,7 @@ fn kinds() -> Vec<Kind> {
             ("BundleDeployments-Ready", ".status.display.readyClusters"),
             READY_MESSAGE,
         ]),
-        Kind::of::<BundleDeployment>(&[
-            ("Deployed", ".status.display.deployed"),
-            ("Monitored", ".status.display.monitored"),
-            READY_MESSAGE,
-        ]),
+        Kind::of::<BundleDeployment>(&[DEPLOYED, MONITORED, READY_MESSAGE]),
         Kind::of::<BundleNamespaceMapping>(&[]),
         Kind::of::<Cluster>(&[
             ("Bundles-Ready", ".status.display.readyBundles"),

@@ -120,7 +120,7 @@ pub struct BundleDeploymentStatus {
     /// One of the two lists above was cut.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "is_empty")]
     pub incomplete_state: bool,
-    /// Texts for display, written by the hub.
+    /// Texts for display, written by the agent with its report, and by the hub where it knows better.
     #[serde(deserialize_with = "or_default")]
     pub display: BundleDeploymentDisplay,
     /// `forceSyncGeneration` of the last deployment.

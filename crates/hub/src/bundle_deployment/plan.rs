@@ -41,7 +41,9 @@ pub(crate) fn plan(key: &ObjectKey, entry: &DeploymentEntry, failure: Option<&st
         ];
     }
     let wanted = failure.map_or_else(|| (*entry.display_wanted).clone(), failed);
-    if *entry.display == wanted {
+    let says_nothing_new = *entry.display == BundleDeploymentDisplay::default()
+        && wanted.state == State::Ready.as_str();
+    if *entry.display == wanted || says_nothing_new {
         return Vec::new();
     }
     vec![Action::Display {
@@ -56,9 +58,4 @@ fn failed(reason: &str) -> BundleDeploymentDisplay {
         monitored: String::new(),
         state: State::ErrApplied.to_string(),
     }
-}
-
-/// Whether nothing is to be told but that the agent has not answered yet.
-pub(crate) fn waits(entry: &DeploymentEntry) -> bool {
-    !entry.deleting && entry.display_wanted.state == State::WaitApplied.as_str()
 }

@@ -4,7 +4,7 @@ use api::v1alpha1::BundleDeployment;
 use apiclient::ObjectKey;
 use serde_json::json;
 
-use super::plan::{Action, plan, waits};
+use super::plan::{Action, plan};
 use crate::index::DeploymentEntry;
 
 fn entry(status: &serde_json::Value, metadata: &serde_json::Value) -> DeploymentEntry {
@@ -45,6 +45,22 @@ fn a_display_that_agrees_is_not_written() {
 }
 
 #[test]
+fn a_display_that_nobody_wrote_stays_empty_while_the_deployment_is_ready() {
+    let mut status = json!({
+        "appliedDeploymentID": "s-1:a", "ready": true, "nonModified": true,
+        "conditions": [{ "type": "Deployed", "status": "True" }],
+    });
+    assert_eq!(plan(&key(), &entry(&status, &json!({})), None), []);
+    status["ready"] = json!(false);
+    let actions = plan(&key(), &entry(&status, &json!({})), None);
+    assert_eq!(states(&actions), ["True|NotReady"]);
+    status["ready"] = json!(true);
+    status["display"] = json!({ "deployed": "True", "state": "NotReady" });
+    let actions = plan(&key(), &entry(&status, &json!({})), None);
+    assert_eq!(states(&actions), ["True|Ready"]);
+}
+
+#[test]
 fn an_error_of_the_agent_is_shown_with_its_text() {
     let status = json!({ "conditions": [
         { "type": "Deployed", "status": "False", "reason": "Error", "message": "no such chart" },
@@ -65,14 +81,6 @@ fn an_error_of_the_hub_stands_in_for_what_the_agent_says() {
         states(&actions),
         ["Error: label zone is missing|ErrApplied"]
     );
-}
-
-#[test]
-fn a_deployment_that_was_just_promoted_only_waits() {
-    let applied = json!({ "appliedDeploymentID": "s-0:z", "ready": true });
-    assert!(waits(&entry(&applied, &json!({}))));
-    let failed = json!({ "conditions": [{ "type": "Deployed", "status": "False" }] });
-    assert!(!waits(&entry(&failed, &json!({}))));
 }
 
 #[test]

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use api::limits::json_len;
 use api::v1alpha1::{Bundle, BundleResource, BundleSpec, BundleStatus};
 
-use super::digest::Digest;
 use super::meta::Meta;
 
 /// A Bundle without its files.
@@ -14,8 +14,9 @@ pub(crate) struct BundleEntry {
     pub(crate) meta: Meta,
     /// The spec with `resources` emptied.
     pub(crate) spec: Arc<BundleSpec>,
-    /// Digest of the whole spec, files included.
-    pub(crate) spec_digest: Digest,
+    /// Bytes of spec and status as JSON, files included.
+    pub(crate) bytes: usize,
+    spec_bytes: usize,
     /// Where the files are.
     pub(crate) content: ContentSource,
     /// The stored status, as last seen.
@@ -71,9 +72,9 @@ impl BundleEntry {
         let meta = Meta::from(&metadata);
         let same = previous
             .filter(|entry| entry.meta.uid == meta.uid && entry.meta.generation == meta.generation);
-        let (spec_digest, content) = match same {
-            Some(entry) => (entry.spec_digest, entry.content.clone()),
-            None => (Digest::of(&spec), ContentSource::of(&spec, &spec.resources)),
+        let (spec_bytes, content) = match same {
+            Some(entry) => (entry.spec_bytes, entry.content.clone()),
+            None => (json_len(&spec), ContentSource::of(&spec, &spec.resources)),
         };
         let spec = same.map_or_else(
             || {
@@ -85,7 +86,8 @@ impl BundleEntry {
         Self {
             meta,
             spec,
-            spec_digest,
+            bytes: spec_bytes + json_len(&status),
+            spec_bytes,
             content,
             status: Arc::new(status),
         }

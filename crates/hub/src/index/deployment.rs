@@ -118,7 +118,7 @@ impl DeploymentEntry {
             off_schedule: spec.off_schedule,
             stored: StoredSpec::of(spec, labels),
             display: Box::new(status.display.clone()),
-            display_wanted: Box::new(crate::bundle_deployment::status::display(deployment)),
+            display_wanted: Box::new(api::state::display(deployment)),
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use api::limits::json_len;
 use api::v1alpha1::{GitRepo, GitRepoSpec, GitRepoStatus};
 
 use super::meta::Meta;
@@ -12,6 +13,8 @@ pub(crate) struct GitRepoEntry {
     pub(crate) meta: Meta,
     pub(crate) spec: Arc<GitRepoSpec>,
     pub(crate) status: Arc<GitRepoStatus>,
+    /// Bytes of the status as JSON.
+    pub(crate) status_bytes: usize,
 }
 
 impl From<GitRepo> for GitRepoEntry {
@@ -19,6 +22,7 @@ impl From<GitRepo> for GitRepoEntry {
         Self {
             meta: Meta::from(&repo.metadata),
             spec: Arc::new(repo.spec),
+            status_bytes: json_len(&repo.status),
             status: Arc::new(repo.status),
         }
     }

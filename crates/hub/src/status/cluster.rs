@@ -1,7 +1,7 @@
 //! The status of a Cluster, as far as the hub computes it.
 
 use api::conditions::{self, Finding, PROCESSED};
-use api::v1alpha1::{Cluster, ClusterStatus};
+use api::v1alpha1::{BundleSummary, Cluster, ClusterStatus};
 use apiclient::Kind;
 use jiff::Timestamp;
 use rollup::ClusterView;
@@ -18,9 +18,15 @@ const WAIT_CHECK_IN: &str = "WaitCheckIn";
 pub(super) async fn reconcile(ctx: &Ctx, key: &rollup::ObjectKey) -> Next {
     let now = Timestamp::now();
     let name = client_key(key);
-    let Some((stored, view)) = ctx.world.read(|state| {
+    let instant = Instant::now();
+    let Some((stored, view, n_in_flight)) = ctx.world.read(|state| {
         let entry = state.index.clusters.get(&name)?;
-        Some((entry.status().clone(), state.rollup.cluster(key)))
+        let n_in_flight = state.in_flight.n_in(entry.namespace(), instant);
+        Some((
+            entry.status().clone(),
+            state.rollup.cluster(key),
+            n_in_flight,
+        ))
     }) else {
         return Next::Done;
     };
@@ -28,8 +34,8 @@ pub(super) async fn reconcile(ctx: &Ctx, key: &rollup::ObjectKey) -> Next {
     if stored.namespace.is_empty() {
         return Next::Done;
     }
-    let waits = view.summary.wait_applied > 0 && view.summary.err_applied == 0;
-    if let Some(left) = ctx.clusters_in_flight.hold(&name, waits, Instant::now()) {
+    let may_wait = is_explained(&stored.summary, &view.summary, n_in_flight as i64);
+    if let Some(left) = ctx.clusters_held.hold(&name, may_wait, instant) {
         return Next::After(left);
     }
     let wanted = status(&stored, view, now);
@@ -42,6 +48,14 @@ pub(super) async fn reconcile(ctx: &Ctx, key: &rollup::ObjectKey) -> Next {
         answered,
     )
     .await
+}
+
+/// Whether deployments in flight account for all that is worse than what is stored.
+fn is_explained(stored: &BundleSummary, now: &BundleSummary, n_in_flight: i64) -> bool {
+    let behind = |summary: &BundleSummary| summary.desired_ready - summary.ready;
+    n_in_flight > 0
+        && behind(now) <= behind(stored) + n_in_flight
+        && now.err_applied <= stored.err_applied
 }
 
 /// The stored status with the members replaced that the hub computes; those of the agent and of
@@ -63,4 +77,28 @@ fn status(stored: &ClusterStatus, view: ClusterView, now: Timestamp) -> ClusterS
     write::set_ready(&mut status.conditions, &view.ready_message, now);
     conditions::set(&mut status.conditions, PROCESSED, Finding::True, now);
     status
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn summary(desired_ready: i64, ready: i64, err_applied: i64) -> BundleSummary {
+        BundleSummary {
+            desired_ready,
+            ready,
+            err_applied,
+            ..BundleSummary::default()
+        }
+    }
+
+    #[test]
+    fn only_what_is_in_flight_may_wait() {
+        let stored = summary(5, 4, 1);
+        assert!(is_explained(&stored, &summary(6, 4, 1), 1));
+        assert!(is_explained(&stored, &summary(5, 2, 1), 2));
+        assert!(!is_explained(&stored, &summary(5, 2, 1), 1), "one broke");
+        assert!(!is_explained(&stored, &summary(6, 4, 2), 1), "one failed");
+        assert!(!is_explained(&stored, &summary(5, 5, 0), 0), "all landed");
+    }
 }

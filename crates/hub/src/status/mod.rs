@@ -8,8 +8,8 @@
 //!
 //! A status is computed from memory, compared with what is stored and written until both are equal
 //! (invariant S-1): the comparison runs again when the watch brings the object after our own write.
-//! An object is written at most once in [`SETTLE`], a large one less often, because a status write
-//! makes etcd store the whole object again.
+//! A burst of changes is written once it is over ([`SETTLE`]); a stream of them is cut ([`patience`]),
+//! for large objects less often, because a status write makes etcd store the whole object again.
 
 mod bundle;
 mod cluster;
@@ -24,9 +24,37 @@ use rollup::{Dirty, Source};
 use workqueue::Next;
 
 use crate::Ctx;
+use crate::index::Index;
+use crate::world::client_key;
 
-/// How long changes of one object are collected before its status is written.
+/// How long an object has to be left alone before its status is written.
 pub(crate) const SETTLE: Duration = Duration::from_secs(1);
+/// How long it is waited for that at most; for a large object [`LARGE_PATIENCE`].
+const PATIENCE: Duration = Duration::from_secs(2);
+const LARGE_PATIENCE: Duration = Duration::from_secs(5);
+/// Bytes of a large object, as JSON.
+const LARGE_BYTES: usize = 32 * 1024;
+
+/// How long changes of an object are collected at most.
+pub(crate) fn patience(index: &Index, object: &Dirty) -> Duration {
+    let bytes = match object {
+        Dirty::Bundle(key) => {
+            let entry = index.bundles.get(&client_key(key));
+            entry.map_or(0, |entry| entry.bytes)
+        }
+        Dirty::Source(Source::GitRepo(key)) => {
+            let entry = index.git_repos.get(&client_key(key));
+            entry.map_or(0, |entry| entry.status_bytes)
+        }
+        // Their statuses hold numbers and a few examples.
+        Dirty::Source(Source::HelmOp(_)) | Dirty::Cluster(_) | Dirty::ClusterGroup(_) => 0,
+    };
+    if bytes > LARGE_BYTES {
+        LARGE_PATIENCE
+    } else {
+        PATIENCE
+    }
+}
 
 /// One run for one object.
 pub(crate) async fn reconcile(ctx: Arc<Ctx>, dirty: Dirty) -> Next {
@@ -37,5 +65,33 @@ pub(crate) async fn reconcile(ctx: Arc<Ctx>, dirty: Dirty) -> Next {
         Dirty::Source(Source::HelmOp(_)) => Next::Done,
         Dirty::Cluster(key) => cluster::reconcile(&ctx, key).await,
         Dirty::ClusterGroup(key) => group::reconcile(&ctx, key).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use api::v1alpha1::{Bundle, BundleResource};
+
+    use super::*;
+
+    #[test]
+    fn a_bundle_with_many_bytes_of_files_is_written_less_often() {
+        let mut index = Index::default();
+        let key = rollup::ObjectKey::new("ns", "app");
+        let dirty = Dirty::Bundle(key.clone());
+        assert_eq!(patience(&index, &dirty), PATIENCE);
+        let mut bundle = Bundle::default();
+        bundle.metadata.namespace = Some("ns".to_owned());
+        bundle.metadata.name = Some("app".to_owned());
+        index.bundle_applied(bundle.clone());
+        assert_eq!(patience(&index, &dirty), PATIENCE);
+        bundle.metadata.generation = Some(2);
+        bundle.spec.resources = vec![BundleResource {
+            content: "x".repeat(LARGE_BYTES),
+            ..BundleResource::default()
+        }];
+        index.bundle_applied(bundle);
+        assert_eq!(patience(&index, &dirty), LARGE_PATIENCE);
+        assert_eq!(patience(&index, &Dirty::Cluster(key)), PATIENCE);
     }
 }

@@ -1,7 +1,5 @@
 //! Writing a status that differs from the stored one.
 
-use std::time::Duration;
-
 use api::conditions::{self, Finding, READY};
 use api::limits::json_len;
 use api::v1alpha1::Condition;
@@ -13,10 +11,6 @@ use serde_json::{Value, json};
 use workqueue::Next;
 
 use crate::Ctx;
-
-/// A status of this size waits [`LARGE_PAUSE`] before it is written again.
-const LARGE_BYTES: usize = 32 * 1024;
-const LARGE_PAUSE: Duration = Duration::from_secs(5);
 
 /// Sets the Ready condition from a message; an empty one means ready.
 pub(super) fn set_ready(conditions: &mut Vec<Condition>, message: &str, now: Timestamp) {
@@ -58,20 +52,10 @@ where
     {
         Ok(object) => {
             answered(object);
-            pause(json_len(wanted))
+            Next::Done
         }
         Err(error) if error.is_not_found() => Next::Done,
         Err(error) => crate::failure::next("status", key, &Failed(error)),
-    }
-}
-
-/// A large object rests before it may be written again; nothing is lost, a change meanwhile is
-/// written after the pause.
-fn pause(bytes: usize) -> Next {
-    if bytes > LARGE_BYTES {
-        Next::After(LARGE_PAUSE)
-    } else {
-        Next::Done
     }
 }
 

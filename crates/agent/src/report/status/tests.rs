@@ -91,6 +91,31 @@ fn messages(status: &BTreeMap<&'static str, Value>) -> Vec<String> {
 }
 
 #[test]
+fn the_texts_for_display_are_those_of_what_will_be_stored() {
+    let mut stored = BundleDeployment::default();
+    stored.spec.deployment_id = "s:o".to_owned();
+    stored.spec.staged_deployment_id = "s:o".to_owned();
+    let failed = Outcome::Failed {
+        message: "boom".to_owned(),
+    };
+    let limits = &Limits::PRODUCTION;
+    let told = computed(&failed, None, View::Settling, limits);
+    let texts = display(&stored, &told);
+    assert_eq!(
+        (texts.deployed.as_str(), texts.state.as_str()),
+        ("Error: boom", "ErrApplied")
+    );
+    let known = View::Known(Tally::default());
+    let told = computed(&Outcome::Deployed, Some(&applied()), known, limits);
+    let texts = display(&stored, &told);
+    assert_eq!(
+        (texts.deployed.as_str(), texts.monitored.as_str()),
+        ("True", "True")
+    );
+    assert_eq!(texts.state, "Ready");
+}
+
+#[test]
 fn a_failure_tells_nothing_but_itself() {
     let outcome = Outcome::Failed {
         message: "boom".to_owned(),
