@@ -328,7 +328,10 @@ impl Client {
         key: &ObjectKey,
         bytes: &Bytes,
     ) -> Result<R, Error> {
-        self.shared.stats.size(&kind.to_string(), bytes.len());
+        let bytes_max = self.shared.budgets.of(kind);
+        self.shared
+            .stats
+            .size(&kind.to_string(), bytes.len(), bytes_max);
         decode(verb, kind, key, bytes)
     }
 

@@ -34,5 +34,5 @@ pub use discovery::Discovery;
 pub use error::{Class, Error, Target};
 pub use kind::{Kind, Metadata, Object, ObjectKey, ObjectMeta, Scope};
 pub use options::{DeleteOptions, Patch, Propagation, Selector, WriteOptions};
-pub use stats::{Call, Stats};
+pub use stats::{Call, Size, Stats};
 pub use watch::{Event, Watch};

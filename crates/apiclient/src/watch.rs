@@ -52,6 +52,7 @@ impl<T: Object> Watch<T> {
     pub(crate) fn start(client: Client, kind: Kind, selector: Selector) -> Self {
         let (sender, events) = mpsc::channel(EVENTS_BUFFERED);
         let known = BTreeMap::new();
+        let number = client.stats().watch_began(&kind.to_string());
         let reader = Reader {
             client,
             kind,
@@ -60,6 +61,7 @@ impl<T: Object> Watch<T> {
             sender,
             synced: false,
             not_served: false,
+            number,
         };
         tokio::spawn(reader.run());
         Self { events }
@@ -80,6 +82,14 @@ struct Reader<T> {
     sender: mpsc::Sender<Event<T>>,
     synced: bool,
     not_served: bool,
+    /// Its name among the watches of the client.
+    number: u64,
+}
+
+impl<T> Drop for Reader<T> {
+    fn drop(&mut self) {
+        self.client.stats().watch_ended(self.number);
+    }
 }
 
 /// The consumer is gone.
@@ -124,6 +134,7 @@ impl<T: Object> Reader<T> {
         let mut version: Option<String> = None;
         let mut failures = 0_u32;
         loop {
+            self.client.stats().watch_moves(self.number);
             let step = match version.take() {
                 None => self.relist().await,
                 Some(version) => self.follow(version).await,

@@ -25,11 +25,13 @@ mod index;
 pub mod leader;
 pub mod registration;
 mod status;
+pub mod telemetry;
 mod watch;
 mod world;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use api::limits::Limits;
@@ -60,6 +62,8 @@ pub struct Options {
     pub workers: usize,
     /// How several hubs agree on one that acts; without it this one acts at once.
     pub election: Option<leader::Election>,
+    /// Where metrics and health are told.
+    pub endpoints: telemetry::Endpoints,
 }
 
 impl Options {
@@ -73,6 +77,7 @@ impl Options {
             git_workers: 4,
             workers: 8,
             election: None,
+            endpoints: telemetry::Endpoints::default(),
         }
     }
 }
@@ -85,6 +90,14 @@ pub enum Error {
     GitCache {
         /// Why.
         source: fetch::Error,
+    },
+    /// An address is taken or not ours.
+    #[error("listen on {address}")]
+    Listen {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// Why.
+        source: std::io::Error,
     },
     /// Another process leads, or the API server did not answer for too long. Start again.
     #[error("leadership is lost")]
@@ -102,6 +115,7 @@ pub(crate) struct Ctx {
     pub(crate) unused_contents: content::Unused,
     /// Clusters whose status waits for deployments on their way.
     pub(crate) clusters_held: in_flight::Held,
+    pub(crate) progress: telemetry::Progress,
 }
 
 /// The byte budgets of what the hub writes.
@@ -150,12 +164,15 @@ pub async fn run_with(
         polling_interval: options.polling_interval,
         unused_contents: content::Unused::default(),
         clusters_held: in_flight::Held::default(),
+        progress: telemetry::Progress::default(),
     });
-    let mut watches = JoinSet::new();
+    let (mut watches, mut servers) = (JoinSet::new(), JoinSet::new());
+    telemetry::start(&ctx, &options.endpoints, &mut servers).await?;
     tokio::select! {
         () = watch::start(&ctx, &mut watches) => {}
         () = stop.cancelled() => return Ok(()),
     }
+    ctx.progress.synced.store(true, Ordering::Relaxed);
     tracing::info!("all objects are known");
     let mut leadership = match &options.election {
         None => None,
@@ -164,6 +181,7 @@ pub async fn run_with(
             () = stop.cancelled() => return Ok(()),
         },
     };
+    ctx.progress.leads.store(true, Ordering::Relaxed);
     let mut controllers = start_controllers(&ctx, options.git_workers, options.workers);
     tokio::select! {
         () = stop.cancelled() => {}

@@ -90,6 +90,11 @@ pub struct Contribution {
 }
 
 impl Contribution {
+    /// Measured against the deployment's own spec; `None` while it does not exist.
+    pub fn state(&self) -> Option<State> {
+        self.maybe_state
+    }
+
     /// The contribution of a deployment. `maybe_wanted_id` is the deployment id that its bundle wants for
     /// the cluster; without it, what is staged counts as wanted.
     ///

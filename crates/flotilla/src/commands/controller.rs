@@ -1,11 +1,13 @@
 //! `controller`: the hub's controllers against an API server.
 
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use hub::leader::Election;
+use hub::telemetry::Endpoints;
 
 /// Run the hub's controllers
 ///
@@ -60,6 +62,34 @@ pub(crate) struct Args {
     leader_elect: bool,
     #[command(flatten)]
     election: ElectionTimes,
+    /// Where `/metrics` is served, such as `:8080`; `0` for nowhere. In a pod `:8080` unless it is said
+    #[arg(long, value_name = "ADDRESS", value_parser = address, env = "FLEET_METRICS_BIND_ADDRESS")]
+    metrics_bind_address: Option<Listen>,
+    /// Where `/healthz` and `/readyz` are served; `0` for nowhere. In a pod `:8081` unless it is said
+    #[arg(long, value_name = "ADDRESS", value_parser = address, env = "FLEET_HEALTHPROBE_BIND_ADDRESS")]
+    health_probe_bind_address: Option<Listen>,
+    /// Serve no metrics
+    #[arg(long)]
+    disable_metrics: bool,
+}
+
+/// Where to listen; `None` for nowhere.
+#[derive(Debug, Clone, Copy)]
+struct Listen(Option<SocketAddr>);
+
+/// Reads an address as Go does: without a host it is any.
+fn address(text: &str) -> Result<Listen, String> {
+    if text == "0" {
+        return Ok(Listen(None));
+    }
+    let full = match text.strip_prefix(':') {
+        Some(port) => format!("[::]:{port}"),
+        None => text.replace("localhost:", "127.0.0.1:"),
+    };
+    match full.parse() {
+        Ok(address) => Ok(Listen(Some(address))),
+        Err(_) => Err("must be an address and a port, such as 127.0.0.1:8080 or :8080".to_owned()),
+    }
 }
 
 /// Durations as Go writes them, such as `45s`.
@@ -112,6 +142,22 @@ impl Args {
     }
 }
 
+impl Args {
+    /// In a pod upstream's addresses, elsewhere none: several may run on one machine.
+    fn endpoints(&self) -> Endpoints {
+        let in_pod = std::env::var_os("KUBERNETES_SERVICE_HOST").is_some();
+        let chosen = |given: Option<Listen>, port: u16| match given {
+            Some(Listen(address)) => address,
+            None => in_pod.then(|| SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))),
+        };
+        let metrics = chosen(self.metrics_bind_address, 8080);
+        Endpoints {
+            metrics: metrics.filter(|_| !self.disable_metrics),
+            probes: chosen(self.health_probe_bind_address, 8081),
+        }
+    }
+}
+
 /// Host and process; a pod's host name is the pod's.
 fn identity() -> String {
     let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "flotilla".to_owned());
@@ -134,6 +180,7 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     options.git_workers = args.gitrepo_workers;
     options.workers = args.workers;
     options.election = election;
+    options.endpoints = args.endpoints();
     hub::run(kube, options, stop)
         .await
         .context("run the controllers")?;

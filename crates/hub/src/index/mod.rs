@@ -25,7 +25,7 @@ use std::sync::Arc;
 use target::mapping::Mappings;
 
 pub(crate) use apply::key_of;
-pub(crate) use bundle::{BundleEntry, ContentSource};
+pub(crate) use bundle::{BundleEntry, ContentSource, label};
 pub(crate) use cluster::{ClusterEntry, GroupEntry};
 pub(crate) use content::{ContentEntry, ContentMeta};
 pub(crate) use deployment::{DeploymentEntry, StoredSpec};

@@ -6,6 +6,7 @@
 )]
 #![allow(dead_code, reason = "no suite uses everything")]
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use apiclient::{
 use sandbox::Sandbox;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -36,6 +38,8 @@ pub(crate) struct Hub {
     stop: CancellationToken,
     controllers: Option<JoinHandle<()>>,
     dir: tempfile::TempDir,
+    /// Where the controllers that are started next tell metrics and health.
+    pub(crate) endpoints: hub::telemetry::Endpoints,
 }
 
 /// A process of the hub among several.
@@ -76,6 +80,7 @@ impl Hub {
             stop,
             controllers: None,
             dir,
+            endpoints: hub::telemetry::Endpoints::default(),
         };
         let crd = Kind::new(
             "apiextensions.k8s.io",
@@ -112,6 +117,7 @@ impl Hub {
         let mut options = hub::Options::new(self.dir.path().join("git"));
         options.allow_local_repositories = true;
         options.polling_interval = Duration::from_millis(300);
+        options.endpoints = self.endpoints.clone();
         let (client, stop) = (self.controller.clone(), self.stop.clone());
         self.controllers = Some(tokio::spawn(async move {
             hub::run_with(client, options, stop).await.unwrap();
@@ -120,12 +126,22 @@ impl Hub {
 
     /// Starts one more process of the hub, which acts only while it leads.
     pub(crate) fn start_candidate(&self, identity: &str) -> Candidate {
+        self.start_process(identity, None)
+    }
+
+    /// The same with metrics at an address.
+    pub(crate) fn start_candidate_at(&self, identity: &str, metrics: SocketAddr) -> Candidate {
+        self.start_process(identity, Some(metrics))
+    }
+
+    fn start_process(&self, identity: &str, metrics: Option<SocketAddr>) -> Candidate {
         let mut options = hub::Options::new(self.dir.path().join(identity));
         let mut election = hub::leader::Election::new("cattle-fleet-system", identity);
         election.lease_duration = Duration::from_secs(2);
         election.renew_deadline = Duration::from_secs(1);
         election.retry_period = Duration::from_millis(100);
         options.election = Some(election);
+        options.endpoints.metrics = metrics;
         let (client, stop) = (controller_client(&self.cluster), CancellationToken::new());
         let (shared, stopping) = (client.clone(), stop.clone());
         let task = tokio::spawn(async move { hub::run_with(shared, options, stopping).await });
@@ -290,6 +306,12 @@ impl Hub {
             }
         })
     }
+}
+
+/// An address that was free a moment ago.
+pub(crate) async fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    listener.local_addr().unwrap()
 }
 
 /// Waits until `check` finds something.
