@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 
 use api::fleet_yaml::FleetYaml;
 use api::names::default_target_name;
-use api::v1alpha1::BundleSpec;
+use api::v1alpha1::{Bundle, BundleSpec};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::schema::tables::{BUNDLE_META, BUNDLE_SPEC, FLEET_YAML, OBJECT_META};
+use crate::schema::tables::{BUNDLE, BUNDLE_META, BUNDLE_SPEC, FLEET_YAML, OBJECT_META};
 use crate::schema::{self, Type, WrongType, lint};
 
 /// A text that is not what it should be.
@@ -59,6 +59,18 @@ pub(crate) fn parse_meta(text: &[u8]) -> Result<Meta, Unreadable> {
 /// Reads a targets file, which has the form of a Bundle's spec.
 pub(crate) fn parse_targets(text: &[u8]) -> Result<BundleSpec, Unreadable> {
     typed(read(Type::Struct(&BUNDLE_SPEC), text)?)
+}
+
+/// Reads a complete Bundle, as `apply -o -` prints it, with Go's habits. Its status is left out.
+///
+/// # Errors
+/// When the text is no YAML, or a value has another type than the field of its name.
+pub fn parse_bundle(text: &[u8]) -> Result<Bundle, Unreadable> {
+    let mut value = read(Type::Struct(&BUNDLE), text)?;
+    if let Some(members) = value.as_object_mut() {
+        members.remove("status");
+    }
+    typed(value)
 }
 
 /// Keys of a fleet.yaml file that nobody reads.

@@ -29,7 +29,7 @@ pub use build::{
     Error as BuildError, LoadError, ProcessError, ResourcesError, commit_label, upstream_form,
 };
 pub use dependencies::MissingDependency;
-pub use fleet_yaml::Unreadable;
+pub use fleet_yaml::{Unreadable, parse_bundle};
 pub use options::{ApplyOptions, DrivenPath, InvalidDrivenPath, OnError, Paths, Targets};
 pub use print::{Unprintable, to_yaml};
 pub use read::{BuiltBundle, Failure, NothingFound, Outcome, PathError, Warning, read};

@@ -35,6 +35,7 @@ enum Command {
     Controller(commands::controller::Args),
     Agent(commands::agent::Args),
     Apply(Box<commands::apply::Args>),
+    Target(commands::target::Args),
     Template(Box<commands::template::Args>),
     Chart(commands::chart::Args),
     Crds(commands::crds::Args),
@@ -65,6 +66,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Controller(args) => commands::controller::run(&args),
         Command::Agent(args) => commands::agent::run(&args),
         Command::Apply(args) => Ok(commands::apply::run(&args).map(|()| ExitCode::SUCCESS)?),
+        Command::Target(args) => Ok(commands::target::run(&args).map(|()| ExitCode::SUCCESS)?),
         Command::Template(args) => {
             commands::template::run(&args, &commands::chart::remote::Fetching)
         }

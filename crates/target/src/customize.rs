@@ -11,7 +11,7 @@ use crate::merge::merge;
 
 /// `targetCustomizationMode` that applies every matching customization. All other texts, an empty
 /// one and an unknown one included, mean the first match.
-const ALL_MATCHES: &str = "AllMatches";
+pub(crate) const ALL_MATCHES: &str = "AllMatches";
 
 /// What a bundle means for a cluster.
 #[derive(Clone, Debug, PartialEq)]

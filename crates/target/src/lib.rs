@@ -12,6 +12,7 @@
 //! | `template` | what do values become for a cluster? |
 //! | `policy` | what may bundles of a namespace use, and what is imposed on them? |
 //! | `deployment` | what does a cluster get, all in all? |
+//! | `explain` | why does a cluster get what it gets? |
 //! | `rollout` | which clusters get it now? |
 //! | `mapping` | which bundles reach clusters of other namespaces? |
 //!
@@ -21,6 +22,7 @@
 pub mod customize;
 pub mod deployment;
 mod engine;
+pub mod explain;
 pub mod mapping;
 pub mod matching;
 pub mod merge;

@@ -50,10 +50,10 @@ pub struct ClusterFacts<'a> {
 /// The criteria of a target, restriction or partition.
 #[derive(Clone, Copy, Debug)]
 pub struct Criteria<'a> {
-    name: &'a str,
-    selector: Option<&'a LabelSelector>,
-    group: &'a str,
-    group_selector: Option<&'a LabelSelector>,
+    pub(crate) name: &'a str,
+    pub(crate) selector: Option<&'a LabelSelector>,
+    pub(crate) group: &'a str,
+    pub(crate) group_selector: Option<&'a LabelSelector>,
 }
 
 macro_rules! criteria_from {
@@ -113,29 +113,30 @@ impl Criteria<'_> {
             .any(|group| self.matches_group(Some(group)) && also(Some(group)))
     }
 
-    fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.name.is_empty()
             && self.selector.is_none()
             && self.group.is_empty()
             && self.group_selector.is_none()
     }
 
-    fn matches_cluster(&self, cluster: &ClusterFacts<'_>) -> bool {
-        let is_named = || {
-            cluster.name == self.name
-                || cluster
-                    .labels
-                    .get(CLUSTER_DISPLAY_NAME)
-                    .is_some_and(|name| name == self.name)
-        };
+    pub(crate) fn matches_cluster(&self, cluster: &ClusterFacts<'_>) -> bool {
         !self.is_empty()
-            && (self.name.is_empty() || is_named())
+            && self.matches_name(cluster)
             && self
                 .selector
                 .is_none_or(|selector| selector.matches(cluster.labels))
     }
 
-    fn matches_group(&self, maybe_group: Option<&GroupFacts<'_>>) -> bool {
+    /// Clusters have a second name, by label.
+    pub(crate) fn matches_name(&self, cluster: &ClusterFacts<'_>) -> bool {
+        let display_name = cluster.labels.get(CLUSTER_DISPLAY_NAME);
+        self.name.is_empty()
+            || cluster.name == self.name
+            || display_name.is_some_and(|name| name == self.name)
+    }
+
+    pub(crate) fn matches_group(&self, maybe_group: Option<&GroupFacts<'_>>) -> bool {
         let no_labels = BTreeMap::new();
         let (name, labels) =
             maybe_group.map_or(("", &no_labels), |group| (group.name, group.labels));
@@ -152,9 +153,9 @@ impl Criteria<'_> {
 /// restrictions all targets are regular.
 #[derive(Clone, Copy, Debug)]
 pub struct Targets<'a> {
-    customizations: &'a [BundleTarget],
-    regular: &'a [BundleTarget],
-    restrictions: &'a [BundleTargetRestriction],
+    pub(crate) customizations: &'a [BundleTarget],
+    pub(crate) regular: &'a [BundleTarget],
+    pub(crate) restrictions: &'a [BundleTargetRestriction],
 }
 
 impl<'a> Targets<'a> {

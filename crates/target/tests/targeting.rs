@@ -13,7 +13,8 @@ use api::ids;
 use api::v1alpha1::{BundleDeploymentOptions, BundleSpec, Values};
 use serde::Deserialize;
 use serde_json::Value;
-use target::deployment::{Imposed, wanted};
+use target::deployment::{Imposed, Wanted, wanted};
+use target::explain::{Answer, Explanation, Outcome, Tried, explain};
 use target::matching::{ClusterFacts, GroupFacts, Targets};
 use target::template::{ClusterValues, Templates};
 
@@ -108,10 +109,16 @@ fn check_cluster(case: &Case, targets: &Targets<'_>, cluster: &Cluster) -> Vec<S
         template_values: cluster.values.as_ref(),
     };
     let (imposed, templates) = (Imposed::default(), Templates::production());
+    let explained = explain(
+        &case.spec, targets, "s-1", &imposed, &facts, &values, &templates,
+    );
     let got = wanted(
         &case.spec, targets, "s-1", &imposed, &facts, &values, &templates,
     );
     let name = &cluster.name;
+    if let Some(fault) = misexplained(&explained, &got) {
+        return vec![format!("{name}: {fault}: {explained:?}")];
+    }
     let want = case.want.get(name).and_then(Option::as_ref);
     match (got, want) {
         (Ok(None), None) => vec![],
@@ -151,6 +158,134 @@ fn check_cluster(case: &Case, targets: &Targets<'_>, cluster: &Cluster) -> Vec<S
         }
         (Err(error), _) => vec![format!("{name}: error {}", errors::chain(&error))],
         (Ok(got), _) => vec![format!("{name}: got {:?}", got.map(|got| got.target))],
+    }
+}
+
+/// What is wrong with an explanation of an answer.
+fn misexplained(
+    explained: &Explanation,
+    got: &Result<Option<Wanted>, target::deployment::Error>,
+) -> Option<&'static str> {
+    let matching = |tried: &[Tried]| {
+        let matching = tried.iter().filter(|one| one.answer == Answer::Matches);
+        matching.map(|one| one.name.clone()).collect::<Vec<_>>()
+    };
+    let silent = |one: &Tried| (one.answer == Answer::DoesNotMatch) == one.reason.is_empty();
+    if explained
+        .targets
+        .iter()
+        .chain(&explained.customizations)
+        .any(silent)
+    {
+        return Some("a reason is missing or given without need");
+    }
+    let chosen = matching(&explained.targets);
+    match (got, &explained.outcome) {
+        (
+            Ok(Some(wanted)),
+            Outcome::Deploys {
+                deployment_id,
+                options,
+                ..
+            },
+        ) => {
+            let is_same = wanted.deployment_id == *deployment_id
+                && wanted.options == **options
+                && chosen == [wanted.target.clone()]
+                && matching(&explained.customizations) == wanted.customizations;
+            (!is_same).then_some("another deployment is explained")
+        }
+        (Ok(None), Outcome::NoTarget) => (!chosen.is_empty()).then_some("a target matches"),
+        (Ok(None), Outcome::DoNotDeploy { .. }) => chosen.is_empty().then_some("no target matches"),
+        (Err(error), Outcome::Fails { error: text }) => {
+            (*text != errors::chain(&error.source)).then_some("another error is explained")
+        }
+        _ => Some("another outcome is explained"),
+    }
+}
+
+/// Targets, and why they do not mean the cluster of the test below.
+const REASONS: [(&str, &str); 9] = [
+    ("{}", "it has no criteria, which means no cluster"),
+    (
+        "{clusterName: other, clusterSelector: {}}",
+        "clusterName is other",
+    ),
+    (
+        "{clusterSelector: {matchLabels: {env: prod}}}",
+        "clusterSelector: label env is \"dev\", not \"prod\"",
+    ),
+    (
+        "{clusterSelector: {matchLabels: {zone: z}}}",
+        "clusterSelector: there is no label zone, not \"z\"",
+    ),
+    (
+        "{clusterSelector: {matchExpressions: [{key: env, operator: NotIn, values: [dev, x]}]}}",
+        "clusterSelector: label env is \"dev\", wanted is NotIn dev, x",
+    ),
+    (
+        "{clusterSelector: {matchExpressions: [{key: env, operator: DoesNotExist}]}}",
+        "clusterSelector: label env is \"dev\", wanted is DoesNotExist",
+    ),
+    ("{clusterGroup: north}", "it is not in clusterGroup north"),
+    (
+        "{clusterGroupSelector: {matchLabels: {tier: '2'}}}",
+        "clusterGroupSelector means none of its groups",
+    ),
+    (
+        "{clusterGroup: east, clusterGroupSelector: {matchLabels: {tier: '1'}}}",
+        "clusterGroup and clusterGroupSelector do not mean the same group",
+    ),
+];
+
+#[test]
+fn reasons_name_the_first_criterion_that_does_not_hold() {
+    let labels = BTreeMap::from([("env".to_owned(), "dev".to_owned())]);
+    let (no_labels, tier) = (
+        Labels::new(),
+        Labels::from([("tier".to_owned(), "1".to_owned())]),
+    );
+    let groups = [
+        GroupFacts {
+            name: "east",
+            labels: &no_labels,
+        },
+        GroupFacts {
+            name: "west",
+            labels: &tier,
+        },
+    ];
+    let cluster = ClusterFacts {
+        name: "c",
+        labels: &labels,
+        groups: &groups,
+    };
+    let values = ClusterValues {
+        namespace: "workspace",
+        name: "c",
+        labels: &labels,
+        annotations: &no_labels,
+        template_values: None,
+    };
+    for (target, reason) in REASONS {
+        let text = format!("targets: [{target}, {{clusterSelector: {{}}}}, {{clusterName: c}}]");
+        let spec = goyaml::parse(text.as_bytes()).expect("a case is YAML");
+        let spec: BundleSpec = serde_json::from_value(spec).expect("a spec");
+        let explained = explain(
+            &spec,
+            &Targets::of(&spec),
+            "s-1",
+            &Imposed::default(),
+            &cluster,
+            &values,
+            &Templates::production(),
+        );
+        assert_eq!(explained.targets[0].reason, reason);
+        let answers: Vec<_> = explained.targets.iter().map(|one| one.answer).collect();
+        assert_eq!(
+            answers,
+            [Answer::DoesNotMatch, Answer::Matches, Answer::NotAsked]
+        );
     }
 }
 

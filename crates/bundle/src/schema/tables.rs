@@ -204,6 +204,13 @@ structs! {
     SEMVER_POLICY = "v1alpha1.SemVerPolicy" { "range": Text }
     ALPHABETICAL_POLICY = "v1alpha1.AlphabeticalPolicy" { "order": Text }
     /// What a fleet.yaml file is read into a second time, for the metadata of the Bundle.
+    BUNDLE = "v1alpha1.Bundle" {
+        "kind": Text,
+        "apiVersion": Text,
+        "metadata": Type::Struct(&OBJECT_META),
+        "spec": Type::Struct(&BUNDLE_SPEC),
+        "status": Any,
+    }
     BUNDLE_META = "bundlereader.bundleMeta" + OBJECT_META {}
     OBJECT_META = "v1.ObjectMeta" {
         "name": Text,

@@ -7,6 +7,7 @@ pub(crate) mod completion;
 pub(crate) mod controller;
 pub(crate) mod crds;
 pub(crate) mod sandbox;
+pub(crate) mod target;
 pub(crate) mod template;
 pub(crate) mod version;
 

@@ -13,6 +13,7 @@ mod cases;
 mod chart;
 mod cli;
 mod lint;
+mod target;
 mod template;
 
 use std::path::Path;
