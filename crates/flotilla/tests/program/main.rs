@@ -12,6 +12,7 @@ mod apply;
 mod cases;
 mod chart;
 mod cli;
+mod links;
 mod lint;
 mod target;
 mod template;
