@@ -18,8 +18,9 @@ use crate::manifest::{self, Hook, Manifest, ManifestError};
 use crate::post_render::{self, PostRenderer};
 use crate::schema::{self, SchemaError};
 use crate::templates::{self, Release, Shared, Template};
-use crate::tree::Node;
+use crate::tree::{Place, Tree};
 use crate::values::coalesce::{self, Mode, TypeMismatch};
+use crate::values::dependencies::DependenciesError;
 use crate::values::options::to_template;
 use crate::values::{NotText, dependencies};
 use sprig::{Host, json};
@@ -167,9 +168,9 @@ pub enum RenderError {
     /// The values are neither an object nor null.
     #[error("values must be a map, not {0}")]
     Values(&'static str),
-    /// Values for a sub-chart are no table, found while sub-charts are chosen.
+    /// Sub-charts cannot be chosen.
     #[error("chart dependencies processing failed: {0}")]
-    Dependencies(TypeMismatch),
+    Dependencies(DependenciesError),
     /// Values for a sub-chart are no table, found while values are merged.
     #[error(transparent)]
     Coalesce(#[from] TypeMismatch),
@@ -306,20 +307,21 @@ impl Run<'_> {
             Value::Null => Map::new(),
             other => return Err(RenderError::Values(goyaml::json_kind(other))),
         };
-        let mut tree = Node::new(&self.chart.chart);
+        let mut tree = Tree::new(&self.chart.chart);
         if let Err(error) = dependencies::process(&mut tree, &given, &mut self.log) {
             self.log
                 .error("chart dependencies processing failed", error.to_string());
             return Err(RenderError::Dependencies(error));
         }
-        let values = coalesce::coalesce(&tree, &given, Mode::Coalesce, &mut self.log)?;
+        let tree = tree.root();
+        let values = coalesce::coalesce(tree, &given, Mode::Coalesce, &mut self.log)?;
         let values_json = as_json(&values);
         if !options.skip_schema_validation
             && let Value::Object(map) = &values_json
         {
-            schema::validate(&tree, map, &mut self.log)?;
+            schema::validate(tree, map, &mut self.log)?;
         }
-        check_kube_version(&tree, &options.capabilities)?;
+        check_kube_version(tree, &options.capabilities)?;
         let cost;
         let release = Release {
             name: &options.release_name,
@@ -330,8 +332,8 @@ impl Run<'_> {
         };
         let shared = Shared::new(&release, &options.capabilities);
         (self.files, cost) =
-            templates::execute(self.chart, &tree, &values, &shared, options.limits, host)?;
-        let notes = self.take_notes(&tree);
+            templates::execute(self.chart, tree, &values, &shared, options.limits, host)?;
+        let notes = self.take_notes(tree);
         if let Some(program) = program {
             let changed = post_render::run(&self.files.texts, program);
             self.files = manifest::Files {
@@ -345,7 +347,7 @@ impl Run<'_> {
             failure.error
         })?;
         let mut crds = Vec::new();
-        collect_crds(&tree, None, &mut crds);
+        collect_crds(tree, &mut crds);
         Ok(Rendered {
             crds,
             manifests,
@@ -353,14 +355,14 @@ impl Run<'_> {
             notes,
             values: values_json,
             chart_values: as_json(&tree.default_values()),
-            chart_metadata: tree.metadata,
+            chart_metadata: tree.metadata().clone(),
             log: std::mem::take(&mut self.log.records),
             cost,
         })
     }
 
     /// Takes the notes out of the rendered files; those of sub-charts only if they are wanted.
-    fn take_notes(&mut self, tree: &Node) -> String {
+    fn take_notes(&mut self, tree: Place<'_>) -> String {
         let own = gopath::join(&[tree.name(), "templates", NOTES]);
         let (notes, files): (BTreeMap<_, _>, BTreeMap<_, _>) =
             std::mem::take(&mut self.files.texts)
@@ -403,8 +405,8 @@ fn check_release_name(name: &str) -> Result<(), RenderError> {
     })
 }
 
-fn check_kube_version(tree: &Node, capabilities: &Capabilities) -> Result<(), RenderError> {
-    let wanted = &tree.metadata.kube_version;
+fn check_kube_version(tree: Place<'_>, capabilities: &Capabilities) -> Result<(), RenderError> {
+    let wanted = &tree.metadata().kube_version;
     let version = &capabilities.kube_version;
     if wanted.is_empty() || semver::is_compatible_range(wanted, &version.normalized) {
         return Ok(());
@@ -416,9 +418,9 @@ fn check_kube_version(tree: &Node, capabilities: &Capabilities) -> Result<(), Re
 }
 
 /// The files of `crds` folders, the chart's own first.
-fn collect_crds(node: &Node, parent: Option<&str>, crds: &mut Vec<File>) {
-    let path = node.full_path(parent);
-    for file in &node.chart.files {
+fn collect_crds(node: Place<'_>, crds: &mut Vec<File>) {
+    let path = node.full_path();
+    for file in &node.chart().files {
         if file.is_crd() {
             let name = gopath::join(&[&path, &file.name]);
             crds.push(File {
@@ -427,7 +429,7 @@ fn collect_crds(node: &Node, parent: Option<&str>, crds: &mut Vec<File>) {
             });
         }
     }
-    for sub in &node.dependencies {
-        collect_crds(sub, Some(&path), crds);
+    for sub in node.dependencies() {
+        collect_crds(sub, crds);
     }
 }

@@ -13,7 +13,7 @@ use jsonschema::{Compiled, Loader, Location};
 use serde_json::{Map, Value};
 
 use crate::log::{Log, Record};
-use crate::tree::Node;
+use crate::tree::Place;
 
 /// Values that a schema refuses, as one report over all charts.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -119,7 +119,7 @@ impl Loader for Offline {
 
 /// Checks the values of the chart and of each sub-chart that has some.
 pub(crate) fn validate(
-    node: &Node,
+    node: Place<'_>,
     values: &Map<String, Value>,
     log: &mut Log,
 ) -> Result<(), SchemaError> {
@@ -147,18 +147,18 @@ fn warn_of_urns<'u>(urns: impl Iterator<Item = &'u str>, log: &mut Log) {
 }
 
 fn collect<'a>(
-    node: &'a Node,
+    node: Place<'a>,
     values: &Map<String, Value>,
     report: &mut String,
     urns: &mut BTreeSet<&'a str>,
 ) {
-    if let Some(schema) = &node.chart.schema {
+    if let Some(schema) = &node.chart().schema {
         if let Err(text) = schema.validate(values) {
             let _ = write!(report, "{}:\n{text}", node.name());
         }
         urns.extend(schema.outcome().urns.iter().map(String::as_str));
     }
-    for sub in &node.dependencies {
+    for sub in node.dependencies() {
         match values.get(sub.name()) {
             None | Some(Value::Null) => {}
             Some(Value::Object(values)) => collect(sub, values, report, urns),

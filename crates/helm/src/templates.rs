@@ -16,7 +16,7 @@ use crate::capabilities::Capabilities;
 use crate::excerpt::Excerpt;
 use crate::manifest::Files;
 use crate::render::{CompiledChart, RenderError};
-use crate::tree::Node;
+use crate::tree::Place;
 use crate::{objects, report};
 
 static FUNCTIONS: LazyLock<Arc<Functions>> = LazyLock::new(|| Arc::new(sprig::helm()));
@@ -73,14 +73,14 @@ enum Scope<'a> {
 /// Renders the files of a chart tree.
 pub(crate) fn execute(
     chart: &CompiledChart,
-    tree: &Node,
+    tree: Place<'_>,
     values: &Map,
     shared: &Shared,
     limits: Limits,
     host: Host,
 ) -> Result<(Files, Cost), RenderError> {
     let mut templates = BTreeMap::new();
-    scope(tree, None, &Scope::Root(values), shared, &mut templates);
+    scope(tree, &Scope::Root(values), shared, &mut templates);
     let mut templates: Vec<Template> = templates.into_values().collect();
     templates.sort_by(|a, b| parse_order(&b.path).cmp(&parse_order(&a.path)));
     let set = chart.set(&templates)?;
@@ -108,8 +108,7 @@ pub(crate) fn execute(
 ///
 /// Source: Helm `recAllTpls`.
 fn scope(
-    node: &Node,
-    parent: Option<&str>,
+    node: Place<'_>,
     scope_of: &Scope<'_>,
     shared: &Shared,
     templates: &mut BTreeMap<String, Template>,
@@ -125,9 +124,9 @@ fn scope(
     let data: Map = [
         (
             "Chart",
-            Go::Map(objects::chart(&node.metadata, parent.is_none())),
+            Go::Map(objects::chart(node.metadata(), node.is_root())),
         ),
-        ("Files", objects::files(&node.chart.files)),
+        ("Files", objects::files(&node.chart().files)),
         ("Release", shared.release.clone()),
         ("Capabilities", shared.capabilities.clone()),
         ("Values", objects::values(&values)),
@@ -135,13 +134,13 @@ fn scope(
     ]
     .into_iter()
     .collect();
-    let path = node.full_path(parent);
-    for sub in &node.dependencies {
-        let inner = scope(sub, Some(&path), &Scope::Parent(&values), shared, templates);
+    let path = node.full_path();
+    for sub in node.dependencies() {
+        let inner = scope(sub, &Scope::Parent(&values), shared, templates);
         let _ = subcharts.insert(sub.name(), Go::Map(inner));
     }
-    for file in &node.chart.templates {
-        if node.chart.is_library() && !gopath::base_str(&file.name).starts_with('_') {
+    for file in &node.chart().templates {
+        if node.chart().is_library() && !gopath::base_str(&file.name).starts_with('_') {
             continue;
         }
         let template = Template {

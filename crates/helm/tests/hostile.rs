@@ -65,6 +65,26 @@ const NESTED: &str = "value nests deeper than 10000 levels";
 const HELD: &str = "template holds more than 67108864 bytes in lists and maps";
 
 #[test]
+fn aliases_in_aliases_end() {
+    let about = |name: &str| {
+        let dependency = |alias: &str| format!("{{name: c, version: 1.x, alias: {alias}}}");
+        let both = format!("[{}, {}]", dependency("d"), dependency("e"));
+        format!("apiVersion: v2\nname: {name}\nversion: 1.0.0\ndependencies: {both}\n")
+    };
+    let mut files = vec![("Chart.yaml".to_owned(), about("a").into_bytes())];
+    for depth in 1..=30 {
+        let place = "charts/c/".repeat(depth);
+        files.push((format!("{place}Chart.yaml"), about("c").into_bytes()));
+    }
+    let chart = Chart::from_files(files, &Limits::default()).expect("the chart loads");
+    let host = Host::new(Timestamp::UNIX_EPOCH, Box::new(SystemRandom));
+    let result = render(&CompiledChart::new(chart), &RenderOptions::default(), host);
+    let error = result.expect_err("too many charts").to_string();
+    let want = "chart dependencies processing failed: aliases make more than 5000 charts";
+    assert_eq!(error, want);
+}
+
+#[test]
 fn recursion_ends() {
     refused(&[
         (

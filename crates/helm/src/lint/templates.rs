@@ -19,7 +19,7 @@ use crate::manifest::Files;
 use crate::render::{CompiledChart, as_json};
 use crate::schema;
 use crate::templates::{Release, Shared, execute};
-use crate::tree::Node;
+use crate::tree::Tree;
 use crate::values::coalesce::{Mode, coalesce};
 use crate::values::dependencies;
 use crate::values::options::to_template;
@@ -67,14 +67,15 @@ fn render(linter: &mut Linter<'_>, chart: &CompiledChart) -> Option<Result<Files
     }
     let log = &mut linter.log;
     let given = to_template(&options.values.values, &options.values.not_text);
-    let mut tree = Node::new(chart.chart());
+    let mut tree = Tree::new(chart.chart());
     dependencies::process(&mut tree, &given, log).ok()?;
+    let tree = tree.root();
     // Quirk: values are laid over the defaults twice, which brings back defaults that were set to null.
-    let values = coalesce(&tree, &given, Mode::Coalesce, log).ok()?;
-    let values = coalesce(&tree, &values, Mode::Coalesce, log).ok()?;
+    let values = coalesce(tree, &given, Mode::Coalesce, log).ok()?;
+    let values = coalesce(tree, &values, Mode::Coalesce, log).ok()?;
     if !options.skip_schema_validation
         && let Value::Object(map) = &as_json(&values)
-        && let Err(error) = schema::validate(&tree, map, log)
+        && let Err(error) = schema::validate(tree, map, log)
     {
         return Some(Err(error.to_string()));
     }
@@ -92,7 +93,7 @@ fn render(linter: &mut Linter<'_>, chart: &CompiledChart) -> Option<Result<Files
         heard.borrow_mut().push(record(what, text));
     };
     let host = Host::new(linter.now, Box::new(SystemRandom)).with_excuse(Box::new(excuse));
-    let result = execute(chart, &tree, &values, &shared, Limits::default(), host);
+    let result = execute(chart, tree, &values, &shared, Limits::default(), host);
     log.records.append(&mut excused.borrow_mut());
     Some(
         result

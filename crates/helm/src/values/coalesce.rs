@@ -8,7 +8,7 @@
 use gotemplate::{Map, Str, Value};
 
 use crate::log::Log;
-use crate::tree::Node;
+use crate::tree::Place;
 use sprig::stack::grow;
 
 const GLOBAL: &str = "global";
@@ -32,7 +32,7 @@ pub(crate) enum Mode {
 
 /// The values for `chart` with `values` on top; `values` itself is not changed.
 pub(crate) fn coalesce(
-    chart: &Node,
+    chart: Place<'_>,
     values: &Map,
     mode: Mode,
     log: &mut Log,
@@ -54,13 +54,18 @@ struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    fn chart(&mut self, chart: &Node, dest: &Map, prefix: &str) -> Result<(), TypeMismatch> {
+    fn chart(&mut self, chart: Place<'_>, dest: &Map, prefix: &str) -> Result<(), TypeMismatch> {
         self.own_values(chart, dest, prefix);
         self.sub_charts(chart, dest, prefix)
     }
 
-    fn sub_charts(&mut self, chart: &Node, dest: &Map, prefix: &str) -> Result<(), TypeMismatch> {
-        for sub in &chart.dependencies {
+    fn sub_charts(
+        &mut self,
+        chart: Place<'_>,
+        dest: &Map,
+        prefix: &str,
+    ) -> Result<(), TypeMismatch> {
+        for sub in chart.dependencies() {
             let name = sub.name();
             let table = match dest.get(name.as_bytes()) {
                 None => {
@@ -121,7 +126,7 @@ impl Pass<'_> {
     }
 
     /// Lays `dest` over the chart's own defaults.
-    fn own_values(&mut self, chart: &Node, dest: &Map, prefix: &str) {
+    fn own_values(&mut self, chart: Place<'_>, dest: &Map, prefix: &str) {
         let prefix = join(prefix, chart.name());
         let keep_nulls = self.mode == Mode::Merge;
         for (key, default) in chart.default_values().to_vec() {
@@ -141,10 +146,7 @@ impl Pass<'_> {
                     dest.remove(&key);
                 }
                 (Value::Map(above), Value::Map(below)) => {
-                    let is_sub = chart
-                        .dependencies
-                        .iter()
-                        .any(|d| d.name().as_bytes() == &*key);
+                    let is_sub = chart.dependencies().any(|d| d.name().as_bytes() == &*key);
                     let mode = if is_sub { Mode::Merge } else { self.mode };
                     if mode == Mode::Coalesce {
                         drop_nulls(&below);

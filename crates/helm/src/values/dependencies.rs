@@ -10,46 +10,67 @@ use serde_json::Value as Json;
 use super::coalesce::{self, Mode, TypeMismatch, coalesce};
 use crate::chart::Dependency;
 use crate::log::Log;
-use crate::tree::Node;
+use crate::tree::{Id, Place, TooManyCharts, Tree};
 use sprig::semver;
 
-/// Removes what is switched off, then applies imports from the leaves up.
-pub(crate) fn process(root: &mut Node, values: &Map, log: &mut Log) -> Result<(), TypeMismatch> {
-    choose(root, values, "", log)?;
-    import_all(root, log)
+/// Why sub-charts cannot be chosen.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DependenciesError {
+    /// Values for a sub-chart are no table.
+    #[error(transparent)]
+    Values(#[from] TypeMismatch),
+    /// Aliases of aliases.
+    #[error(transparent)]
+    TooMany(#[from] TooManyCharts),
 }
 
-fn choose(node: &mut Node, values: &Map, path: &str, log: &mut Log) -> Result<(), TypeMismatch> {
-    let Some(mut wanted) = node.metadata.dependencies.take() else {
+/// Removes what is switched off, then applies imports from the leaves up.
+pub(crate) fn process(
+    tree: &mut Tree,
+    values: &Map,
+    log: &mut Log,
+) -> Result<(), DependenciesError> {
+    let root = tree.root().id();
+    choose(tree, root, values, "", log)?;
+    Ok(import_all(tree, root, log)?)
+}
+
+fn choose(
+    tree: &mut Tree,
+    id: Id,
+    values: &Map,
+    path: &str,
+    log: &mut Log,
+) -> Result<(), DependenciesError> {
+    let Some(wanted) = tree.at(id).metadata().dependencies.clone() else {
         return Ok(());
     };
-    let available = std::mem::take(&mut node.dependencies);
-    let fits = |chart: &Node, wanted: &Dependency| {
+    let available: Vec<Id> = tree.at(id).dependencies().map(Place::id).collect();
+    let fits = |tree: &Tree, id: &Id, wanted: &Dependency| {
+        let chart = tree.at(*id);
         chart.name() == wanted.name
-            && semver::is_compatible_range(&wanted.version, &chart.metadata.version)
+            && semver::is_compatible_range(&wanted.version, &chart.metadata().version)
     };
     // What Chart.yaml does not name takes part as it is.
     let unnamed = available
         .iter()
-        .filter(|chart| !wanted.iter().any(|w| fits(chart, w)));
-    let mut chosen: Vec<Node> = unnamed.cloned().collect();
-    for dependency in &mut wanted {
-        if let Some(found) = available.iter().find(|chart| fits(chart, dependency)) {
-            let mut copy = found.clone();
-            if !dependency.alias.is_empty() {
-                copy.metadata.name.clone_from(&dependency.alias);
-            }
-            chosen.push(copy);
+        .filter(|id| !wanted.iter().any(|w| fits(tree, id, w)));
+    let mut chosen: Vec<Id> = unnamed.copied().collect();
+    for dependency in &wanted {
+        if let Some(found) = available.iter().find(|id| fits(tree, id, dependency)) {
+            chosen.push(tree.copy(*found, dependency)?);
         }
+    }
+    tree.set_dependencies(id, chosen.clone());
+    let mut wanted = wanted;
+    for dependency in &mut wanted {
         if !dependency.alias.is_empty() {
             dependency.name.clone_from(&dependency.alias);
         }
         dependency.enabled = true;
     }
-    node.dependencies = chosen;
-    node.metadata.dependencies = Some(wanted);
-    let all = coalesce(node, values, Mode::Coalesce, log)?;
-    let mut wanted = node.metadata.dependencies.take().unwrap_or_default();
+    tree.about(id).metadata.dependencies = Some(wanted.clone());
+    let all = coalesce(tree.at(id), values, Mode::Coalesce, log)?;
     apply_tags(&mut wanted, &all, log);
     apply_conditions(&mut wanted, &all, path, log);
     let off: Vec<String> = wanted
@@ -58,13 +79,13 @@ fn choose(node: &mut Node, values: &Map, path: &str, log: &mut Log) -> Result<()
         .map(|d| d.name.clone())
         .collect();
     wanted.retain(|d| !off.contains(&d.name));
-    node.dependencies
-        .retain(|n| !off.iter().any(|name| name == n.name()));
-    for sub in &mut node.dependencies {
-        let path = format!("{path}{}.", sub.name());
-        choose(sub, &all, &path, log)?;
+    chosen.retain(|id| !off.iter().any(|name| name == tree.at(*id).name()));
+    for sub in &chosen {
+        let path = format!("{path}{}.", tree.at(*sub).name());
+        choose(tree, *sub, &all, &path, log)?;
     }
-    node.metadata.dependencies = Some(wanted).filter(|w| !w.is_empty());
+    tree.about(id).metadata.dependencies = Some(wanted).filter(|w| !w.is_empty());
+    tree.set_dependencies(id, chosen);
     Ok(())
 }
 
@@ -140,22 +161,27 @@ pub(crate) fn table(values: &Map, path: &str) -> Result<Map, String> {
     Ok(current)
 }
 
-fn import_all(node: &mut Node, log: &mut Log) -> Result<(), TypeMismatch> {
-    for sub in &mut node.dependencies {
-        import_all(sub, log)?;
+fn import_all(tree: &mut Tree, id: Id, log: &mut Log) -> Result<(), TypeMismatch> {
+    let below: Vec<Id> = tree.at(id).dependencies().map(Place::id).collect();
+    for sub in below {
+        import_all(tree, sub, log)?;
     }
-    import(node, log)
+    import(tree, id, log)
 }
 
-fn import(node: &mut Node, log: &mut Log) -> Result<(), TypeMismatch> {
-    let Some(mut wanted) = node.metadata.dependencies.take() else {
+fn import(tree: &mut Tree, id: Id, log: &mut Log) -> Result<(), TypeMismatch> {
+    let Some(mut wanted) = tree.at(id).metadata().dependencies.clone() else {
         return Ok(());
     };
-    let all = coalesce(node, &Map::new(), Mode::Merge, log)?;
+    let all = coalesce(tree.at(id), &Map::new(), Mode::Merge, log)?;
     let imported = Map::new();
     for dependency in &mut wanted {
         let name = dependency.name.clone();
         let items = std::mem::take(&mut dependency.import_values);
+        if tree.about(id).is_imported {
+            // Quirk: what is left of them after the first time is of a type that Helm passes over.
+            continue;
+        }
         for item in items {
             let Some(import) = Import::read(&item) else {
                 continue;
@@ -172,8 +198,10 @@ fn import(node: &mut Node, log: &mut Log) -> Result<(), TypeMismatch> {
     }
     let values = sprig::values::deep_copy_map(&all);
     coalesce::tables(&values, &imported, Mode::Merge, log);
-    node.values = Some(values);
-    node.metadata.dependencies = Some(wanted);
+    tree.set_values(id, values);
+    let about = tree.about(id);
+    about.metadata.dependencies = Some(wanted);
+    about.is_imported = true;
     Ok(())
 }
 
