@@ -56,6 +56,8 @@ pub struct Options {
     pub allow_local_repositories: bool,
     /// How often repositories are polled whose GitRepo does not say.
     pub polling_interval: Duration,
+    /// How often agents report; one that is silent for three times as long is shown as offline.
+    pub agent_checkin_interval: Duration,
     /// GitRepos synchronised at the same time.
     pub git_workers: usize,
     /// Keys of each other kind worked on at the same time.
@@ -74,6 +76,7 @@ impl Options {
             git_cache: git_cache.into(),
             allow_local_repositories: false,
             polling_interval: Duration::from_secs(15),
+            agent_checkin_interval: Duration::from_mins(15),
             git_workers: 4,
             workers: 8,
             election: None,
@@ -116,6 +119,8 @@ pub(crate) struct Ctx {
     /// Clusters whose status waits for deployments on their way.
     pub(crate) clusters_held: in_flight::Held,
     pub(crate) progress: telemetry::Progress,
+    pub(crate) agent_checkin_interval: Duration,
+    pub(crate) contacts: status::contact::Contacts,
 }
 
 /// The byte budgets of what the hub writes.
@@ -165,6 +170,8 @@ pub async fn run_with(
         unused_contents: content::Unused::default(),
         clusters_held: in_flight::Held::default(),
         progress: telemetry::Progress::default(),
+        agent_checkin_interval: options.agent_checkin_interval,
+        contacts: status::contact::Contacts::default(),
     });
     let (mut watches, mut servers) = (JoinSet::new(), JoinSet::new());
     telemetry::start(&ctx, &options.endpoints, &mut servers).await?;

@@ -331,3 +331,34 @@ async fn a_deployment_that_somebody_deletes_or_edits_is_put_right() {
     .await;
     agents.abort();
 }
+
+#[tokio::test]
+async fn a_cluster_whose_agent_is_silent_is_offline_until_it_speaks() {
+    let mut hub = Hub::start().await;
+    hub.cluster("north", json!({})).await;
+    hub.stop_controllers().await;
+    hub.agent_checkin_interval = std::time::Duration::from_secs(1);
+    hub.start_controllers();
+    let beat = async |at: &str| {
+        let status = json!({ "status": { "agent": { "lastSeen": at, "namespace": "agent" } } });
+        let key = ObjectKey::new(WORKSPACE, "north");
+        hub.patch_status(&Kind::of::<Cluster>(), &key, &status)
+            .await;
+    };
+    let is_offline = async |wanted: bool| {
+        eventually(&format!("offline: {wanted}"), || async {
+            let cluster: Cluster = hub.get("north").await?;
+            let connected = conditions::get(&cluster.status.conditions, "Connected");
+            let marked = connected.is_some_and(|found| found.status == "False");
+            let shown = cluster.status.display.state == "Offline";
+            (marked == wanted && shown == wanted).then_some(())
+        })
+        .await;
+    };
+    // By the hub's clock: what the agent's says does not matter.
+    beat("2001-01-01T00:00:00Z").await;
+    is_offline(false).await;
+    is_offline(true).await;
+    beat("2001-01-01T00:00:01Z").await;
+    is_offline(false).await;
+}

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use api::limits::{Limits, json_len};
 use api::v1alpha1::{Bundle, BundleDeployment, Content, GitRepo};
-use apiclient::{Kind, ObjectKey, Patch, Selector, WriteOptions};
+use apiclient::{Kind, ObjectKey, Selector};
 use common::{Hub, Repository, WORKSPACE, config_map, eventually};
 use serde_json::{Value, json};
 
@@ -67,16 +67,6 @@ async fn contents(hub: &Hub) -> BTreeMap<ObjectKey, Content> {
     found
 }
 
-async fn set_status(hub: &Hub, kind: &Kind, key: &ObjectKey, status: Value) {
-    let (body, options) = (json!({ "status": status }), WriteOptions::default());
-    let patch = Patch::Merge(&body);
-    let patched = hub
-        .client
-        .patch::<_, apiclient::ObjectMeta>(kind, key, Some("status"), patch, 0, options)
-        .await;
-    assert!(patched.is_ok(), "{key}: {:?}", patched.err());
-}
-
 /// Gives the objects the form that Fleet leaves them in.
 async fn as_fleet_left_it(hub: &Hub) {
     let key = ObjectKey::new(WORKSPACE, "repo");
@@ -84,10 +74,12 @@ async fn as_fleet_left_it(hub: &Hub) {
         "partitions": [{ "name": "All", "count": CLUSTERS, "maxUnavailable": 72,
             "summary": { "desiredReady": 72, "waitApplied": 72 } }],
         "summary": { "desiredReady": 72, "ready": 0, "waitApplied": 72 } });
-    set_status(hub, &Kind::of::<Bundle>(), &key, status).await;
+    let body = json!({ "status": status });
+    hub.patch_status(&Kind::of::<Bundle>(), &key, &body).await;
     let status =
         json!({ "resources": resources(), "lastPollingTriggered": "2026-01-01T00:00:00Z" });
-    set_status(hub, &Kind::of::<GitRepo>(), &key, status).await;
+    let body = json!({ "status": status });
+    hub.patch_status(&Kind::of::<GitRepo>(), &key, &body).await;
     let kind = Kind::of::<BundleDeployment>();
     for (key, _) in deployments(hub).await {
         // Fleet writes empty maps, copies namespace labels of every target, and stamps every commit.

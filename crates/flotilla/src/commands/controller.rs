@@ -68,6 +68,9 @@ pub(crate) struct Args {
     /// Where `/healthz` and `/readyz` are served; `0` for nowhere. In a pod `:8081` unless it is said
     #[arg(long, value_name = "ADDRESS", value_parser = address, env = "FLEET_HEALTHPROBE_BIND_ADDRESS")]
     health_probe_bind_address: Option<Listen>,
+    /// How often agents report; one that is silent for three times as long is shown as offline
+    #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = duration)]
+    agent_checkin_interval: Duration,
     /// Serve no metrics
     #[arg(long)]
     disable_metrics: bool,
@@ -179,6 +182,7 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     options.allow_local_repositories = args.allow_local_repositories;
     options.git_workers = args.gitrepo_workers;
     options.workers = args.workers;
+    options.agent_checkin_interval = args.agent_checkin_interval;
     options.election = election;
     options.endpoints = args.endpoints();
     hub::run(kube, options, stop)

@@ -8,6 +8,7 @@ use rollup::ClusterView;
 use tokio::time::Instant;
 use workqueue::Next;
 
+use super::contact::{self, Contact};
 use super::write;
 use crate::Ctx;
 use crate::world::client_key;
@@ -28,6 +29,7 @@ pub(super) async fn reconcile(ctx: &Ctx, key: &rollup::ObjectKey) -> Next {
             n_in_flight,
         ))
     }) else {
+        ctx.contacts.forget(&name);
         return Next::Done;
     };
     // Until it has a namespace there is nothing to say about deployments.
@@ -38,16 +40,24 @@ pub(super) async fn reconcile(ctx: &Ctx, key: &rollup::ObjectKey) -> Next {
     if let Some(left) = ctx.clusters_held.hold(&name, may_wait, instant) {
         return Next::After(left);
     }
-    let wanted = status(&stored, view, now);
+    let interval = ctx.agent_checkin_interval;
+    let contact = ctx.contacts.look(&name, &stored, interval, instant);
+    let mut wanted = status(&stored, view, now);
+    contact::show(&mut wanted, contact, interval, now);
     let answered = |cluster: Cluster| ctx.world.update(|state| state.cluster_applied(cluster));
-    write::differences(
+    let next = write::differences(
         ctx,
         &Kind::of::<Cluster>(),
         &name,
         (&stored, &wanted),
         answered,
     )
-    .await
+    .await;
+    match (next, contact) {
+        // Nobody else says when it becomes late.
+        (Next::Done, Contact::Heard { left }) => Next::After(left),
+        (next, _) => next,
+    }
 }
 
 /// Whether deployments in flight account for all that is worse than what is stored.

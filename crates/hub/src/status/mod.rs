@@ -13,6 +13,7 @@
 
 mod bundle;
 mod cluster;
+pub(crate) mod contact;
 mod git_repo;
 mod group;
 mod write;

@@ -17,6 +17,7 @@ use prometheus_client::registry::Registry;
 use super::Progress;
 use crate::Ctx;
 use crate::index::label;
+use crate::status::contact;
 use crate::world::{Queues, State, rollup_key};
 
 /// Most deployments with series of their own: each has seven.
@@ -302,7 +303,7 @@ fn clusters(state: &State) -> Family {
             "resources_count_unknown",
             "resources_count_waitapplied",
         ],
-        states: &["NotReady", "Ready", "WaitCheckIn"],
+        states: &["NotReady", "Ready", "WaitCheckIn", contact::OFFLINE],
         rows: rows.collect(),
     }
 }

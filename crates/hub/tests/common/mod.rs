@@ -40,6 +40,8 @@ pub(crate) struct Hub {
     dir: tempfile::TempDir,
     /// Where the controllers that are started next tell metrics and health.
     pub(crate) endpoints: hub::telemetry::Endpoints,
+    /// What they expect of agents.
+    pub(crate) agent_checkin_interval: Duration,
 }
 
 /// A process of the hub among several.
@@ -81,6 +83,7 @@ impl Hub {
             controllers: None,
             dir,
             endpoints: hub::telemetry::Endpoints::default(),
+            agent_checkin_interval: Duration::from_mins(15),
         };
         let crd = Kind::new(
             "apiextensions.k8s.io",
@@ -118,6 +121,7 @@ impl Hub {
         options.allow_local_repositories = true;
         options.polling_interval = Duration::from_millis(300);
         options.endpoints = self.endpoints.clone();
+        options.agent_checkin_interval = self.agent_checkin_interval;
         let (client, stop) = (self.controller.clone(), self.stop.clone());
         self.controllers = Some(tokio::spawn(async move {
             hub::run_with(client, options, stop).await.unwrap();
@@ -274,6 +278,16 @@ impl Hub {
         let _: ObjectMeta = self
             .client
             .patch(kind, key, None, Patch::Merge(body), 0, options)
+            .await
+            .unwrap();
+    }
+
+    /// Patches a status with a merge patch.
+    pub(crate) async fn patch_status(&self, kind: &Kind, key: &ObjectKey, body: &Value) {
+        let (patch, options) = (Patch::Merge(body), WriteOptions::default());
+        let _: ObjectMeta = self
+            .client
+            .patch(kind, key, Some("status"), patch, 0, options)
             .await
             .unwrap();
     }
