@@ -362,3 +362,41 @@ async fn a_cluster_whose_agent_is_silent_is_offline_until_it_speaks() {
     beat("2001-01-01T00:00:01Z").await;
     is_offline(false).await;
 }
+
+#[tokio::test]
+async fn a_circle_of_dependencies_is_named_at_once_on_every_bundle_in_it() {
+    let hub = Hub::start().await;
+    hub.cluster("north", json!({})).await;
+    let on = |name: &str| json!({ "dependsOn": [{ "name": name }] });
+    for (name, needs) in [("a", "b"), ("b", "c"), ("c", "d")] {
+        hub.bundle(WORKSPACE, name, json!({}), on(needs)).await;
+    }
+    hub.bundle(WORKSPACE, "d", json!({}), on("b")).await;
+    let message = async |name: &str| {
+        let bundle: Bundle = hub.get(name).await?;
+        Some(conditions::message(&bundle.status.conditions, READY).to_owned())
+    };
+    for (name, way) in [
+        ("b", "b -> c -> d -> b"),
+        ("c", "c -> d -> b -> c"),
+        ("d", "d -> b -> c -> d"),
+    ] {
+        eventually(&format!("{name} names {way}"), || async {
+            message(name).await?.contains(way).then_some(())
+        })
+        .await;
+    }
+    assert!(!message("a").await.unwrap_or_default().contains("->"));
+    let key = ObjectKey::new(WORKSPACE, "d");
+    let open = json!({ "spec": { "dependsOn": [] } });
+    hub.patch(&Kind::of::<Bundle>(), &key, &open).await;
+    eventually("no bundle is in a circle", || async {
+        for name in ["b", "c", "d"] {
+            if message(name).await?.contains("->") {
+                return None;
+            }
+        }
+        Some(())
+    })
+    .await;
+}

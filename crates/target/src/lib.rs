@@ -20,6 +20,7 @@
 //! of a target reach the clusters of that target only.
 
 pub mod customize;
+pub mod dependencies;
 pub mod deployment;
 mod engine;
 pub mod explain;

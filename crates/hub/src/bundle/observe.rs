@@ -36,6 +36,8 @@ pub(crate) struct Observed {
     pub(crate) rules: Result<Arc<Rules>, NotServed>,
     /// It is the hub's own bundle for the agent of a cluster.
     pub(crate) is_of_agent: bool,
+    /// The way from the bundle back to itself by `dependsOn`, as names.
+    pub(crate) circle: Option<Vec<String>>,
     /// Why it is not known which other namespaces it reaches.
     pub(crate) unclear: Option<Unclear>,
 }
@@ -143,6 +145,7 @@ fn from_index(index: &Index, key: &ObjectKey) -> Option<Observed> {
         clusters,
         groups,
         deployments: deployments.collect(),
+        circle: index.circle_of(key),
         taken,
         rules: index.rules.of(&key.namespace),
         is_of_agent: is_of_agent(index, key, &bundle),

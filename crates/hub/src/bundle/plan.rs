@@ -172,6 +172,20 @@ pub(crate) fn plan(observed: &Observed, templates: &Templates) -> Plan {
     }
 }
 
+impl Observed {
+    /// What concerns the bundle as a whole and does not stop it.
+    fn problem(&self) -> Option<String> {
+        let unclear = self.unclear.as_ref().map(|unclear| errors::chain(unclear));
+        let circle = self.circle.as_ref().map(|names| {
+            let way = names.join(" -> ");
+            format!(
+                "dependsOn leads back to the bundle itself, so that agents wait for ever: {way}"
+            )
+        });
+        unclear.or(circle)
+    }
+}
+
 /// The rules of the namespace, if they allow the bundle; else the reason.
 fn rules<'a>(observed: &'a Observed, bundle: &Bundle) -> Result<&'a Rules, String> {
     let rules = observed.rules.as_ref().map_err(ToString::to_string)?;
@@ -357,11 +371,7 @@ impl<'a> Selection<'a> {
         };
         Report {
             generation,
-            problem: self
-                .observed
-                .unclear
-                .as_ref()
-                .map(|unclear| errors::chain(unclear)),
+            problem: self.observed.problem(),
             pending,
             numbers: pass.numbers,
             partitions: pass.partitions.iter().map(partition).collect(),

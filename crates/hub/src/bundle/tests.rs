@@ -57,6 +57,7 @@ fn observed(bundle: Bundle, clusters: Vec<(ObjectKey, Arc<ClusterEntry>)>) -> Ob
         taken: BTreeMap::new(),
         rules: Ok(Arc::new(Rules::default())),
         is_of_agent: false,
+        circle: None,
         unclear: None,
     }
 }

@@ -95,11 +95,16 @@ impl Index {
         let differs = previous.is_none_or(|previous| previous.targets_differ(&entry));
         let deleting = entry.meta.deleting;
         let owner = self.owner_of(&key, &entry);
+        let waited = previous.is_some_and(|previous| previous.has_dependencies());
+        let waits = waited || entry.has_dependencies();
         self.bundles.insert(key.clone(), Arc::new(entry));
         if !differs {
             return Vec::new();
         }
-        let mut wakes = vec![Wake::Bundle(key), Wake::Contents];
+        let mut wakes = vec![Wake::Bundle(key.clone()), Wake::Contents];
+        if waits {
+            wakes.extend(self.dependent_bundles(&key.namespace));
+        }
         // A bundle that is on its way out, or was edited, is for its GitRepo to put right.
         if let Some(owner) = owner.filter(|_| !deleting) {
             wakes.push(Wake::GitRepo(owner));
@@ -114,6 +119,9 @@ impl Index {
         };
         let mut wakes = vec![Wake::Bundle(key.clone()), Wake::Contents];
         wakes.extend(self.owner_of(key, &entry).map(Wake::GitRepo));
+        if entry.has_dependencies() {
+            wakes.extend(self.dependent_bundles(&key.namespace));
+        }
         wakes
     }
 

@@ -101,6 +101,11 @@ impl BundleEntry {
             || self.meta.deleting != other.meta.deleting
     }
 
+    /// Whether its deployments may have to wait for others.
+    pub(crate) fn has_dependencies(&self) -> bool {
+        !self.spec.depends_on.is_empty()
+    }
+
     /// The GitRepo that owns the bundle, by label.
     pub(crate) fn git_repo(&self) -> Option<&str> {
         label(&self.meta.labels, api::labels::REPO_NAME)

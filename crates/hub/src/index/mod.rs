@@ -10,6 +10,7 @@ mod apply;
 mod bundle;
 mod cluster;
 mod content;
+mod dependencies;
 mod deployment;
 mod digest;
 mod git_repo;
