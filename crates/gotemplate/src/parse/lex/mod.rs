@@ -5,100 +5,17 @@
 //!
 //! Source: text/template/parse/lex.go, whose order of checks decides which error is reported.
 
+mod text;
+mod token;
+
 use super::TOKENS_MAX;
 use crate::strconv::quote;
-use crate::strconv::unicode::{append_rune, decode_rune, is_digit, is_letter, is_print};
-
-/// What a token is. Keywords are those after `Variable`; their text is shown in angle brackets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// The text is the message.
-    Error,
-    Bool,
-    /// A printable ASCII character with no meaning of its own, such as a comma.
-    Char,
-    CharConstant,
-    Complex,
-    Assign,
-    Declare,
-    Eof,
-    Field,
-    Identifier,
-    LeftDelim,
-    LeftParen,
-    Number,
-    Pipe,
-    RawString,
-    RightDelim,
-    RightParen,
-    Space,
-    String,
-    Text,
-    Variable,
-    Block,
-    Break,
-    Continue,
-    Dot,
-    Define,
-    Else,
-    End,
-    If,
-    Nil,
-    Range,
-    Template,
-    With,
-}
-
-impl Kind {
-    fn is_keyword(self) -> bool {
-        self as u8 > Self::Variable as u8
-    }
-
-    fn of_word(word: &[u8]) -> Option<Self> {
-        Some(match word {
-            b"." => Self::Dot,
-            b"block" => Self::Block,
-            b"break" => Self::Break,
-            b"continue" => Self::Continue,
-            b"define" => Self::Define,
-            b"else" => Self::Else,
-            b"end" => Self::End,
-            b"if" => Self::If,
-            b"range" => Self::Range,
-            b"nil" => Self::Nil,
-            b"template" => Self::Template,
-            b"with" => Self::With,
-            _ => return None,
-        })
-    }
-}
-
-/// A token; `text` borrows from the template. Of an error it is empty: the lexer has the message.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Token<'t> {
-    pub(super) kind: Kind,
-    pub(super) pos: usize,
-    pub(super) line: usize,
-    pub(super) text: &'t [u8],
-}
-
-impl Token<'_> {
-    /// How error messages show the token, which is no error.
-    pub(super) fn describe(&self) -> String {
-        match self.kind {
-            Kind::Eof => "EOF".to_owned(),
-            kind if kind.is_keyword() => format!("<{}>", crate::lossy(self.text)),
-            _ if self.text.len() > 10 => {
-                let mut end = 0;
-                for _ in 0..10 {
-                    end += decode_rune(&self.text[end..]).1;
-                }
-                format!("{}...", quote(&self.text[..end]))
-            }
-            _ => quote(self.text),
-        }
-    }
-}
+use crate::strconv::unicode::{decode_rune, is_print};
+use text::{
+    count_newlines, find, has_left_marker, has_right_marker, is_alphanumeric, is_space,
+    leading_space, trim_end, unicode_name,
+};
+pub(super) use token::{Kind, Token};
 
 /// Whether `break` and `continue` are keywords; they are not if functions have these names.
 #[derive(Clone, Copy)]
@@ -549,65 +466,4 @@ impl<'t> Lexer<'t> {
     fn accept_run(&mut self, valid: &[u8]) {
         while self.accept(valid) {}
     }
-}
-
-fn is_space(rune: u32) -> bool {
-    rune < 0x80 && is_space_byte(rune as u8)
-}
-
-fn is_space_byte(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
-}
-
-fn is_alphanumeric(rune: u32) -> bool {
-    rune == u32::from(b'_') || is_letter(rune) || is_digit(rune)
-}
-
-fn has_left_marker(after_delim: &[u8]) -> bool {
-    matches!(after_delim, [b'-', space, ..] if is_space_byte(*space))
-}
-
-fn has_right_marker(text: &[u8]) -> bool {
-    matches!(text, [space, b'-', ..] if is_space_byte(*space))
-}
-
-/// The length of `text` without trailing white space.
-fn trim_end(text: &[u8]) -> usize {
-    text.iter()
-        .rposition(|&byte| !is_space_byte(byte))
-        .map_or(0, |last| last + 1)
-}
-
-fn leading_space(text: &[u8]) -> usize {
-    text.iter()
-        .position(|&byte| !is_space_byte(byte))
-        .unwrap_or(text.len())
-}
-
-fn count_newlines(text: &[u8]) -> usize {
-    memchr::memchr_iter(b'\n', text).count()
-}
-
-fn find(text: &[u8], pattern: &[u8]) -> Option<usize> {
-    let (&first, tail) = pattern.split_first()?;
-    let mut from = 0;
-    while let Some(offset) = memchr::memchr(first, &text[from..]) {
-        let found = from + offset;
-        if text[found + 1..].starts_with(tail) {
-            return Some(found);
-        }
-        from = found + 1;
-    }
-    None
-}
-
-/// `%#U`: `U+0040 '@'`, without the character if it does not print.
-fn unicode_name(rune: u32) -> String {
-    let mut out = format!("U+{rune:04X}").into_bytes();
-    if is_print(rune) {
-        out.extend_from_slice(b" '");
-        append_rune(&mut out, rune);
-        out.push(b'\'');
-    }
-    crate::lossy(&out).into_owned()
 }
