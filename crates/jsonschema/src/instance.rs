@@ -82,6 +82,26 @@ pub(crate) trait Instance: Sized {
     fn count(members: &Self::Members) -> usize;
 }
 
+/// The members of maps, which differ in their types only.
+macro_rules! members_by_name {
+    () => {
+        fn member<'a>(members: &'a Self::Members, name: &str) -> Option<&'a Self> {
+            members.get(name)
+        }
+
+        fn members<'a>(members: &'a Self::Members) -> impl Iterator<Item = (&'a String, &'a Self)>
+        where
+            Self: 'a,
+        {
+            members.iter()
+        }
+
+        fn count(members: &Self::Members) -> usize {
+            members.len()
+        }
+    };
+}
+
 impl Instance for Value {
     type Members = Map<String, Value>;
 
@@ -100,20 +120,7 @@ impl Instance for Value {
         }
     }
 
-    fn member<'a>(members: &'a Self::Members, name: &str) -> Option<&'a Self> {
-        members.get(name)
-    }
-
-    fn members<'a>(members: &'a Self::Members) -> impl Iterator<Item = (&'a String, &'a Self)>
-    where
-        Self: 'a,
-    {
-        members.iter()
-    }
-
-    fn count(members: &Self::Members) -> usize {
-        members.len()
-    }
+    members_by_name!();
 }
 
 impl Instance for Json {
@@ -130,18 +137,5 @@ impl Instance for Json {
         }
     }
 
-    fn member<'a>(members: &'a Self::Members, name: &str) -> Option<&'a Self> {
-        members.get(name)
-    }
-
-    fn members<'a>(members: &'a Self::Members) -> impl Iterator<Item = (&'a String, &'a Self)>
-    where
-        Self: 'a,
-    {
-        members.iter()
-    }
-
-    fn count(members: &Self::Members) -> usize {
-        members.len()
-    }
+    members_by_name!();
 }

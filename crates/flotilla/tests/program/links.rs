@@ -46,12 +46,14 @@ impl World {
     }
 }
 
+/// Makes links below `app`.
+type Links<'a> = &'a dyn Fn(&World);
+
 #[test]
 fn links_out_of_a_bundle_are_not_followed() {
     let absolute = |world: &World, name: &str| world.path(name).to_str().unwrap().to_owned();
     let escapes = "target escapes bundle directory";
-    // Each makes its links below `app`.
-    let cases: [(&str, &dyn Fn(&World), &str); 9] = [
+    let cases: [(&str, Links<'_>, &str); 9] = [
         (
             "relative",
             &|world| world.link("templates/x.yaml", "../../../outside/secret.yaml"),

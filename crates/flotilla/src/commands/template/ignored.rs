@@ -147,7 +147,7 @@ impl clap::Args for Ignored {
             let arg = Arg::new(*name)
                 .long(*name)
                 .help(*help)
-                .help_heading("Options without effect here")
+                .help_heading(super::args::WITHOUT_EFFECT)
                 .hide(*help == DEPRECATED);
             command.arg(match kind {
                 Switch => switch(arg),
