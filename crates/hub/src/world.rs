@@ -181,48 +181,32 @@ impl State {
     /// A ClusterGroup is new or has changed.
     pub(crate) fn group_applied(&mut self, group: ClusterGroup) -> Vec<Wake> {
         let key = key_of(&group);
-        let wakes = self.index.group_applied(group);
-        if !wakes.is_empty() {
-            self.place_clusters(&key.namespace);
-        }
+        let change = self.index.group_applied(group);
+        self.place_clusters(&change.moved);
         self.rollup
             .mark_dirty(Dirty::ClusterGroup(rollup_key(&key)));
-        wakes
+        change.wakes
     }
 
     /// A ClusterGroup is gone.
     pub(crate) fn group_deleted(&mut self, key: &ObjectKey) -> Vec<Wake> {
-        let wakes = self.index.group_deleted(key);
-        self.place_clusters(&key.namespace);
-        wakes
+        let change = self.index.group_deleted(key);
+        self.place_clusters(&change.moved);
+        change.wakes
     }
 
-    fn place_clusters(&mut self, namespace: &str) {
-        let first = ObjectKey::new(namespace, "");
-        let clusters = self.index.clusters.range(first..);
-        let keys: Vec<ObjectKey> = clusters
-            .map(|(key, _)| key)
-            .take_while(|key| key.namespace == namespace)
-            .cloned()
-            .collect();
-        for key in keys {
-            self.place_cluster(&key);
+    fn place_clusters(&mut self, clusters: &[ObjectKey]) {
+        for cluster in clusters {
+            self.place_cluster(cluster);
         }
     }
 
     fn place_cluster(&mut self, key: &ObjectKey) {
-        let Some(cluster) = self.index.clusters.get(key) else {
-            return;
-        };
-        let first = ObjectKey::new(key.namespace.clone(), "");
-        let groups = self.index.groups.range(first..);
-        let groups = groups.take_while(|(group, _)| group.namespace == key.namespace);
-        let members = groups.filter(|(_, group)| {
-            let selector = group.group.spec.selector.as_ref();
-            selector.is_some_and(|selector| selector.matches(&cluster.meta.labels))
-        });
-        let members: BTreeSet<rollup::ObjectKey> =
-            members.map(|(group, _)| rollup_key(group)).collect();
+        let groups = self.index.memberships.get(key).cloned().unwrap_or_default();
+        let groups = groups.iter();
+        let members: BTreeSet<rollup::ObjectKey> = groups
+            .map(|name| rollup::ObjectKey::new(&key.namespace, name))
+            .collect();
         self.rollup.set_cluster(&rollup_key(key), &members);
     }
 

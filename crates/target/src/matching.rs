@@ -147,6 +147,18 @@ impl Criteria<'_> {
     }
 }
 
+/// Whether it makes a difference to a bundle in which groups clusters are.
+pub fn mentions_groups(spec: &BundleSpec) -> bool {
+    let targets = spec.targets.iter().map(Criteria::from);
+    let restrictions = spec.target_restrictions.iter().map(Criteria::from);
+    let strategy = spec.rollout_strategy.as_ref();
+    let partitions = strategy.map_or(&[][..], |strategy| &strategy.partitions);
+    targets
+        .chain(restrictions)
+        .chain(partitions.iter().map(Criteria::from))
+        .any(|criteria| !criteria.group.is_empty() || criteria.group_selector.is_some())
+}
+
 /// The targets of a bundle, divided into those that choose clusters and those that customize.
 ///
 /// With R restrictions, the last R targets are regular and all before them are customizations; without

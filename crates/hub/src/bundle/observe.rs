@@ -8,11 +8,13 @@ use apiclient::{Kind, ObjectKey};
 use k8s_openapi::api::core::v1::Secret;
 use kube_core::ObjectMeta;
 use target::mapping::Unclear;
+use target::matching::mentions_groups;
 use target::policy::Rules;
 
 use crate::Ctx;
 use crate::index::{
-    BundleEntry, ClusterEntry, ContentSource, DeploymentEntry, GroupEntry, Index, NotServed,
+    BundleEntry, ClusterEntry, ContentSource, DeploymentEntry, GroupEntry, Index, Membership,
+    NotServed,
 };
 
 /// A Bundle and the world around it.
@@ -26,8 +28,10 @@ pub(crate) struct Observed {
     pub(crate) content_exists: bool,
     /// Clusters of the namespaces it reaches, by name, then by namespace.
     pub(crate) clusters: Vec<(ObjectKey, Arc<ClusterEntry>)>,
-    /// ClusterGroups of these namespaces.
-    pub(crate) groups: Vec<(ObjectKey, Arc<GroupEntry>)>,
+    /// Groups of these clusters, if the bundle looks at groups.
+    pub(crate) memberships: BTreeMap<ObjectKey, Membership>,
+    /// These groups.
+    pub(crate) groups: BTreeMap<ObjectKey, Arc<GroupEntry>>,
     /// Its deployments.
     pub(crate) deployments: BTreeMap<ObjectKey, Arc<DeploymentEntry>>,
     /// Deployments of its name, on these clusters, that belong to the bundle that is named.
@@ -101,13 +105,21 @@ fn from_index(index: &Index, key: &ObjectKey) -> Option<Observed> {
     let bundle = Arc::clone(index.bundles.get(key)?);
     let reach = index.mappings.reach(&key.namespace, &bundle.meta.labels);
     let namespaces = std::iter::once(&key.namespace).chain(&reach.namespaces);
-    let (mut clusters, mut groups) = (Vec::new(), Vec::new());
+    let mut clusters = Vec::new();
+    let (mut memberships, mut groups) = (BTreeMap::new(), BTreeMap::new());
+    let mentions_groups = mentions_groups(&bundle.spec);
     for namespace in namespaces {
         let first = || ObjectKey::new(namespace.clone(), "");
         let near = |other: &ObjectKey| other.namespace == *namespace;
         let own = index.clusters.range(first()..);
         let own = own.take_while(|(other, _)| near(other));
         clusters.extend(own.map(|(key, entry)| (key.clone(), Arc::clone(entry))));
+        if !mentions_groups {
+            continue;
+        }
+        let own = index.memberships.range(first()..);
+        let own = own.take_while(|(other, _)| near(other));
+        memberships.extend(own.map(|(key, groups)| (key.clone(), Arc::clone(groups))));
         let own = index.groups.range(first()..);
         let own = own.take_while(|(other, _)| near(other));
         groups.extend(own.map(|(key, entry)| (key.clone(), Arc::clone(entry))));
@@ -143,6 +155,7 @@ fn from_index(index: &Index, key: &ObjectKey) -> Option<Observed> {
         object: Ok(object(key, &bundle, (*bundle.spec).clone())),
         content_exists,
         clusters,
+        memberships,
         groups,
         deployments: deployments.collect(),
         circle: index.circle_of(key),

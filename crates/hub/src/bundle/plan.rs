@@ -265,7 +265,7 @@ impl<'a> Selection<'a> {
             kept,
         };
         for (key, cluster) in &observed.clusters {
-            let groups = groups_of(observed, key, cluster);
+            let groups = groups_of(observed, key);
             let deployment = ObjectKey::new(cluster.namespace(), observed.key.name.clone());
             match selection.wanted(key, cluster, &groups, targets, templates) {
                 Ok(None) => {}
@@ -534,21 +534,16 @@ fn taken(deployment: &ObjectKey, owner: &ObjectKey) -> String {
     )
 }
 
-fn groups_of<'a>(
-    observed: &'a Observed,
-    key: &ObjectKey,
-    cluster: &ClusterEntry,
-) -> Vec<GroupFacts<'a>> {
+fn groups_of<'a>(observed: &'a Observed, cluster: &ObjectKey) -> Vec<GroupFacts<'a>> {
     static NO_LABELS: BTreeMap<String, String> = BTreeMap::new();
-    let members = observed.groups.iter().filter(|(group, entry)| {
-        let selector = entry.group.spec.selector.as_ref();
-        group.namespace == key.namespace
-            && selector.is_some_and(|selector| selector.matches(&cluster.meta.labels))
-    });
-    members
-        .map(|(key, entry)| GroupFacts {
-            name: &key.name,
-            labels: entry.group.metadata.labels.as_ref().unwrap_or(&NO_LABELS),
+    let names = observed.memberships.get(cluster).into_iter();
+    let names = names.flat_map(|names| names.iter());
+    names
+        .filter_map(|name| {
+            let group = ObjectKey::new(cluster.namespace.clone(), name.clone());
+            let group = &observed.groups.get(&group)?.group;
+            let labels = group.metadata.labels.as_ref().unwrap_or(&NO_LABELS);
+            Some(GroupFacts { name, labels })
         })
         .collect()
 }

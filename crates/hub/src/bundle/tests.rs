@@ -1,6 +1,6 @@
 //! Cases of the plan for a Bundle.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use api::v1alpha1::{Bundle, BundleDeployment, Cluster, ClusterGroup, InvalidSelector};
@@ -52,7 +52,8 @@ fn observed(bundle: Bundle, clusters: Vec<(ObjectKey, Arc<ClusterEntry>)>) -> Ob
         object: Ok(bundle),
         content_exists: true,
         clusters,
-        groups: Vec::new(),
+        memberships: BTreeMap::new(),
+        groups: BTreeMap::new(),
         deployments: BTreeMap::new(),
         taken: BTreeMap::new(),
         rules: Ok(Arc::new(Rules::default())),
@@ -259,20 +260,22 @@ fn while_it_is_unclear_which_namespaces_a_bundle_reaches_it_is_removed_from_its_
 }
 
 #[test]
-fn groups_are_those_of_the_namespace_of_the_cluster() {
-    let in_group = json!({ "targets": [{ "clusterGroup": "g" }] });
+fn a_cluster_gets_what_its_groups_get() {
+    let in_group =
+        json!({ "targets": [{ "clusterGroupSelector": { "matchLabels": { "x": "y" } } }] });
     let mut observed = observed(bundle(&in_group, &json!({})), two_clusters());
     let group: ClusterGroup = serde_json::from_value(json!({
-        "metadata": { "name": "g", "namespace": "elsewhere" }, "spec": { "selector": {} },
+        "metadata": { "name": "g", "namespace": "ns", "labels": { "x": "y" } },
     }))
     .unwrap();
     let group = Arc::new(GroupEntry::from(group));
-    observed
-        .groups
-        .push((ObjectKey::new("elsewhere", "g"), Arc::clone(&group)));
+    observed.groups.insert(ObjectKey::new("ns", "g"), group);
     assert_eq!(names(&run(&observed)), Vec::<String>::new());
-    observed.groups = vec![(ObjectKey::new("ns", "g"), group)];
-    assert_eq!(names(&run(&observed)), ["create a", "create b"]);
+    let membership = Arc::new(BTreeSet::from(["g".to_owned(), "gone".to_owned()]));
+    observed
+        .memberships
+        .insert(ObjectKey::new("ns", "b"), membership);
+    assert_eq!(names(&run(&observed)), ["create b"]);
 }
 
 #[test]

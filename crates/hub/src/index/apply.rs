@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use api::v1alpha1::{Bundle, BundleDeployment, Cluster, ClusterGroup, GitRepo};
+use api::v1alpha1::{Bundle, BundleDeployment, Cluster, GitRepo};
 use apiclient::ObjectKey;
 use kube_core::ResourceExt as _;
 
 use super::{
-    BundleEntry, ClusterEntry, ContentEntry, ContentMeta, DeploymentEntry, GitRepoEntry,
-    GroupEntry, Index, Wake,
+    BundleEntry, ClusterEntry, ContentEntry, ContentMeta, DeploymentEntry, GitRepoEntry, Index,
+    Wake,
 };
 
 pub(crate) fn key_of<K: kube_core::Resource>(object: &K) -> ObjectKey {
@@ -27,14 +27,29 @@ impl Index {
             self.clusters.insert(key, Arc::new(entry));
             return Vec::new();
         }
+        let before = previous.map(|previous| {
+            let groups = self.memberships.get(&key).cloned().unwrap_or_default();
+            (Arc::clone(previous), groups)
+        });
+        if before
+            .as_ref()
+            .is_none_or(|(before, _)| before.meta.labels != entry.meta.labels)
+        {
+            self.join_groups(&key, &entry);
+        }
         let mut wakes = vec![Wake::Cluster(key.clone())];
-        // Bundles that matched before and bundles that match now both have to look.
-        wakes.extend(self.bundles_near(&key.namespace));
         if !entry.namespace().is_empty() {
             self.cluster_of_namespace
                 .insert(entry.namespace().to_owned(), key.clone());
         }
-        self.clusters.insert(key, Arc::new(entry));
+        let entry = Arc::new(entry);
+        self.clusters.insert(key.clone(), Arc::clone(&entry));
+        let now = (
+            entry,
+            self.memberships.get(&key).cloned().unwrap_or_default(),
+        );
+        let states: Vec<_> = before.into_iter().chain([now]).collect();
+        wakes.extend(self.bundles_meaning(&key, &states));
         wakes
     }
 
@@ -44,24 +59,8 @@ impl Index {
             return Vec::new();
         };
         self.cluster_of_namespace.remove(entry.namespace());
-        self.bundles_near(&key.namespace)
-    }
-
-    /// A ClusterGroup is new or has changed.
-    pub(crate) fn group_applied(&mut self, group: ClusterGroup) -> Vec<Wake> {
-        let key = key_of(&group);
-        let entry = Arc::new(GroupEntry::from(group));
-        let previous = self.groups.insert(key.clone(), Arc::clone(&entry));
-        if previous.is_some_and(|previous| !previous.targets_differ(&entry)) {
-            return Vec::new();
-        }
-        self.bundles_near(&key.namespace)
-    }
-
-    /// A ClusterGroup is gone.
-    pub(crate) fn group_deleted(&mut self, key: &ObjectKey) -> Vec<Wake> {
-        self.groups.remove(key);
-        self.bundles_near(&key.namespace)
+        let groups = self.memberships.remove(key).unwrap_or_default();
+        self.bundles_meaning(key, &[(entry, groups)])
     }
 
     /// A GitRepo is new or has changed.

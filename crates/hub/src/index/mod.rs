@@ -14,10 +14,13 @@ mod dependencies;
 mod deployment;
 mod digest;
 mod git_repo;
+mod groups;
 mod meta;
 mod namespace;
 mod reach;
 mod rules;
+#[cfg(test)]
+mod tests;
 
 use apiclient::ObjectKey;
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +34,7 @@ pub(crate) use cluster::{ClusterEntry, GroupEntry};
 pub(crate) use content::{ContentEntry, ContentMeta};
 pub(crate) use deployment::{DeploymentEntry, StoredSpec};
 pub(crate) use git_repo::GitRepoEntry;
+pub(crate) use groups::Membership;
 pub(crate) use namespace::NamespaceMeta;
 pub(crate) use rules::NotServed;
 
@@ -57,6 +61,8 @@ pub(crate) struct Index {
     /// The cluster that owns a cluster namespace.
     pub(crate) cluster_of_namespace: BTreeMap<String, ObjectKey>,
     pub(crate) groups: BTreeMap<ObjectKey, Arc<GroupEntry>>,
+    /// The groups of every cluster.
+    pub(crate) memberships: BTreeMap<ObjectKey, Membership>,
     pub(crate) git_repos: BTreeMap<ObjectKey, Arc<GitRepoEntry>>,
     pub(crate) bundles: BTreeMap<ObjectKey, Arc<BundleEntry>>,
     pub(crate) deployments: BTreeMap<ObjectKey, Arc<DeploymentEntry>>,

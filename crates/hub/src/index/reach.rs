@@ -1,12 +1,14 @@
 //! Which bundles meet which clusters, beyond the borders of namespaces.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use api::v1alpha1::BundleNamespaceMapping;
 use apiclient::ObjectKey;
 use target::mapping::Concerned;
+use target::matching::{ClusterFacts, GroupFacts, Targets};
 
-use super::{BundleEntry, Index, NamespaceMeta, Wake};
+use super::{BundleEntry, ClusterEntry, Index, Membership, NamespaceMeta, Wake};
 
 impl Index {
     /// A BundleNamespaceMapping is new or has changed.
@@ -53,6 +55,59 @@ impl Index {
         bundles
             .take_while(move |(key, _)| key.namespace == namespace)
             .map(|(key, entry)| (key, entry.as_ref()))
+    }
+
+    /// The bundles for which a cluster counts: those whose targets mean it in one of the given states,
+    /// and those that are deployed on it.
+    ///
+    /// Costs as much as there are bundles that may go to its namespace, not as much as these have
+    /// clusters. Customizations and templates are not asked: a bundle that looks in vain loses nothing.
+    pub(super) fn bundles_meaning(
+        &self,
+        cluster: &ObjectKey,
+        states: &[(Arc<ClusterEntry>, Membership)],
+    ) -> Vec<Wake> {
+        static NO_LABELS: BTreeMap<String, String> = BTreeMap::new();
+        let labels_of = |group: &String| {
+            let group = ObjectKey::new(cluster.namespace.clone(), group.clone());
+            let labels = self.groups.get(&group)?.group.metadata.labels.as_ref();
+            Some(labels.unwrap_or(&NO_LABELS))
+        };
+        let groups = states.iter().map(|(_, groups)| {
+            let facts = groups.iter().map(|name| GroupFacts {
+                name,
+                labels: labels_of(name).unwrap_or(&NO_LABELS),
+            });
+            facts.collect::<Vec<_>>()
+        });
+        let groups: Vec<Vec<GroupFacts<'_>>> = groups.collect();
+        let facts = states.iter().zip(&groups);
+        let facts: Vec<ClusterFacts<'_>> = facts
+            .map(|((entry, _), groups)| ClusterFacts {
+                name: &cluster.name,
+                labels: &entry.meta.labels,
+                groups,
+            })
+            .collect();
+        let mut concerned = BTreeSet::new();
+        for wake in self.bundles_near(&cluster.namespace) {
+            let Wake::Bundle(key) = wake else { continue };
+            let Some(bundle) = self.bundles.get(&key) else {
+                continue;
+            };
+            let targets = Targets::of(&bundle.spec);
+            if facts.iter().any(|facts| targets.select(facts).is_some()) {
+                concerned.insert(key);
+            }
+        }
+        let namespaces: BTreeSet<&str> =
+            states.iter().map(|(entry, _)| entry.namespace()).collect();
+        for namespace in namespaces.into_iter().filter(|name| !name.is_empty()) {
+            let deployed = self.deployments.range(ObjectKey::new(namespace, "")..);
+            let deployed = deployed.take_while(|(key, _)| key.namespace == namespace);
+            concerned.extend(deployed.map(|(_, entry)| entry.bundle.clone()));
+        }
+        concerned.into_iter().map(Wake::Bundle).collect()
     }
 
     /// The bundles that may go to clusters of a namespace: its own and those that are mapped to it.
