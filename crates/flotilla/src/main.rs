@@ -39,6 +39,7 @@ enum Command {
     Template(Box<commands::template::Args>),
     Chart(commands::chart::Args),
     Crds(commands::crds::Args),
+    Doctor(commands::doctor::Args),
     Version(commands::version::Args),
     Completion(commands::completion::Args),
 }
@@ -72,6 +73,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Chart(args) => Ok(commands::chart::run(&args)),
         Command::Crds(args) => commands::crds::run(&args),
+        Command::Doctor(args) => commands::doctor::run(&args),
         Command::Version(args) => commands::version::run(&args),
         Command::Completion(args) => commands::completion::run(&args, &mut Cli::command()),
     }

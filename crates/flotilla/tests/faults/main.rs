@@ -17,6 +17,7 @@ mod accidents;
 mod away;
 mod bad_input;
 mod chunks;
+mod doctor;
 mod product;
 mod repository;
 mod view;
