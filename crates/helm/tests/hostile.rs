@@ -65,6 +65,32 @@ const NESTED: &str = "value nests deeper than 10000 levels";
 const HELD: &str = "template holds more than 67108864 bytes in lists and maps";
 
 #[test]
+fn toml_is_not_read_for_ever() {
+    for (document, want) in [
+        (
+            "(repeat 500000 `[` | printf `a=%s`)",
+            "values are nested deeper than 1000 levels",
+        ),
+        (
+            "(repeat 500000 `{a=` | printf `a=%s`)",
+            "values are nested deeper than 1000 levels",
+        ),
+    ] {
+        let call = format!("{{{{ (fromToml {document}).Error }}}}");
+        let error = outcome(&call).expect(document);
+        assert!(error.ends_with(want), "{document}: {}", error.len());
+    }
+    // Keys that repeat long ways are charged for.
+    refused(&[
+        ("{{ fromToml (repeat 4000 `a.` | printf `%sa=1`) }}", STEPS),
+        (
+            "{{ fromToml (repeat 500000 `a.` | printf `[%sa]`) }}",
+            STEPS,
+        ),
+    ]);
+}
+
+#[test]
 fn aliases_in_aliases_end() {
     let about = |name: &str| {
         let dependency = |alias: &str| format!("{{name: c, version: 1.x, alias: {alias}}}");

@@ -140,20 +140,6 @@ fn add_moments(functions: &mut Functions) {
     }));
 }
 
-/// A time from a text with or without zone, date or hour; the text itself if it is none of them.
-pub(super) fn from_rfc3339(text: &str) -> Value {
-    let layouts = [
-        "2006-01-02T15:04:05Z07:00",
-        "2006-01-02T15:04:05",
-        "2006-01-02",
-        "15:04:05",
-    ];
-    let found = layouts
-        .iter()
-        .find_map(|layout| gotime::parse(layout, text).ok());
-    found.map_or_else(|| Value::str(text), time)
-}
-
 /// A moment, Unix seconds, or the present for everything else.
 fn point(ctx: &mut Context<'_>, value: &Value) -> Result<Moment, CallError> {
     match value {

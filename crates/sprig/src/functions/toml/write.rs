@@ -1,24 +1,22 @@
-//! TOML as BurntSushi's library writes it, and reading it.
+//! TOML as BurntSushi's library writes it.
 //!
-//! In: values. Out: text: plain keys first, then tables, each level indented by two blanks; and back.
-//! Source: BurntSushi/toml `encode.go`.
+//! In: values. Out: text: plain keys first, then tables, each level indented by two blanks. Source:
+//! BurntSushi/toml `encode.go`.
 
-use gotemplate::{CallError, LimitError, Map, Str, TEXT_BYTES_MAX, Value, lossy, meter, strconv};
+use gotemplate::{CallError, LimitError, Str, TEXT_BYTES_MAX, Value, lossy, meter, strconv};
 
-use super::json::check_size;
-use super::moments::Duration;
-use super::semver::SemverObject;
-use super::support::{as_time, kind};
+use super::super::json::check_size;
+use super::super::moments::Duration;
+use super::super::semver::SemverObject;
+use super::super::support::{as_time, kind};
 use crate::gotime;
 use crate::stack::grow;
 
 /// Nesting at which writing gives up.
 const DEPTH_MAX: usize = 200;
-/// Bytes of a document that is read.
-const DOCUMENT_BYTES_MAX: usize = 4 << 20;
 
 /// Writes a value, usually a map; the error is the library's text.
-pub(super) fn write(value: &Value) -> Result<Vec<u8>, String> {
+pub(in super::super) fn write(value: &Value) -> Result<Vec<u8>, String> {
     check_size(value).map_err(|error| match error {
         CallError::Limit(limit) => exceeded(&limit),
         _ => TOO_DEEP.to_owned(),
@@ -289,7 +287,7 @@ fn float_text(float: f64) -> String {
     }
 }
 
-fn quoted_key(key: &[u8]) -> Vec<u8> {
+pub(super) fn quoted_key(key: &[u8]) -> Vec<u8> {
     let bare = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
     if !key.is_empty() && key.iter().all(bare) {
         key.to_vec()
@@ -319,57 +317,4 @@ fn quoted(text: &[u8]) -> Vec<u8> {
     }
     out.push(b'"');
     out
-}
-
-/// Reads a document: whole numbers are `int64`, dates are times. The texts of errors are not those of
-/// BurntSushi's library.
-pub(super) fn parse(text: &[u8]) -> Result<Map, String> {
-    if text.len() > DOCUMENT_BYTES_MAX {
-        return Err(format!(
-            "toml: document is longer than {DOCUMENT_BYTES_MAX} bytes"
-        ));
-    }
-    let text = std::str::from_utf8(text).map_err(|_| "toml: invalid UTF-8".to_owned())?;
-    let table: toml::Table = text
-        .parse()
-        .map_err(|error: toml::de::Error| format!("toml: {}", error.message()))?;
-    Ok(map(&table))
-}
-
-fn map(table: &toml::Table) -> Map {
-    let entries = table
-        .iter()
-        .map(|(key, value)| (Str::from(key), read(value)));
-    Map::from_entries(entries.collect())
-}
-
-fn read(value: &toml::Value) -> Value {
-    match value {
-        toml::Value::String(text) => Value::str(text),
-        toml::Value::Integer(integer) => Value::int64(*integer),
-        toml::Value::Float(float) => Value::Float(*float),
-        toml::Value::Boolean(boolean) => Value::Bool(*boolean),
-        toml::Value::Datetime(moment) => {
-            local(moment, super::dates::from_rfc3339(&moment.to_string()))
-        }
-        toml::Value::Array(items) => Value::list(items.iter().map(read).collect()),
-        toml::Value::Table(table) => Value::Map(map(table)),
-    }
-}
-
-/// Times without an offset, a date or an hour are in zones that say so.
-fn local(moment: &toml::value::Datetime, value: Value) -> Value {
-    let name = match (&moment.date, &moment.time, &moment.offset) {
-        (Some(_), Some(_), None) => "datetime-local",
-        (Some(_), None, _) => "date-local",
-        (None, ..) => "time-local",
-        _ => return value,
-    };
-    match as_time(&value) {
-        Some(time) => {
-            let zone = gotime::Zone::Fixed(std::sync::Arc::from(name), 0);
-            super::moments::time(time.0.in_zone(zone))
-        }
-        None => value,
-    }
 }
