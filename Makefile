@@ -32,7 +32,7 @@ else
 WHAT := --directory examples/shop
 endif
 
-.PHONY: fuzz help build demo test test-rust test-kube lint fmt kube bench bench-helm bench-demo clean
+.PHONY: fuzz help build demo test test-rust test-kube lint fmt kube bench bench-helm bench-demo bench-label clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -86,6 +86,9 @@ bench-helm: ## Rendering side by side with the real helm (CHARTS=DIR, WRITE=1 pu
 
 bench-demo: build ## Time, memory, object sizes and writes of two roll-outs (CHART=, BENCH_CLUSTERS="72 300")
 	CHART='$(CHART)' CLUSTERS='$(BENCH_CLUSTERS)' scripts/bench-demo
+
+bench-label: ## What labelling one cluster costs the hub (GITREPOS=300 CLUSTERS=500 RINGS=100)
+	$(CARGO) run --profile quick -p hub --example label -- $(or $(GITREPOS),300) $(or $(CLUSTERS),500) $(or $(RINGS),100)
 
 fuzz: ## Fuzz the Helm engine, FUZZ_SECONDS for each of FUZZ_TARGETS (needs cargo-fuzz)
 	@for target in $(FUZZ_TARGETS); do \

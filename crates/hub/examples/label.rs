@@ -229,8 +229,9 @@ async fn main() {
         // Out of every ring first, so that the count says when the new ones are there.
         let name = format!("c{n}");
         world.relabel(&name, "none", 0).await;
-        let count = size.in_ring(size.repos, n + 1);
-        world.relabel(&name, &format!("r{}", n + 1), count).await;
+        let ring = (n + 1) % size.rings;
+        let count = size.in_ring(size.repos, ring);
+        world.relabel(&name, &format!("r{ring}"), count).await;
     }
     stop.cancel();
     running.await.unwrap().unwrap();

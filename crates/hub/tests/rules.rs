@@ -229,14 +229,15 @@ async fn without_the_definition_of_a_kind_of_rules_nothing_is_allowed() {
         false,
     );
     let key = ObjectKey::new("", "policies.fleet.cattle.io");
-    hub.stop_controllers().await;
     hub.client
         .delete(&definitions, &key, &DeleteOptions::default())
         .await
         .unwrap();
-    hub.start_controllers();
     let repository = repository();
     bundle_denied(&hub, "before", "does not know Policy").await;
+    // The same for controllers that start without it.
+    hub.stop_controllers().await;
+    hub.start_controllers();
     hub.git_repo("repo", &repository.url(), json!({})).await;
     let message = denied(&hub, "repo").await;
     assert!(message.contains("flotilla crds"), "{message}");

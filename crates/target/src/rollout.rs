@@ -22,7 +22,7 @@ const ALL: &str = "100%";
 
 /// A size in a strategy that is neither a number nor a percentage.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("invalid {field} {text:?}: must be a positive number or a percentage ending with %")]
+#[error("invalid {field}, must be int or percentage (ending with %): {text}")]
 pub struct Error {
     /// The field.
     pub field: &'static str,

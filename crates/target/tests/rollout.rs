@@ -208,7 +208,10 @@ fn a_budget_that_is_no_number_rolls_nothing_out() {
         Some(&strategy(serde_json::json!({"maxUnavailable": "many"}))),
         &[running(OLD)],
     );
-    assert!(error.unwrap_err().to_string().contains("\"many\""));
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "invalid maxUnavailable, must be int or percentage (ending with %): many"
+    );
 }
 
 /// An agent that answers in any order: it applies what it was given and becomes ready or not.

@@ -14,6 +14,7 @@ use super::body::{Body, BoxError};
 use super::negotiate::{Form, JSON};
 use super::query::{Query, WatchStart, watch_start};
 use super::read;
+use crate::registry::CRDS;
 use crate::rest::Call;
 use crate::rest::select::Selection;
 use crate::status::Status;
@@ -70,6 +71,7 @@ pub(super) fn watch(call: Call, options: Options) -> Result<Response<Body>, Stat
     };
     let deadline = Instant::now() + options.timeout;
     let stream = Stream {
+        definition: watch_definition(&call),
         ends_initial: matches!(options.start, WatchStart::Streaming(_)),
         next_bookmark: Instant::now() + Duration::from_secs(BOOKMARK_SECS),
         headers_sent: false,
@@ -85,6 +87,30 @@ pub(super) fn watch(call: Call, options: Options) -> Result<Response<Body>, Stat
         stream.next_chunk().await.map(|chunk| (chunk, stream))
     });
     Ok(respond(Body::chunks(chunks)))
+}
+
+/// Follows the definition of a custom kind, whose end ends all its watches.
+fn watch_definition(call: &Call) -> Option<Watch> {
+    let scope = Scope {
+        namespace: None,
+        name: Some(call.resource.custom.as_ref()?.crd.as_str().into()),
+    };
+    let store = &call.cluster.store;
+    store
+        .watch(call.cluster.id, &CRDS, store.revision(), scope)
+        .ok()
+}
+
+/// Waits until the definition is deleted; for ever where there is none.
+async fn deleted(definition: &mut Option<Watch>) {
+    if let Some(watch) = definition {
+        while let Some(event) = watch.next().await {
+            if event.change == Change::Deleted {
+                return;
+            }
+        }
+    }
+    std::future::pending::<()>().await;
 }
 
 fn respond(body: Body) -> Response<Body> {
@@ -148,6 +174,8 @@ struct Stream {
     call: Call,
     options: Options,
     watch: Watch,
+    /// Events of the definition of a custom kind.
+    definition: Option<Watch>,
     initial: VecDeque<Arc<Entry>>,
     /// Whether a bookmark has to end the present state.
     ends_initial: bool,
@@ -181,6 +209,7 @@ impl Stream {
                     return Some(Err(gone.into()));
                 }
                 event = self.watch.next() => Some(event?),
+                () = deleted(&mut self.definition) => return None,
                 () = tokio::time::sleep_until(self.deadline.min(self.next_bookmark)) => None,
             };
             match event {
