@@ -1,7 +1,7 @@
 //! The one place that holds what the controllers know, and wakes them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use api::limits::Limits;
@@ -11,7 +11,7 @@ use rollup::{Contribution, Dirty, Rollup, Source};
 use tokio::time::Instant;
 use workqueue::Queue;
 
-use crate::bundle::Report;
+use crate::bundle::{Report, Settled};
 use crate::git_repo::Sync;
 use crate::in_flight::InFlight;
 use crate::index::{Index, Wake, key_of};
@@ -30,6 +30,8 @@ pub(crate) struct State {
     pub(crate) rollup: Rollup,
     /// What the last run for each Bundle found out.
     pub(crate) reports: BTreeMap<ObjectKey, Report>,
+    /// What it found in order.
+    pub(crate) settled: BTreeMap<ObjectKey, Arc<Settled>>,
     /// What the last run for each GitRepo found out.
     pub(crate) syncs: BTreeMap<ObjectKey, Sync>,
     /// Deployments that cannot be brought up to date, with the reason and, if they exist, what they
@@ -91,6 +93,7 @@ impl World {
             index: Index::default(),
             rollup: Rollup::new(limits),
             reports: BTreeMap::new(),
+            settled: BTreeMap::new(),
             syncs: BTreeMap::new(),
             failed: BTreeMap::new(),
             in_flight: InFlight::default(),
@@ -249,12 +252,20 @@ impl State {
             .and_then(|bundle| bundle.git_repo().map(str::to_owned));
         self.bundle_planned(key, Report::default());
         self.reports.remove(key);
+        self.settled.remove(key);
         self.index.rolling.remove(key);
         if let Some(name) = source {
             let repo = rollup::ObjectKey::new(&key.namespace, &name);
             self.rollup.mark_dirty(Dirty::Source(Source::GitRepo(repo)));
         }
         self.index.bundle_deleted(key)
+    }
+
+    /// A run for a Bundle found this in order.
+    pub(crate) fn bundle_settled(&mut self, key: &ObjectKey, settled: Settled) {
+        if self.index.bundles.contains_key(key) {
+            self.settled.insert(key.clone(), Arc::new(settled));
+        }
     }
 
     /// A run for a Bundle is over.

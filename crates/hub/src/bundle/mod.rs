@@ -20,6 +20,7 @@ mod act;
 mod observe;
 mod options;
 mod plan;
+mod settled;
 #[cfg(test)]
 mod tests;
 
@@ -31,6 +32,7 @@ use workqueue::Next;
 use crate::Ctx;
 
 pub(crate) use plan::Report;
+pub(crate) use settled::Settled;
 
 /// One run for the Bundle `key`.
 pub(crate) async fn reconcile(ctx: Arc<Ctx>, key: ObjectKey) -> Next {
@@ -41,8 +43,12 @@ pub(crate) async fn reconcile(ctx: Arc<Ctx>, key: ObjectKey) -> Next {
     };
     let planned = plan::in_background(&ctx, observed).await;
     let outcome = Box::pin(act::act(&ctx, &key, planned.actions)).await;
-    ctx.world
-        .update(|state| state.bundle_planned(&key, planned.report));
+    ctx.world.update(|state| {
+        if let Some(settled) = planned.settled {
+            state.bundle_settled(&key, settled);
+        }
+        state.bundle_planned(&key, planned.report)
+    });
     match outcome {
         Ok(()) => planned.next,
         Err(error) => crate::failure::next("bundle", &key, &error),

@@ -11,6 +11,7 @@ use target::mapping::Unclear;
 use target::matching::mentions_groups;
 use target::policy::Rules;
 
+use super::Settled;
 use crate::Ctx;
 use crate::index::{
     BundleEntry, ClusterEntry, ContentSource, DeploymentEntry, GroupEntry, Index, Membership,
@@ -42,6 +43,8 @@ pub(crate) struct Observed {
     pub(crate) is_of_agent: bool,
     /// The way from the bundle back to itself by `dependsOn`, as names.
     pub(crate) circle: Option<Vec<String>>,
+    /// What the last run found in order.
+    pub(crate) settled: Arc<Settled>,
     /// Why it is not known which other namespaces it reaches.
     pub(crate) unclear: Option<Unclear>,
 }
@@ -80,7 +83,14 @@ impl crate::failure::Classified for Error {
 
 /// Reads the index and the Secret; `None` when the Bundle is gone.
 pub(crate) async fn observe(ctx: &Ctx, key: &ObjectKey) -> Result<Option<Observed>, Error> {
-    let Some(mut observed) = ctx.world.read(|state| from_index(&state.index, key)) else {
+    let observed = ctx.world.read(|state| {
+        let observed = from_index(&state.index, key);
+        observed.map(|observed| Observed {
+            settled: state.settled.get(key).cloned().unwrap_or_default(),
+            ..observed
+        })
+    });
+    let Some(mut observed) = observed else {
         return Ok(None);
     };
     let hash = &observed.bundle.spec.values_hash;
@@ -162,6 +172,7 @@ fn from_index(index: &Index, key: &ObjectKey) -> Option<Observed> {
         taken,
         rules: index.rules.of(&key.namespace),
         is_of_agent: is_of_agent(index, key, &bundle),
+        settled: Arc::default(),
         unclear: reach.unclear,
         bundle,
     })

@@ -16,6 +16,7 @@ use workqueue::Next;
 
 use super::observe::Observed;
 use super::options::{hash, without_values};
+use super::settled::{Answer, Settled};
 use crate::Ctx;
 use crate::index::{ClusterEntry, ContentSource, DeploymentEntry, StoredSpec};
 
@@ -77,6 +78,8 @@ pub(crate) enum Write {
 pub(crate) struct Plan {
     pub(crate) actions: Vec<Action>,
     pub(crate) report: Report,
+    /// What was found in order; `None` when nothing was looked at.
+    pub(crate) settled: Option<Settled>,
     pub(crate) next: Next,
 }
 
@@ -129,6 +132,7 @@ impl Plan {
         Self {
             actions: Vec::new(),
             report,
+            settled: None,
             next,
         }
     }
@@ -221,6 +225,7 @@ fn plan_deletion(observed: &Observed) -> Plan {
     Plan {
         actions,
         report,
+        settled: None,
         next: Next::Done,
     }
 }
@@ -232,7 +237,9 @@ struct Chosen<'a> {
     groups: Vec<GroupFacts<'a>>,
     deployment: ObjectKey,
     stored: Option<&'a Arc<DeploymentEntry>>,
-    wanted: Wanted,
+    wanted_id: String,
+    /// `None` when what is stored is known to be as it should be.
+    wanted: Option<Wanted>,
 }
 
 /// What targeting says about all clusters, in the order of their names.
@@ -245,6 +252,8 @@ struct Selection<'a> {
     failed: BTreeMap<ObjectKey, String>,
     /// Deployments of those, which stay as they are.
     kept: Vec<ObjectKey>,
+    /// Revisions of the clusters that the bundle is not for.
+    not_meant: Vec<u64>,
 }
 
 impl<'a> Selection<'a> {
@@ -263,24 +272,37 @@ impl<'a> Selection<'a> {
             chosen,
             failed,
             kept,
+            not_meant: Vec::new(),
         };
+        let known = Some(&observed.settled);
+        let known = known.filter(|known| known.holds_for(&observed.bundle, &selection.imposed));
         for (key, cluster) in &observed.clusters {
             let groups = groups_of(observed, key);
             let deployment = ObjectKey::new(cluster.namespace(), observed.key.name.clone());
-            match selection.wanted(key, cluster, &groups, targets, templates) {
-                Ok(None) => {}
-                Ok(Some(wanted)) => {
-                    let stored = observed.deployments.get(&deployment);
-                    let chosen = Chosen {
-                        key,
-                        cluster,
-                        groups,
-                        deployment,
-                        stored,
-                        wanted,
-                    };
-                    selection.chosen.push(chosen);
+            let stored = observed.deployments.get(&deployment);
+            let known = known.and_then(|known| known.get(cluster, stored.map(Arc::as_ref)));
+            let wanted = match (known, stored) {
+                (Some(Answer::NotMeant), _) => Ok(None),
+                (Some(Answer::Deployed(_)), Some(stored)) => {
+                    Ok(Some((stored.deployment_id.to_string(), None)))
                 }
+                _ => selection
+                    .wanted(key, cluster, &groups, targets, templates)
+                    .map(|wanted| {
+                        wanted.map(|wanted| (wanted.deployment_id.clone(), Some(wanted)))
+                    }),
+            };
+            match wanted {
+                Ok(None) => selection.not_meant.push(cluster.revision),
+                Ok(Some((wanted_id, wanted))) => selection.chosen.push(Chosen {
+                    key,
+                    cluster,
+                    groups,
+                    deployment,
+                    stored,
+                    wanted_id,
+                    wanted,
+                }),
                 Err(reason) => {
                     selection.failed.insert(key.clone(), reason);
                     selection.kept.push(deployment);
@@ -335,8 +357,22 @@ impl<'a> Selection<'a> {
 
     fn plan(&self, generation: i64, pass: &rollout::Pass) -> Plan {
         let mut actions = self.first_actions();
-        let writes = self.chosen.iter().zip(&pass.decisions);
-        actions.extend(writes.filter_map(|(chosen, decision)| self.deploy(chosen, *decision)));
+        let mut settled: Vec<(u64, Answer)> = Vec::with_capacity(self.observed.clusters.len());
+        settled.extend(
+            self.not_meant
+                .iter()
+                .map(|cluster| (*cluster, Answer::NotMeant)),
+        );
+        for (chosen, decision) in self.chosen.iter().zip(&pass.decisions) {
+            let action = self.deploy(chosen, *decision);
+            let is_in_order = action.is_none() && *decision == Decision::Promote;
+            let stored = chosen.stored.filter(|stored| !stored.deleting);
+            if let Some(stored) = stored.filter(|_| is_in_order || chosen.wanted.is_none()) {
+                settled.push((chosen.cluster.revision, Answer::Deployed(stored.revision)));
+            }
+            actions.extend(action);
+        }
+        let settled = Settled::new(&self.observed.bundle, &self.imposed, settled);
         actions.extend(self.orphans());
         // With nothing created only agents can make room, and their reports wake us.
         let has_more = pass.has_more_to_create && pass.numbers.newly_created > 0;
@@ -348,6 +384,7 @@ impl<'a> Selection<'a> {
         Plan {
             actions,
             report: self.report(generation, pass),
+            settled: Some(settled),
             next,
         }
     }
@@ -443,11 +480,8 @@ impl<'a> Selection<'a> {
     }
 
     /// The spec in which what is wanted is both staged and current.
-    fn spec(&self, chosen: &Chosen<'_>, values: &[u8]) -> BundleDeploymentSpec {
-        let (options, id) = (
-            without_values(&chosen.wanted.options),
-            &chosen.wanted.deployment_id,
-        );
+    fn spec(&self, chosen: &Chosen<'_>, wanted: &Wanted, values: &[u8]) -> BundleDeploymentSpec {
+        let (options, id) = (without_values(&wanted.options), &wanted.deployment_id);
         let (spec, status) = (&self.bundle.spec, chosen.cluster.status());
         BundleDeploymentSpec {
             paused: chosen.is_paused(self.bundle),
@@ -456,7 +490,7 @@ impl<'a> Selection<'a> {
             options,
             deployment_id: id.clone(),
             depends_on: spec.depends_on.clone(),
-            correct_drift: chosen.wanted.options.correct_drift.clone(),
+            correct_drift: wanted.options.correct_drift.clone(),
             oci_contents: false,
             helm_chart_options: spec.helm_op_options.clone(),
             values_hash: hash(values, values),
@@ -482,8 +516,9 @@ impl<'a> Selection<'a> {
 
     /// What has to be written; `None` when the stored deployment is as it should be.
     fn write(&self, chosen: &Chosen<'_>, decision: Decision) -> Option<Write> {
-        let values = api::ids::options_secret_entry(&chosen.wanted.options);
-        let (spec, labels) = (self.spec(chosen, &values), self.labels(chosen));
+        let wanted = chosen.wanted.as_ref()?;
+        let values = api::ids::options_secret_entry(&wanted.options);
+        let (spec, labels) = (self.spec(chosen, wanted, &values), self.labels(chosen));
         let Some(stored) = chosen.stored else {
             return (decision == Decision::Create).then(|| chosen.create(spec, labels, values));
         };
@@ -566,7 +601,7 @@ impl Chosen<'_> {
         let mine = mine.filter(|(_, partition)| Criteria::from(*partition).matches(&facts));
         rollout::Target {
             partitions: mine.map(|(place, _)| place).collect(),
-            wanted_id: self.wanted.deployment_id.clone(),
+            wanted_id: self.wanted_id.clone(),
             stored: self.stored.map(|entry| rollout::Stored {
                 deployment_id: entry.deployment_id.to_string(),
                 applied_id: entry.applied_deployment_id.to_string(),

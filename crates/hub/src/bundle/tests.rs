@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use api::v1alpha1::{Bundle, BundleDeployment, Cluster, ClusterGroup, InvalidSelector};
+use api::v1alpha1::{Bundle, BundleDeployment, Cluster, ClusterGroup, InvalidSelector, Policy};
 use apiclient::ObjectKey;
 use serde_json::{Value, json};
 use target::mapping::Unclear;
@@ -58,6 +58,7 @@ fn observed(bundle: Bundle, clusters: Vec<(ObjectKey, Arc<ClusterEntry>)>) -> Ob
         taken: BTreeMap::new(),
         rules: Ok(Arc::new(Rules::default())),
         is_of_agent: false,
+        settled: Arc::default(),
         circle: None,
         unclear: None,
     }
@@ -152,6 +153,119 @@ fn a_plan_that_was_carried_out_leaves_nothing_to_do() {
     assert_eq!(names(&first), ["create a", "create b"]);
     carry_out(&mut observed, &first);
     assert_eq!(names(&run(&observed)), Vec::<String>::new());
+}
+
+/// Numbers the states of clusters and deployments as the index does.
+fn number(observed: &mut Observed, from: u64) {
+    let mut next = from..;
+    for (_, cluster) in &mut observed.clusters {
+        Arc::make_mut(cluster).revision = next.next().unwrap();
+    }
+    for deployment in observed.deployments.values_mut() {
+        Arc::make_mut(deployment).revision = next.next().unwrap();
+    }
+}
+
+/// Clusters `a` and `b` in order, and `c`, which is not meant; what was found is remembered.
+fn settled() -> Observed {
+    let spec = json!({
+        "targets": [{ "clusterSelector": { "matchLabels": { "zone": "1" } } }],
+        "helm": { "values": { "at": "${ .ClusterLabels.at }" } },
+    });
+    let labels = json!({ "zone": "1", "at": "x" });
+    let clusters = vec![
+        cluster("a", &labels),
+        cluster("b", &labels),
+        cluster("c", &json!({ "zone": "2" })),
+    ];
+    let mut observed = observed(bundle(&spec, &json!({})), clusters);
+    let first = run(&observed);
+    assert_eq!(names(&first), ["create a", "create b"]);
+    carry_out(&mut observed, &first);
+    number(&mut observed, 1);
+    observed.settled = Arc::new(run(&observed).settled.unwrap());
+    observed
+}
+
+fn relabel(observed: &mut Observed, place: usize, labels: &Value) {
+    let cluster = Arc::make_mut(&mut observed.clusters[place].1);
+    cluster.meta.labels = serde_json::from_value(labels.clone()).unwrap();
+}
+
+#[test]
+fn what_was_found_in_order_is_not_looked_at_until_its_revision_changes() {
+    let mut observed = settled();
+    // Changes that the index would have numbered show whether anybody looks.
+    relabel(&mut observed, 0, &json!({ "zone": "1", "at": "y" }));
+    relabel(&mut observed, 1, &json!({ "zone": "1" }));
+    relabel(&mut observed, 2, &json!({ "zone": "1", "at": "z" }));
+    let blind = run(&observed);
+    assert_eq!(names(&blind), Vec::<String>::new());
+    assert_eq!(
+        blind.settled.as_ref(),
+        Some(&*observed.settled),
+        "and stays known"
+    );
+    for place in 0..3 {
+        Arc::make_mut(&mut observed.clusters[place].1).revision = 100 + place as u64;
+    }
+    let seeing = run(&observed);
+    assert_eq!(names(&seeing), ["promote a", "create c"]);
+    assert!(
+        seeing
+            .report
+            .pending
+            .contains_key(&ObjectKey::new("ns", "b"))
+    );
+    // Nothing of this is in order: it has to be written first, or cannot be.
+    let settled = seeing.settled.unwrap();
+    for (key, cluster) in &observed.clusters {
+        let deployment = ObjectKey::new(cluster.namespace(), "app");
+        let stored = observed.deployments.get(&deployment).map(Arc::as_ref);
+        assert_eq!(settled.get(cluster, stored), None, "{key}");
+    }
+}
+
+#[test]
+fn a_deployment_that_somebody_edits_or_deletes_is_looked_at() {
+    let mut observed = settled();
+    let (edited, deleted) = (
+        ObjectKey::new("cluster-a", "app"),
+        ObjectKey::new("cluster-b", "app"),
+    );
+    let entry = Arc::make_mut(observed.deployments.get_mut(&edited).unwrap());
+    entry.deployment_id = "wrong".into();
+    entry.revision = 100;
+    observed.deployments.remove(&deleted);
+    assert_eq!(names(&run(&observed)), ["promote a", "create b"]);
+}
+
+#[test]
+fn another_bundle_and_other_rules_make_everything_be_looked_at() {
+    let mut observed = settled();
+    let policy: Policy = serde_json::from_value(json!({
+        "metadata": { "name": "p", "namespace": "ns" }, "requireServiceAccount": true,
+    }))
+    .unwrap();
+    let object = observed.object.as_mut().unwrap();
+    object.spec.options.service_account = "s".to_owned();
+    assert_eq!(
+        names(&run(&observed)),
+        Vec::<String>::new(),
+        "the same generation"
+    );
+    Arc::make_mut(&mut observed.bundle).meta.generation += 1;
+    assert_eq!(names(&run(&observed)), ["promote a", "promote b"]);
+    let mut observed = settled();
+    observed
+        .object
+        .as_mut()
+        .unwrap()
+        .spec
+        .options
+        .service_account = "s".to_owned();
+    observed.rules = Ok(Arc::new(Rules::of([], [&policy])));
+    assert_eq!(names(&run(&observed)), ["promote a", "promote b"]);
 }
 
 #[test]

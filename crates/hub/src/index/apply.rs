@@ -20,10 +20,11 @@ impl Index {
     /// A Cluster is new or has changed.
     pub(crate) fn cluster_applied(&mut self, cluster: Cluster) -> Vec<Wake> {
         let key = key_of(&cluster);
-        let entry = ClusterEntry::from(cluster);
+        let mut entry = ClusterEntry::from(cluster);
         let previous = self.clusters.get(&key);
         let targets_differ = previous.is_none_or(|previous| previous.targets_differ(&entry));
         if !targets_differ {
+            entry.revision = previous.map_or(0, |previous| previous.revision);
             self.clusters.insert(key, Arc::new(entry));
             return Vec::new();
         }
@@ -42,6 +43,7 @@ impl Index {
             self.cluster_of_namespace
                 .insert(entry.namespace().to_owned(), key.clone());
         }
+        entry.revision = self.next_revision();
         let entry = Arc::new(entry);
         self.clusters.insert(key.clone(), Arc::clone(&entry));
         let now = (
@@ -157,8 +159,10 @@ impl Index {
         Some(wakes)
     }
 
-    fn store_deployment(&mut self, key: ObjectKey, entry: DeploymentEntry) {
-        self.forget_deployment(&key);
+    fn store_deployment(&mut self, key: ObjectKey, mut entry: DeploymentEntry) {
+        let previous = self.forget_deployment(&key);
+        let kept = entry.revision_after(previous.as_deref());
+        entry.revision = kept.unwrap_or_else(|| self.next_revision());
         self.deployments_of
             .entry(entry.bundle.clone())
             .or_default()

@@ -8,6 +8,9 @@ use super::meta::Meta;
 #[derive(Clone, Debug)]
 pub(crate) struct ClusterEntry {
     pub(crate) meta: Meta,
+    /// Another number for each state that targeting could tell apart, groups included. Zero outside of
+    /// the index.
+    pub(crate) revision: u64,
     pub(crate) cluster: Cluster,
 }
 
@@ -15,6 +18,7 @@ impl From<Cluster> for ClusterEntry {
     fn from(cluster: Cluster) -> Self {
         Self {
             meta: Meta::from(&cluster.metadata),
+            revision: 0,
             cluster,
         }
     }

@@ -12,6 +12,8 @@ use super::meta::Version;
 /// A BundleDeployment without its options and status lists.
 #[derive(Clone, Debug)]
 pub(crate) struct DeploymentEntry {
+    /// Another number for each state but for the reports of the agent. Zero outside of the index.
+    pub(crate) revision: u64,
     pub(crate) uid: Box<str>,
     pub(crate) version: Version,
     /// The Bundle it belongs to, by its labels.
@@ -86,6 +88,20 @@ impl DeploymentEntry {
             || self.deleting != previous.deleting
     }
 
+    /// Whether only the agent has reported since `previous`.
+    fn is_same_but_for_reports(&self, previous: &Self) -> bool {
+        !self.moved_from(previous)
+            && self.values_hash == previous.values_hash
+            && self.bundle == previous.bundle
+            && self.downstream_resources_generation == previous.downstream_resources_generation
+    }
+
+    /// The revision to go on with: none when it is another state than `previous`.
+    pub(super) fn revision_after(&self, previous: Option<&Self>) -> Option<u64> {
+        let previous = previous.filter(|previous| self.is_same_but_for_reports(previous));
+        previous.map(|previous| previous.revision)
+    }
+
     /// Takes the object apart; `None` when it lacks the labels that name its bundle, which makes it
     /// somebody else's.
     pub(crate) fn new(deployment: &BundleDeployment) -> Option<Self> {
@@ -99,6 +115,7 @@ impl DeploymentEntry {
         let finalizers = meta.finalizers.as_deref().unwrap_or_default();
         let (spec, status) = (&deployment.spec, &deployment.status);
         Some(Self {
+            revision: 0,
             version: Version::parse(meta.resource_version.as_deref().unwrap_or_default()),
             uid: meta.uid.as_deref().unwrap_or_default().into(),
             bundle,

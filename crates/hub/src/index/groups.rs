@@ -54,11 +54,13 @@ impl Index {
         let first = ObjectKey::new(group.namespace.clone(), "");
         let clusters = self.clusters.range(first..);
         let near = clusters.take_while(|(key, _)| key.namespace == group.namespace);
-        let (mut moved, mut has_members) = (Vec::new(), false);
+        let (mut moved, mut members) = (Vec::new(), Vec::new());
         for (key, cluster) in near {
             let is_member =
                 maybe_selector.is_some_and(|selector| selector.matches(&cluster.meta.labels));
-            has_members |= is_member;
+            if is_member {
+                members.push(key.clone());
+            }
             let known = self.memberships.entry(key.clone()).or_default();
             if known.contains(&group.name) == is_member {
                 continue;
@@ -71,13 +73,27 @@ impl Index {
             }
             moved.push(key.clone());
         }
-        let concerns_somebody = !moved.is_empty() || (is_relabelled && has_members);
+        self.renumber(&moved);
+        if is_relabelled {
+            self.renumber(&members);
+        }
+        let concerns_somebody = !moved.is_empty() || (is_relabelled && !members.is_empty());
         let wakes = if concerns_somebody {
             self.bundles_by_group(&group.namespace)
         } else {
             Vec::new()
         };
         GroupChange { wakes, moved }
+    }
+
+    /// Tells the state of clusters from the one in which their groups were others.
+    fn renumber(&mut self, clusters: &[ObjectKey]) {
+        for key in clusters {
+            let revision = self.next_revision();
+            if let Some(cluster) = self.clusters.get_mut(key) {
+                Arc::make_mut(cluster).revision = revision;
+            }
+        }
     }
 
     /// The bundles that may go to clusters of a namespace and look at their groups.

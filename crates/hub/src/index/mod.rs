@@ -33,6 +33,7 @@ pub(crate) use bundle::{BundleEntry, ContentSource, label};
 pub(crate) use cluster::{ClusterEntry, GroupEntry};
 pub(crate) use content::{ContentEntry, ContentMeta};
 pub(crate) use deployment::{DeploymentEntry, StoredSpec};
+pub(crate) use digest::Digest;
 pub(crate) use git_repo::GitRepoEntry;
 pub(crate) use groups::Membership;
 pub(crate) use namespace::NamespaceMeta;
@@ -80,6 +81,16 @@ pub(crate) struct Index {
     pub(crate) mappings: Mappings,
     /// GitRepoRestrictions and Policies.
     pub(crate) rules: rules::RuleBook,
+    /// The last number that was given to a state of a cluster or deployment.
+    revision: u64,
     /// Deployments that are being created, so that no two bundles take one name.
     pub(crate) claims: reach::Claims,
+}
+
+impl Index {
+    /// A number that no other state has.
+    fn next_revision(&mut self) -> u64 {
+        self.revision += 1;
+        self.revision
+    }
 }

@@ -122,3 +122,57 @@ fn a_cluster_joins_the_groups_of_its_own_namespace_when_it_is_labelled() {
     assert_eq!(woken(left), ["b0"]);
     assert!(index.memberships[&ObjectKey::new("ns", "c")].is_empty());
 }
+
+fn revision(index: &Index) -> u64 {
+    index.clusters[&ObjectKey::new("ns", "c")].revision
+}
+
+#[test]
+fn every_state_that_targeting_could_tell_apart_has_a_revision_of_its_own() {
+    let mut index = Index::default();
+    let mut seen = Vec::new();
+    let mut changed = |index: &Index, what: &str| {
+        assert!(!seen.contains(&revision(index)), "{what}");
+        seen.push(revision(index));
+    };
+    let dev = json!({ "env": "dev" });
+    index.cluster_applied(cluster(&dev, 1));
+    changed(&index, "new");
+    let known = revision(&index);
+    index.cluster_applied(cluster(&dev, 2));
+    assert_eq!(revision(&index), known, "a heartbeat");
+    index.group_applied(group(&json!({ "matchLabels": { "x": "y" } }), &json!({})));
+    assert_eq!(revision(&index), known, "a group of others");
+    index.group_applied(group(&json!({}), &json!({})));
+    changed(&index, "it joined a group");
+    index.group_applied(group(&json!({}), &json!({ "x": "y" })));
+    changed(&index, "its group was labelled");
+    index.cluster_applied(cluster(&json!({}), 2));
+    changed(&index, "it was labelled");
+    index.group_deleted(&ObjectKey::new("ns", "g"));
+    changed(&index, "its group is gone");
+}
+
+#[test]
+fn reports_of_agents_leave_the_revision_of_a_deployment_alone() {
+    let deployment = |id: &str, hash: &str, ready: bool| -> BundleDeployment {
+        serde_json::from_value(json!({
+            "metadata": { "name": "b", "namespace": "cluster-c", "labels": {
+                "fleet.cattle.io/bundle-name": "b", "fleet.cattle.io/bundle-namespace": "ns" } },
+            "spec": { "deploymentID": id, "valuesHash": hash },
+            "status": { "ready": ready },
+        }))
+        .unwrap()
+    };
+    let mut index = Index::default();
+    let mut apply = |deployment| {
+        index.deployment_applied(&deployment).unwrap();
+        index.deployments[&ObjectKey::new("cluster-c", "b")].revision
+    };
+    let first = apply(deployment("1", "h", false));
+    assert_ne!(first, 0);
+    assert_eq!(apply(deployment("1", "h", true)), first);
+    let second = apply(deployment("2", "h", true));
+    let third = apply(deployment("2", "i", true));
+    assert!(first < second && second < third);
+}

@@ -1,0 +1,85 @@
+//! What a run found in order, so that the next one need not look at it again.
+//!
+//! A change of one cluster wakes the bundles that mean it, and a bundle looks at all its clusters: rendering
+//! and comparing each would cost bundles times clusters for one label. What was in order stays so while
+//! neither the bundle, nor the cluster, nor the deployment has changed, which the index counts as revisions.
+//! Forgetting it costs time only.
+
+use api::v1alpha1::LabelSelector;
+use target::deployment::Imposed;
+
+use crate::index::{BundleEntry, ClusterEntry, DeploymentEntry, Digest};
+
+/// What was found about one state of one cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// The bundle is not for it.
+    NotMeant,
+    /// Its deployment is as it should be, in this revision.
+    Deployed(u64),
+}
+
+/// The answers of one run.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Settled {
+    inputs: Digest,
+    /// By revision of the cluster, sorted.
+    answers: Vec<(u64, Answer)>,
+}
+
+impl Settled {
+    /// Answers that hold for a bundle as it is, with what is imposed on it.
+    pub(crate) fn new(
+        bundle: &BundleEntry,
+        imposed: &Imposed,
+        mut answers: Vec<(u64, Answer)>,
+    ) -> Self {
+        answers.retain(|(cluster, answer)| *cluster != 0 && *answer != Answer::Deployed(0));
+        answers.sort_unstable_by_key(|(cluster, _)| *cluster);
+        Self {
+            inputs: inputs(bundle, imposed),
+            answers,
+        }
+    }
+
+    /// Whether the answers hold for this bundle.
+    pub(crate) fn holds_for(&self, bundle: &BundleEntry, imposed: &Imposed) -> bool {
+        self.inputs == inputs(bundle, imposed)
+    }
+
+    /// What is known of a cluster, if that still holds.
+    pub(crate) fn get(
+        &self,
+        cluster: &ClusterEntry,
+        maybe_deployment: Option<&DeploymentEntry>,
+    ) -> Option<Answer> {
+        let found = self
+            .answers
+            .binary_search_by_key(&cluster.revision, |(cluster, _)| *cluster);
+        let (_, answer) = self.answers.get(found.ok()?)?;
+        let holds = match answer {
+            Answer::NotMeant => true,
+            Answer::Deployed(revision) => {
+                maybe_deployment.is_some_and(|entry| entry.revision == *revision)
+            }
+        };
+        holds.then_some(*answer)
+    }
+}
+
+/// All that a deployment depends on beside its cluster and what is stored of it.
+fn inputs(bundle: &BundleEntry, imposed: &Imposed) -> Digest {
+    let meta = &bundle.meta;
+    let Imposed {
+        allowed_target_namespace_selector,
+        create_namespace,
+    } = imposed;
+    let selector: &Option<LabelSelector> = allowed_target_namespace_selector;
+    Digest::of(&(
+        &meta.uid,
+        meta.generation,
+        &meta.labels,
+        selector,
+        create_namespace,
+    ))
+}
