@@ -3,6 +3,8 @@
 CARGO      ?= cargo
 CLUSTERS   ?= 72
 BENCH_CLUSTERS ?= 72 300
+HUB_CLUSTERS ?= 72 500
+HUB_SCALE  ?= 2000 50
 CHART      ?=
 CHARTS     ?=
 REPO       ?=
@@ -32,7 +34,7 @@ else
 WHAT := --directory examples/shop
 endif
 
-.PHONY: fuzz help build demo test test-rust test-kube lint fmt kube bench bench-helm bench-demo bench-label clean
+.PHONY: fuzz help build demo test test-rust test-kube lint fmt kube bench bench-helm bench-hub bench-demo bench-label clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -78,11 +80,15 @@ $(KUBE_BIN)/helm-$(HELM3):
 	rmdir $(KUBE_BIN)/3
 	ln -sf helm-$(HELM3) $(KUBE_BIN)/helm3
 
-bench: bench-helm bench-demo ## All benchmarks; each prints a table
+bench: bench-helm bench-hub bench-demo ## All benchmarks; each prints a table
 
 bench-helm: ## Rendering side by side with the real helm (CHARTS=DIR, WRITE=1 puts the table into the README)
 	@if command -v go >/dev/null 2>&1; then $(MAKE) --no-print-directory $(KUBE_BIN)/helm-$(HELM); fi
 	HELM_BIN='$(KUBE_BIN)/helm-$(HELM)' CHARTS='$(CHARTS)' scripts/bench-helm
+
+bench-hub: ## The hub under load, on a real API server if Go is there (HUB_CLUSTERS="72 500", HUB_SCALE="2000 50", WRITE=1)
+	@if command -v go >/dev/null 2>&1; then $(MAKE) --no-print-directory $(KUBE_BIN)/kube; fi
+	KUBE_BIN='$(KUBE_BIN)' CLUSTERS='$(HUB_CLUSTERS)' SCALE='$(HUB_SCALE)' scripts/bench-hub
 
 bench-demo: build ## Time, memory, object sizes and writes of two roll-outs (CHART=, BENCH_CLUSTERS="72 300")
 	CHART='$(CHART)' CLUSTERS='$(BENCH_CLUSTERS)' scripts/bench-demo

@@ -142,7 +142,9 @@ impl Client {
         }
     }
 
-    async fn page<T, F>(
+    /// One page of a list from `next` on (empty: the first): the resource version, and where the next
+    /// page begins (empty: nowhere).
+    pub(crate) async fn page<T, F>(
         &self,
         kind: &Kind,
         selector: &Selector,

@@ -183,34 +183,53 @@ impl<T: Object> Reader<T> {
 
     /// Lists everything and reports what differs from what was reported before.
     async fn relist(&mut self) -> Result<String, Stop> {
-        let mut listed = Vec::new();
-        let each = |object: T| listed.push(object);
-        let version = self
-            .client
-            .list(&self.kind, &self.selector, each)
-            .await
-            .map_err(Stop::Failed)?;
         let mut gone = std::mem::take(&mut self.known);
-        for object in listed {
-            let key = object.key();
-            let unchanged = gone
-                .remove(&key)
-                .is_some_and(|seen| *seen == *object.resource_version());
-            if unchanged {
-                self.known.insert(key, object.resource_version().into());
-            } else {
-                self.applied(object).await?;
+        let version = match self.list(&mut gone).await {
+            Ok(version) => version,
+            Err(stop) => {
+                // Nobody knows about what was not listed: it stays as it was.
+                self.known.append(&mut gone);
+                return Err(stop);
             }
-        }
+        };
         for key in gone.into_keys() {
             self.send(Event::Deleted(key)).await?;
         }
-        self.not_served = false;
         if !self.synced {
             self.synced = true;
             self.send(Event::Synced).await?;
         }
         Ok(version)
+    }
+
+    /// Reports each page before it asks for the next, so that never more than one is in memory. What
+    /// is listed is taken out of `gone`.
+    async fn list(&mut self, gone: &mut BTreeMap<ObjectKey, Box<str>>) -> Result<String, Stop> {
+        let mut next = String::new();
+        loop {
+            let mut page = Vec::new();
+            let mut each = |object: T| page.push(object);
+            let (version, after) = self
+                .client
+                .page(&self.kind, &self.selector, &next, &mut each)
+                .await
+                .map_err(Stop::Failed)?;
+            for object in page {
+                let key = object.key();
+                let unchanged = gone
+                    .remove(&key)
+                    .is_some_and(|seen| *seen == *object.resource_version());
+                if unchanged {
+                    self.known.insert(key, object.resource_version().into());
+                } else {
+                    self.applied(object).await?;
+                }
+            }
+            if after.is_empty() {
+                return Ok(version);
+            }
+            next = after;
+        }
     }
 
     /// Follows the watch from `version` until it ends; the version it reached.

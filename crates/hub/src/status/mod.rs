@@ -30,11 +30,11 @@ use crate::world::client_key;
 
 /// How long an object has to be left alone before its status is written.
 pub(crate) const SETTLE: Duration = Duration::from_secs(1);
-/// How long it is waited for that at most; for a large object [`LARGE_PATIENCE`].
+/// How long it is waited for that at most: the larger the object, the longer.
 const PATIENCE: Duration = Duration::from_secs(2);
-const LARGE_PATIENCE: Duration = Duration::from_secs(5);
-/// Bytes of a large object, as JSON.
-const LARGE_BYTES: usize = 32 * 1024;
+const PATIENCE_MAX: Duration = Duration::from_secs(15);
+/// What etcd may have to store of one object in a second of a stream of changes.
+const BYTES_PER_SEC: usize = 32 * 1024;
 
 /// How long changes of an object are collected at most.
 pub(crate) fn patience(index: &Index, object: &Dirty) -> Duration {
@@ -50,11 +50,8 @@ pub(crate) fn patience(index: &Index, object: &Dirty) -> Duration {
         // Their statuses hold numbers and a few examples.
         Dirty::Source(Source::HelmOp(_)) | Dirty::Cluster(_) | Dirty::ClusterGroup(_) => 0,
     };
-    if bytes > LARGE_BYTES {
-        LARGE_PATIENCE
-    } else {
-        PATIENCE
-    }
+    let secs = u64::try_from(bytes / BYTES_PER_SEC).unwrap_or(u64::MAX);
+    Duration::from_secs(secs).clamp(PATIENCE, PATIENCE_MAX)
 }
 
 /// One run for one object.
@@ -88,11 +85,15 @@ mod tests {
         assert_eq!(patience(&index, &dirty), PATIENCE);
         bundle.metadata.generation = Some(2);
         bundle.spec.resources = vec![BundleResource {
-            content: "x".repeat(LARGE_BYTES),
+            content: "x".repeat(5 * BYTES_PER_SEC),
             ..BundleResource::default()
         }];
+        index.bundle_applied(bundle.clone());
+        assert_eq!(patience(&index, &dirty), Duration::from_secs(5));
+        bundle.metadata.generation = Some(3);
+        bundle.spec.resources[0].content = "x".repeat(100 * BYTES_PER_SEC);
         index.bundle_applied(bundle);
-        assert_eq!(patience(&index, &dirty), LARGE_PATIENCE);
+        assert_eq!(patience(&index, &dirty), PATIENCE_MAX);
         assert_eq!(patience(&index, &Dirty::Cluster(key)), PATIENCE);
     }
 }
