@@ -2,9 +2,11 @@
 
 mod common;
 
+use std::collections::BTreeMap;
+
 use api::conditions::{self, READY};
 use api::v1alpha1::{Bundle, BundleDeployment, Cluster, GitRepo};
-use apiclient::{DeleteOptions, Kind, ObjectKey};
+use apiclient::{Call, DeleteOptions, Kind, ObjectKey};
 use common::{Hub, Repository, WORKSPACE, config_map, eventually};
 use serde_json::json;
 
@@ -269,6 +271,72 @@ async fn deleting_a_git_repo_removes_bundles_deployments_and_secrets() {
         gone.then_some(())
     })
     .await;
+    agents.abort();
+}
+
+/// Requests of the controllers since `before`, by verb and resource.
+fn since(hub: &Hub, before: &BTreeMap<Call, u64>) -> BTreeMap<String, u64> {
+    let mut more = BTreeMap::new();
+    for (call, n) in hub.controller.stats().calls() {
+        let n = n - before.get(&call).copied().unwrap_or_default();
+        if n > 0 {
+            more.insert(format!("{} {}", call.verb, call.resource), n);
+        }
+    }
+    more
+}
+
+#[tokio::test]
+async fn a_deployment_costs_three_requests_to_create_and_two_to_update() {
+    const N: u64 = 6;
+    let hub = Hub::start().await;
+    for i in 0..N {
+        hub.cluster(&format!("edge-{i}"), json!({})).await;
+    }
+    let clusters_show = |ready_bundles: &'static str| {
+        let hub = &hub;
+        async move {
+            for i in 0..N {
+                let cluster: Cluster = hub.get(&format!("edge-{i}")).await?;
+                if cluster.status.display.ready_bundles != ready_bundles {
+                    return None;
+                }
+            }
+            Some(())
+        }
+    };
+    eventually("new clusters say so", || clusters_show("0/0")).await;
+    let values = |n: u32| format!("helm:\n  values: {{n: {n}, on: \"${{ .ClusterName }}\"}}\n");
+    let repository = Repository::new();
+    let manifest = config_map("a", "1");
+    repository.commit(&[("app/cm.yaml", &manifest), ("app/fleet.yaml", &values(1))]);
+    let agents = hub.play_agents();
+    let before = hub.controller.stats().calls();
+    hub.git_repo("repo", &repository.url(), json!({ "paths": ["app"] }))
+        .await;
+    eventually("all is deployed", || clusters_show("1/1")).await;
+    let calls = since(&hub, &before);
+    assert_eq!(calls["create bundledeployments.fleet.cattle.io"], N);
+    assert_eq!(calls["patch clusters.fleet.cattle.io/status"], N);
+    // One more holds the values of the bundle.
+    assert_eq!(calls["create secrets"], N + 1);
+    let display = "patch bundledeployments.fleet.cattle.io/status";
+    assert!(!calls.contains_key(display), "{calls:?}");
+
+    let before = hub.controller.stats().calls();
+    let commit = repository.commit(&[("app/fleet.yaml", &values(2))]);
+    eventually("the GitRepo shows the commit on all clusters", || async {
+        let repo: GitRepo = hub.get("repo").await?;
+        let is_current = repo.status.commit == commit && repo.status.git_job_status == "Current";
+        (is_current && repo.status.base.summary.ready == N as i64).then_some(())
+    })
+    .await;
+    hub.bundle_ready("repo-app", N as i64).await;
+    let calls = since(&hub, &before);
+    assert_eq!(calls["patch bundledeployments.fleet.cattle.io"], N);
+    assert!(!calls.contains_key(display), "{calls:?}");
+    let cluster = "patch clusters.fleet.cattle.io/status";
+    assert!(!calls.contains_key(cluster), "{calls:?}");
     agents.abort();
 }
 
