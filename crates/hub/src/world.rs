@@ -11,7 +11,7 @@ use rollup::{Contribution, Dirty, Rollup, Source};
 use tokio::time::Instant;
 use workqueue::Queue;
 
-use crate::bundle::{Report, Settled};
+use crate::bundle::{Report, Settled, Written};
 use crate::git_repo::Sync;
 use crate::in_flight::InFlight;
 use crate::index::{Index, Wake, key_of};
@@ -261,8 +261,15 @@ impl State {
         self.index.bundle_deleted(key)
     }
 
-    /// A run for a Bundle found this in order.
-    pub(crate) fn bundle_settled(&mut self, key: &ObjectKey, settled: Settled) {
+    /// A run for a Bundle found this in order, or wrote it.
+    pub(crate) fn bundle_settled(
+        &mut self,
+        key: &ObjectKey,
+        mut settled: Settled,
+        written: &[Written],
+    ) {
+        let deployments = &self.index.deployments;
+        settled.add_written(written, |key| deployments.get(key).map(Arc::as_ref));
         if self.index.bundles.contains_key(key) {
             self.settled.insert(key.clone(), Arc::new(settled));
         }

@@ -32,7 +32,7 @@ use workqueue::Next;
 use crate::Ctx;
 
 pub(crate) use plan::Report;
-pub(crate) use settled::Settled;
+pub(crate) use settled::{Settled, Written};
 
 /// One run for the Bundle `key`.
 pub(crate) async fn reconcile(ctx: Arc<Ctx>, key: ObjectKey) -> Next {
@@ -45,7 +45,7 @@ pub(crate) async fn reconcile(ctx: Arc<Ctx>, key: ObjectKey) -> Next {
     let outcome = Box::pin(act::act(&ctx, &key, planned.actions)).await;
     ctx.world.update(|state| {
         if let Some(settled) = planned.settled {
-            state.bundle_settled(&key, settled);
+            state.bundle_settled(&key, settled, &planned.written);
         }
         state.bundle_planned(&key, planned.report)
     });

@@ -16,7 +16,7 @@ use workqueue::Next;
 
 use super::observe::Observed;
 use super::options::{hash, without_values};
-use super::settled::{Answer, Settled};
+use super::settled::{Answer, Settled, Written};
 use crate::Ctx;
 use crate::index::{ClusterEntry, ContentSource, DeploymentEntry, StoredSpec};
 
@@ -80,6 +80,8 @@ pub(crate) struct Plan {
     pub(crate) report: Report,
     /// What was found in order; `None` when nothing was looked at.
     pub(crate) settled: Option<Settled>,
+    /// What will be in order once it is written.
+    pub(crate) written: Vec<Written>,
     pub(crate) next: Next,
 }
 
@@ -133,6 +135,7 @@ impl Plan {
             actions: Vec::new(),
             report,
             settled: None,
+            written: Vec::new(),
             next,
         }
     }
@@ -226,6 +229,7 @@ fn plan_deletion(observed: &Observed) -> Plan {
         actions,
         report,
         settled: None,
+        written: Vec::new(),
         next: Next::Done,
     }
 }
@@ -357,6 +361,7 @@ impl<'a> Selection<'a> {
 
     fn plan(&self, generation: i64, pass: &rollout::Pass) -> Plan {
         let mut actions = self.first_actions();
+        let mut written = Vec::new();
         let mut settled: Vec<(u64, Answer)> = Vec::with_capacity(self.observed.clusters.len());
         settled.extend(
             self.not_meant
@@ -370,6 +375,7 @@ impl<'a> Selection<'a> {
             if let Some(stored) = stored.filter(|_| is_in_order || chosen.wanted.is_none()) {
                 settled.push((chosen.cluster.revision, Answer::Deployed(stored.revision)));
             }
+            written.extend(action.as_ref().and_then(|action| chosen.written(action)));
             actions.extend(action);
         }
         let settled = Settled::new(&self.observed.bundle, &self.imposed, settled);
@@ -385,6 +391,7 @@ impl<'a> Selection<'a> {
             actions,
             report: self.report(generation, pass),
             settled: Some(settled),
+            written,
             next,
         }
     }
@@ -584,6 +591,24 @@ fn groups_of<'a>(observed: &'a Observed, cluster: &ObjectKey) -> Vec<GroupFacts<
 }
 
 impl Chosen<'_> {
+    /// What is stored once an action was carried out, if that is all that is wanted.
+    fn written(&self, action: &Action) -> Option<Written> {
+        let Action::Deploy { write, .. } = action else {
+            return None;
+        };
+        let (cluster, deployment) = (self.cluster.revision, &self.deployment);
+        match write.as_ref() {
+            Write::Create { object, .. } => {
+                let labels = object.metadata.labels.as_ref()?;
+                Some(Written::new(cluster, deployment, &object.spec, labels))
+            }
+            Write::Promote { spec, labels, .. } => {
+                Some(Written::new(cluster, deployment, spec, labels))
+            }
+            Write::Stage { .. } | Write::Flags { .. } => None,
+        }
+    }
+
     fn is_paused(&self, bundle: &Bundle) -> bool {
         self.cluster.cluster.spec.paused || bundle.spec.paused
     }

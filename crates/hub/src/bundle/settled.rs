@@ -5,10 +5,13 @@
 //! neither the bundle, nor the cluster, nor the deployment has changed, which the index counts as revisions.
 //! Forgetting it costs time only.
 
-use api::v1alpha1::LabelSelector;
+use std::collections::BTreeMap;
+
+use api::v1alpha1::{BundleDeploymentSpec, LabelSelector};
+use apiclient::ObjectKey;
 use target::deployment::Imposed;
 
-use crate::index::{BundleEntry, ClusterEntry, DeploymentEntry, Digest};
+use crate::index::{BundleEntry, ClusterEntry, DeploymentEntry, Digest, StoredSpec};
 
 /// What was found about one state of one cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +20,43 @@ pub(crate) enum Answer {
     NotMeant,
     /// Its deployment is as it should be, in this revision.
     Deployed(u64),
+}
+
+/// A deployment that a run wants written.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Written {
+    /// Revision of the cluster.
+    cluster: u64,
+    deployment: ObjectKey,
+    id: String,
+    values_hash: String,
+    stored: StoredSpec,
+}
+
+impl Written {
+    /// A deployment with this spec, staged and current, and these labels.
+    pub(crate) fn new(
+        cluster: u64,
+        deployment: &ObjectKey,
+        spec: &BundleDeploymentSpec,
+        labels: &BTreeMap<String, String>,
+    ) -> Self {
+        Self {
+            cluster,
+            deployment: deployment.clone(),
+            id: spec.deployment_id.clone(),
+            values_hash: spec.values_hash.clone(),
+            stored: StoredSpec::of(spec, labels),
+        }
+    }
+
+    fn is(&self, entry: &DeploymentEntry) -> bool {
+        !entry.deleting
+            && entry.stored == self.stored
+            && *entry.deployment_id == *self.id
+            && *entry.staged_deployment_id == *self.id
+            && *entry.values_hash == *self.values_hash
+    }
 }
 
 /// The answers of one run.
@@ -40,6 +80,22 @@ impl Settled {
             inputs: inputs(bundle, imposed),
             answers,
         }
+    }
+
+    /// Adds deployments that were written meanwhile and are stored as they were meant.
+    pub(crate) fn add_written<'a>(
+        &mut self,
+        written: &[Written],
+        stored: impl Fn(&ObjectKey) -> Option<&'a DeploymentEntry>,
+    ) {
+        for written in written {
+            let entry = stored(&written.deployment).filter(|entry| written.is(entry));
+            if let Some(entry) = entry.filter(|_| written.cluster != 0) {
+                let answer = Answer::Deployed(entry.revision);
+                self.answers.push((written.cluster, answer));
+            }
+        }
+        self.answers.sort_unstable_by_key(|(cluster, _)| *cluster);
     }
 
     /// Whether the answers hold for this bundle.

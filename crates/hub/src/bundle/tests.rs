@@ -227,6 +227,31 @@ fn what_was_found_in_order_is_not_looked_at_until_its_revision_changes() {
 }
 
 #[test]
+fn what_was_written_is_in_order_if_it_is_stored_as_it_was_meant() {
+    let mut observed = observed(bundle(&json!({}), &json!({})), two_clusters());
+    number(&mut observed, 1);
+    let first = run(&observed);
+    carry_out(&mut observed, &first);
+    for deployment in observed.deployments.values_mut() {
+        Arc::make_mut(deployment).revision = 10;
+    }
+    // Somebody else was faster on b.
+    let other = ObjectKey::new("cluster-b", "app");
+    let entry = Arc::make_mut(observed.deployments.get_mut(&other).unwrap());
+    entry.staged_deployment_id = "other".into();
+    let mut settled = first.settled.unwrap();
+    settled.add_written(&first.written, |key| {
+        observed.deployments.get(key).map(Arc::as_ref)
+    });
+    for (place, is_known) in [(0, true), (1, false)] {
+        let (key, cluster) = &observed.clusters[place];
+        let deployment = ObjectKey::new(cluster.namespace(), "app");
+        let stored = observed.deployments.get(&deployment).map(Arc::as_ref);
+        assert_eq!(settled.get(cluster, stored).is_some(), is_known, "{key}");
+    }
+}
+
+#[test]
 fn a_deployment_that_somebody_edits_or_deletes_is_looked_at() {
     let mut observed = settled();
     let (edited, deleted) = (
