@@ -155,7 +155,7 @@ pub async fn run_with(
     options: Options,
     stop: CancellationToken,
 ) -> Result<(), Error> {
-    let mut fetching = fetch::Options::new(options.git_cache);
+    let mut fetching = fetch::Options::new(options.git_cache.clone());
     if options.allow_local_repositories {
         fetching.protocols.insert(fetch::Protocol::File);
     }
@@ -175,8 +175,22 @@ pub async fn run_with(
     });
     let (mut watches, mut servers) = (JoinSet::new(), JoinSet::new());
     telemetry::start(&ctx, &options.endpoints, &mut servers).await?;
+    let outcome = control(&ctx, &options, &stop, &mut watches).await;
+    // Nothing that is left behind may hold the git cache.
+    watches.shutdown().await;
+    servers.shutdown().await;
+    outcome
+}
+
+/// Learns what exists, waits for leadership, and runs the controllers.
+async fn control(
+    ctx: &Arc<Ctx>,
+    options: &Options,
+    stop: &CancellationToken,
+    watches: &mut JoinSet<()>,
+) -> Result<(), Error> {
     tokio::select! {
-        () = watch::start(&ctx, &mut watches) => {}
+        () = watch::start(ctx, watches) => {}
         () = stop.cancelled() => return Ok(()),
     }
     ctx.progress.synced.store(true, Ordering::Relaxed);
@@ -189,7 +203,7 @@ pub async fn run_with(
         },
     };
     ctx.progress.leads.store(true, Ordering::Relaxed);
-    let mut controllers = start_controllers(&ctx, options.git_workers, options.workers);
+    let mut controllers = start_controllers(ctx, options.git_workers, options.workers);
     tokio::select! {
         () = stop.cancelled() => {}
         () = kept(&mut leadership) => {
@@ -200,7 +214,6 @@ pub async fn run_with(
     }
     ctx.world.queues.close();
     while controllers.join_next().await.is_some() {}
-    watches.shutdown().await;
     if let Some(leadership) = leadership {
         leadership.release().await;
     }

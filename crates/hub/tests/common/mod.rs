@@ -6,6 +6,8 @@
 )]
 #![allow(dead_code, reason = "no suite uses everything")]
 
+pub(crate) mod flaky;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -150,6 +152,18 @@ impl Hub {
         let (shared, stopping) = (client.clone(), stop.clone());
         let task = tokio::spawn(async move { hub::run_with(shared, options, stopping).await });
         Candidate { client, stop, task }
+    }
+
+    /// The API server without sockets.
+    pub(crate) fn service(&self) -> sandbox::Service {
+        self.cluster.service(self.cluster.admin_token())
+    }
+
+    /// Lets controllers that are started from now on reach the API server through a service.
+    pub(crate) fn control_through(&mut self, service: flaky::Flaky) {
+        let kube = kube::Client::new(service, "default");
+        let budgets = hub::budgets(&Limits::PRODUCTION);
+        self.controller = Client::new(kube, hub::FIELD_MANAGER, budgets);
     }
 
     /// Stops the controllers and waits until they have ended.
@@ -410,6 +424,10 @@ fn git(directory: &Path, args: &[&str]) -> String {
         .args(args)
         .current_dir(directory)
         .env("GIT_CONFIG_GLOBAL", "/dev/null");
+    // The same files make the same commit.
+    for name in ["GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"] {
+        command.env(name, "2026-01-01T00:00:00Z");
+    }
     for name in ["GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"] {
         command.env(name, "test");
     }
