@@ -1,5 +1,7 @@
 //! Whatever fails on the way, the end is the same.
 
+#![allow(clippy::expect_used, reason = "tests fail by panicking")]
+
 mod common;
 
 use std::collections::BTreeMap;
