@@ -330,10 +330,8 @@ impl Client {
         key: &ObjectKey,
         bytes: &Bytes,
     ) -> Result<R, Error> {
-        let bytes_max = self.shared.budgets.of(kind);
-        self.shared
-            .stats
-            .size(&kind.to_string(), bytes.len(), bytes_max);
+        let Shared { stats, budgets, .. } = &*self.shared;
+        stats.size(&kind.to_string(), bytes.len(), || budgets.of(kind));
         decode(verb, kind, key, bytes)
     }
 

@@ -53,13 +53,17 @@ impl Stats {
         *calls.entry(Call { verb, resource }).or_insert(0) += 1;
     }
 
-    pub(crate) fn size(&self, kind: &str, bytes: usize, bytes_max: usize) {
+    /// `bytes_max` is asked once for each kind.
+    pub(crate) fn size(&self, kind: &str, bytes: usize, bytes_max: impl FnOnce() -> usize) {
         let mut sizes = self.sizes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(seen) = sizes.get_mut(kind) {
             seen.largest = bytes.max(seen.largest);
         } else {
-            let largest = bytes;
-            sizes.insert(kind.to_owned(), Size { largest, bytes_max });
+            let size = Size {
+                largest: bytes,
+                bytes_max: bytes_max(),
+            };
+            sizes.insert(kind.to_owned(), size);
         }
     }
 

@@ -61,7 +61,9 @@ impl Contacts {
         if since.is_none() {
             all.insert(key.clone(), (last_seen, now));
         }
-        if conditions::message(&stored.conditions, CONNECTED) == message(last_seen, interval) {
+        let found = conditions::get(&stored.conditions, CONNECTED);
+        let found = found.filter(|condition| condition.status == "False");
+        if found.is_some_and(|condition| condition.message == message(last_seen, interval)) {
             return Contact::Overdue;
         }
         let silent = now.saturating_duration_since(since.unwrap_or(now));

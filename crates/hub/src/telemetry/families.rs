@@ -3,6 +3,7 @@
 //! Source: hub specification 11.4; upstream's `metrics` package. The state of an object is a label of
 //! its numbers too, as upstream has it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use api::state::State as DeploymentState;
@@ -160,6 +161,11 @@ fn named(key: &apiclient::ObjectKey) -> Labels {
     ]
 }
 
+/// The value of a label, or nothing.
+fn label_text(labels: &BTreeMap<String, String>, name: &str) -> String {
+    label(labels, name).unwrap_or_default().to_owned()
+}
+
 fn bundles(state: &State) -> Family {
     let rows = state.index.bundles.iter().map(|(key, entry)| {
         let BundleSummary {
@@ -173,11 +179,7 @@ fn bundles(state: &State) -> Family {
             desired_ready,
             ..
         } = entry.status.summary;
-        let text = |name| {
-            label(&entry.meta.labels, name)
-                .unwrap_or_default()
-                .to_owned()
-        };
+        let text = |name| label_text(&entry.meta.labels, name);
         let mut labels = named(key);
         labels.extend([
             ("commit", text(api::labels::COMMIT)),
@@ -224,11 +226,8 @@ fn deployments(state: &State) -> Family {
     let rows = shown.map(|(key, entry)| {
         let cluster = state.index.cluster_of_namespace.get(&key.namespace);
         let bundle = state.index.bundles.get(&entry.bundle);
-        let text = |name| {
-            let labels = bundle.map(|bundle| &bundle.meta.labels);
-            let found = labels.and_then(|labels| label(labels, name));
-            found.unwrap_or_default().to_owned()
-        };
+        let labels = bundle.map(|bundle| &bundle.meta.labels);
+        let text = |name| labels.map_or(String::new(), |labels| label_text(labels, name));
         let of_cluster = |get: fn(&apiclient::ObjectKey) -> &String| {
             cluster.map(get).cloned().unwrap_or_default()
         };
@@ -260,11 +259,7 @@ fn deployments(state: &State) -> Family {
 fn clusters(state: &State) -> Family {
     let rows = state.index.clusters.iter().map(|(key, entry)| {
         let status = entry.status();
-        let text = |name| {
-            label(&entry.meta.labels, name)
-                .unwrap_or_default()
-                .to_owned()
-        };
+        let text = |name| label_text(&entry.meta.labels, name);
         let mut labels = named(key);
         labels.extend([
             ("cluster_name", text("management.cattle.io/cluster-name")),

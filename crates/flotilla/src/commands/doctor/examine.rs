@@ -85,19 +85,13 @@ fn percent(part: usize, whole: usize) -> usize {
 
 /// The largest members of the members at the top: `spec.resources`, `metadata.managedFields`.
 fn parts(object: &Value, bytes: usize) -> Vec<(String, usize)> {
-    let members = |value: &Value| -> Vec<(String, Value)> {
-        let members = value.as_object().into_iter().flatten();
-        members
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect()
-    };
     let mut found = Vec::new();
-    for (outer, value) in members(object) {
-        for (inner, value) in members(&value) {
-            found.push((format!("{outer}.{inner}"), bytes_of(&value)));
+    for (outer, value) in object.as_object().into_iter().flatten() {
+        for (inner, value) in value.as_object().into_iter().flatten() {
+            found.push((format!("{outer}.{inner}"), bytes_of(value)));
         }
         if value.is_string() {
-            found.push((outer, bytes_of(&value)));
+            found.push((outer.clone(), bytes_of(value)));
         }
     }
     found.retain(|(_, part)| percent(*part, bytes) >= PART_PERCENT_MIN);
