@@ -1,0 +1,311 @@
+//! What targeting says about all clusters, and what follows from it. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::labels::BUNDLE_FINALIZER;
+use api::v1alpha1::Bundle;
+use apiclient::ObjectKey;
+use target::deployment::{Imposed, Wanted, wanted};
+use target::matching::{ClusterFacts, Criteria, GroupFacts, Targets};
+use target::rollout::{self, Decision};
+use target::template::{ClusterValues, Templates};
+use workqueue::Next;
+
+use super::{Action, Plan, Report, ReportedPartition};
+use crate::bundle::observe::Observed;
+use crate::bundle::settled::{Answer, Settled};
+use crate::index::{ClusterEntry, ContentSource, DeploymentEntry};
+
+/// A cluster that the bundle can be deployed to.
+pub(super) struct Chosen<'a> {
+    pub(super) key: &'a ObjectKey,
+    pub(super) cluster: &'a ClusterEntry,
+    groups: Vec<GroupFacts<'a>>,
+    pub(super) deployment: ObjectKey,
+    pub(super) stored: Option<&'a Arc<DeploymentEntry>>,
+    wanted_id: String,
+    /// `None` when what is stored is known to be as it should be.
+    pub(super) wanted: Option<Wanted>,
+}
+
+/// What targeting says about all clusters, in the order of their names.
+pub(super) struct Selection<'a> {
+    pub(super) observed: &'a Observed,
+    pub(super) bundle: &'a Bundle,
+    imposed: Imposed,
+    chosen: Vec<Chosen<'a>>,
+    /// Clusters that the bundle is for but that cannot be deployed to now, with the reason.
+    failed: BTreeMap<ObjectKey, String>,
+    /// Deployments of those, which stay as they are.
+    kept: Vec<ObjectKey>,
+    /// Revisions of the clusters that the bundle is not for.
+    not_meant: Vec<u64>,
+}
+
+impl<'a> Selection<'a> {
+    pub(super) fn of(
+        observed: &'a Observed,
+        bundle: &'a Bundle,
+        imposed: Imposed,
+        targets: &Targets<'a>,
+        templates: &Templates,
+    ) -> Self {
+        let (chosen, failed, kept) = (Vec::new(), BTreeMap::new(), Vec::new());
+        let mut selection = Self {
+            observed,
+            bundle,
+            imposed,
+            chosen,
+            failed,
+            kept,
+            not_meant: Vec::new(),
+        };
+        let known = Some(&observed.settled);
+        let known = known.filter(|known| known.holds_for(&observed.bundle, &selection.imposed));
+        for (key, cluster) in &observed.clusters {
+            let groups = groups_of(observed, key);
+            let deployment = ObjectKey::new(cluster.namespace(), observed.key.name.clone());
+            let stored = observed.deployments.get(&deployment);
+            let known = known.and_then(|known| known.get(cluster, stored.map(Arc::as_ref)));
+            let wanted = match (known, stored) {
+                (Some(Answer::NotMeant), _) => Ok(None),
+                (Some(Answer::Deployed(_)), Some(stored)) => {
+                    Ok(Some((stored.deployment_id.to_string(), None)))
+                }
+                _ => selection
+                    .wanted(key, cluster, &groups, targets, templates)
+                    .map(|wanted| {
+                        wanted.map(|wanted| (wanted.deployment_id.clone(), Some(wanted)))
+                    }),
+            };
+            match wanted {
+                Ok(None) => selection.not_meant.push(cluster.revision),
+                Ok(Some((wanted_id, wanted))) => selection.chosen.push(Chosen {
+                    key,
+                    cluster,
+                    groups,
+                    deployment,
+                    stored,
+                    wanted_id,
+                    wanted,
+                }),
+                Err(reason) => {
+                    selection.failed.insert(key.clone(), reason);
+                    selection.kept.push(deployment);
+                }
+            }
+        }
+        selection
+    }
+
+    fn wanted(
+        &self,
+        key: &ObjectKey,
+        cluster: &ClusterEntry,
+        groups: &[GroupFacts<'_>],
+        targets: &Targets<'_>,
+        templates: &Templates,
+    ) -> Result<Option<Wanted>, String> {
+        let meta = &cluster.meta;
+        let facts = ClusterFacts {
+            name: &key.name,
+            labels: &meta.labels,
+            groups,
+        };
+        let values = ClusterValues {
+            namespace: &key.namespace,
+            name: &key.name,
+            labels: &meta.labels,
+            annotations: &meta.annotations,
+            template_values: cluster.cluster.spec.template_values.as_ref(),
+        };
+        let (spec, content) = (&self.bundle.spec, self.observed.bundle.content.id());
+        let imposed = &self.imposed;
+        let wanted = wanted(spec, targets, content, imposed, &facts, &values, templates);
+        // The cluster is named where the reason is shown.
+        let wanted = wanted.map_err(|error| errors::chain(&error.source))?;
+        let deployment = ObjectKey::new(cluster.namespace(), self.observed.key.name.clone());
+        match (&wanted, self.observed.taken.get(&deployment)) {
+            (Some(_), _) if cluster.namespace().is_empty() => {
+                Err("the cluster has no namespace yet".to_owned())
+            }
+            (Some(_), Some(owner)) => Err(taken(&deployment, owner)),
+            _ => Ok(wanted),
+        }
+    }
+
+    pub(super) fn rollout_targets(&self) -> Vec<rollout::Target> {
+        self.chosen
+            .iter()
+            .map(|chosen| chosen.rollout_target(self.bundle))
+            .collect()
+    }
+
+    pub(super) fn plan(&self, generation: i64, pass: &rollout::Pass) -> Plan {
+        let mut actions = self.first_actions();
+        let mut written = Vec::new();
+        let mut settled: Vec<(u64, Answer)> = Vec::with_capacity(self.observed.clusters.len());
+        settled.extend(
+            self.not_meant
+                .iter()
+                .map(|cluster| (*cluster, Answer::NotMeant)),
+        );
+        for (chosen, decision) in self.chosen.iter().zip(&pass.decisions) {
+            let action = self.deploy(chosen, *decision);
+            let is_in_order = action.is_none() && *decision == Decision::Promote;
+            let stored = chosen.stored.filter(|stored| !stored.deleting);
+            if let Some(stored) = stored.filter(|_| is_in_order || chosen.wanted.is_none()) {
+                settled.push((chosen.cluster.revision, Answer::Deployed(stored.revision)));
+            }
+            written.extend(action.as_ref().and_then(|action| chosen.written(action)));
+            actions.extend(action);
+        }
+        let settled = Settled::new(&self.observed.bundle, &self.imposed, settled);
+        actions.extend(self.orphans());
+        // With nothing created only agents can make room, and their reports wake us.
+        let has_more = pass.has_more_to_create && pass.numbers.newly_created > 0;
+        let next = if has_more {
+            Next::After(Duration::ZERO)
+        } else {
+            Next::Done
+        };
+        Plan {
+            actions,
+            report: self.report(generation, pass),
+            settled: Some(settled),
+            written,
+            next,
+        }
+    }
+
+    fn report(&self, generation: i64, pass: &rollout::Pass) -> Report {
+        let mut pending = self.failed.clone();
+        for (chosen, decision) in self.chosen.iter().zip(&pass.decisions) {
+            if chosen.stored.is_none() && *decision != Decision::Create {
+                pending.insert(chosen.key.clone(), String::new());
+            }
+        }
+        let partition = |partition: &rollout::PartitionNumbers| ReportedPartition {
+            name: partition.name.clone(),
+            max_unavailable: partition.max_unavailable,
+            deployments: partition
+                .members
+                .iter()
+                .filter_map(|member| self.chosen.get(*member))
+                .map(|chosen| chosen.deployment.clone())
+                .collect(),
+        };
+        Report {
+            generation,
+            problem: self.observed.problem(),
+            pending,
+            numbers: pass.numbers,
+            partitions: pass.partitions.iter().map(partition).collect(),
+            is_waiting: pass.is_waiting || pass.has_more_to_create,
+        }
+    }
+
+    fn first_actions(&self) -> Vec<Action> {
+        let (bundle, meta) = (self.observed.key.clone(), &self.observed.bundle.meta);
+        let mut actions = Vec::new();
+        if !meta.has_finalizer(BUNDLE_FINALIZER) {
+            let mut finalizers = meta.finalizers.clone();
+            finalizers.push(BUNDLE_FINALIZER.to_owned());
+            actions.push(Action::SetFinalizers {
+                bundle: bundle.clone(),
+                finalizers,
+            });
+        }
+        if let ContentSource::Inline { id, .. } = &self.observed.bundle.content
+            && !self.observed.content_exists
+            && !self.chosen.is_empty()
+        {
+            actions.push(Action::StoreContent {
+                bundle,
+                id: id.clone(),
+            });
+        }
+        actions
+    }
+
+    /// Deployments that no target wants. Those of clusters whose templates fail, and of clusters
+    /// outside their schedule, stay. So do those that a mapping may want which cannot be read.
+    fn orphans(&self) -> Vec<Action> {
+        let mut orphans: BTreeMap<&ObjectKey, &Arc<DeploymentEntry>> =
+            self.observed.deployments.iter().collect();
+        let wanted = self.chosen.iter().map(|chosen| &chosen.deployment);
+        for deployment in wanted.chain(&self.kept) {
+            orphans.remove(deployment);
+        }
+        let is_unclear = self.observed.unclear.is_some();
+        let near = self
+            .observed
+            .clusters
+            .iter()
+            .map(|(_, cluster)| cluster.namespace());
+        let near: BTreeSet<&str> = if is_unclear {
+            near.collect()
+        } else {
+            BTreeSet::new()
+        };
+        let gone = orphans.into_iter().filter(|(key, entry)| {
+            let may_be_mapped = is_unclear && !near.contains(key.namespace.as_str());
+            !may_be_mapped && !entry.off_schedule && !entry.deleting
+        });
+        gone.map(|(deployment, _)| Action::Delete {
+            deployment: deployment.clone(),
+        })
+        .collect()
+    }
+}
+
+fn taken(deployment: &ObjectKey, owner: &ObjectKey) -> String {
+    format!(
+        "deployment {deployment} belongs to bundle {owner}, which has the same name; rename one of the two"
+    )
+}
+
+fn groups_of<'a>(observed: &'a Observed, cluster: &ObjectKey) -> Vec<GroupFacts<'a>> {
+    static NO_LABELS: BTreeMap<String, String> = BTreeMap::new();
+    let names = observed.memberships.get(cluster).into_iter();
+    let names = names.flat_map(|names| names.iter());
+    names
+        .filter_map(|name| {
+            let group = ObjectKey::new(cluster.namespace.clone(), name.clone());
+            let group = &observed.groups.get(&group)?.group;
+            let labels = group.metadata.labels.as_ref().unwrap_or(&NO_LABELS);
+            Some(GroupFacts { name, labels })
+        })
+        .collect()
+}
+
+impl Chosen<'_> {
+    pub(super) fn is_paused(&self, bundle: &Bundle) -> bool {
+        self.cluster.cluster.spec.paused || bundle.spec.paused
+    }
+
+    fn rollout_target(&self, bundle: &Bundle) -> rollout::Target {
+        let strategy = bundle.spec.rollout_strategy.as_ref();
+        let partitions = strategy.map_or(&[][..], |strategy| &strategy.partitions);
+        let labels = &self.cluster.meta.labels;
+        let facts = ClusterFacts {
+            name: &self.key.name,
+            labels,
+            groups: &self.groups,
+        };
+        let mine = partitions.iter().enumerate();
+        let mine = mine.filter(|(_, partition)| Criteria::from(*partition).matches(&facts));
+        rollout::Target {
+            partitions: mine.map(|(place, _)| place).collect(),
+            wanted_id: self.wanted_id.clone(),
+            stored: self.stored.map(|entry| rollout::Stored {
+                deployment_id: entry.deployment_id.to_string(),
+                applied_id: entry.applied_deployment_id.to_string(),
+                ready: entry.ready,
+            }),
+            paused: self.is_paused(bundle),
+        }
+    }
+}
