@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::json::{is_empty, or_default};
 use crate::state::State;
@@ -74,6 +75,17 @@ pub enum Invalid {
         /// The state.
         state: String,
     },
+    /// A Helm value among the overrides of a customization, which are not kept secret.
+    #[error(
+        "overrides of target {target}: {path} can only be null, which takes the value away; \
+         values themselves belong to helm.values of the target"
+    )]
+    OverridingValue {
+        /// Name of the customization.
+        target: String,
+        /// The value, as `helm.values.image.tag`.
+        path: String,
+    },
 }
 
 impl FleetYaml {
@@ -109,6 +121,14 @@ impl FleetYaml {
                 }
             }
         }
+        for target in self.customizations() {
+            let helm = target.overrides.as_ref().and_then(|all| all.get("helm"));
+            let values = helm.and_then(|helm| helm.get("values"));
+            if let Some(path) = values.and_then(|values| given_value(values, "helm.values")) {
+                let target = target.name.clone();
+                return Err(Invalid::OverridingValue { target, path });
+            }
+        }
         Ok(())
     }
 
@@ -119,6 +139,17 @@ impl FleetYaml {
             .targets
             .iter()
             .chain(&self.target_customizations)
+    }
+}
+
+/// The first member of a merge patch that sets something. An empty map replaces nothing.
+fn given_value(change: &Value, path: &str) -> Option<String> {
+    match change {
+        Value::Null => None,
+        Value::Object(members) => members
+            .iter()
+            .find_map(|(key, value)| given_value(value, &format!("{path}.{key}"))),
+        _ => Some(path.to_owned()),
     }
 }
 
@@ -165,5 +196,28 @@ mod tests {
                     .to_owned()
             )
         );
+    }
+
+    #[test]
+    fn overrides_hold_no_values() {
+        let file = |values: &str| {
+            let text =
+                format!(r#"{{"name": "a", "overrides": {{"helm": {{"values": {values}}}}}}}"#);
+            let target: serde_json::Value = serde_json::from_str(&text).expect("a target");
+            read(json!({"targetCustomizations": [target]})).validate()
+        };
+        for fine in ["null", "{}", r#"{"a": null, "b": {"c": null, "d": {}}}"#] {
+            assert_eq!(file(fine), Ok(()), "{fine}");
+        }
+        for (wrong, at) in [
+            (r#"{"a": {"b": "secret"}}"#, "helm.values.a.b"),
+            (r#"{"a": []}"#, "helm.values.a"),
+            ("false", "helm.values"),
+        ] {
+            let (target, path) = ("a".to_owned(), at.to_owned());
+            let error = Invalid::OverridingValue { target, path };
+            assert!(!error.to_string().contains("secret"));
+            assert_eq!(file(wrong), Err(error));
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use api::v1alpha1::{BundleDeploymentOptions, BundleSpec, BundleTarget};
 
 use crate::matching::{ClusterFacts, Targets};
-use crate::merge::merge;
+use crate::merge::{BadOverrides, merge, override_with};
 
 /// `targetCustomizationMode` that applies every matching customization. All other texts, an empty
 /// one and an unknown one included, mean the first match.
@@ -27,17 +27,35 @@ pub struct Selected<'a> {
     pub namespace_labels: BTreeMap<String, String>,
     /// Annotations that the target or its customizations add to the release namespace.
     pub namespace_annotations: BTreeMap<String, String>,
+    /// The targets whose options were merged, in order.
+    pub(crate) layers: Vec<&'a BundleTarget>,
+}
+
+/// A target cannot be merged.
+#[derive(Debug, thiserror::Error)]
+#[error("target {target}")]
+pub struct Error {
+    /// Its name.
+    pub target: String,
+    /// What is wrong.
+    #[source]
+    pub source: BadOverrides,
 }
 
 /// Selects and merges; `None` when the bundle is not for this cluster.
+///
+/// # Errors
+/// If the overrides of a target that means the cluster make no options.
 pub fn select<'a>(
     spec: &'a BundleSpec,
     targets: &Targets<'a>,
     cluster: &ClusterFacts<'_>,
-) -> Option<Selected<'a>> {
-    let target = targets.select(cluster)?;
+) -> Result<Option<Selected<'a>>, Error> {
+    let Some(target) = targets.select(cluster) else {
+        return Ok(None);
+    };
     if target.do_not_deploy {
-        return None;
+        return Ok(None);
     }
     let all = spec.target_customization_mode == ALL_MATCHES;
     let matching = targets.customizations(cluster);
@@ -50,7 +68,7 @@ pub fn select<'a>(
         .iter()
         .any(|customization| customization.do_not_deploy)
     {
-        return None;
+        return Ok(None);
     }
     // With the first match the customization's options stand in for the target's, with all matches
     // they go on top of them.
@@ -58,25 +76,18 @@ pub fn select<'a>(
     if all || applied.is_empty() {
         layers.insert(0, target);
     }
-    let mut overlay = BundleDeploymentOptions::default();
-    for (depth, layer) in layers.iter().enumerate() {
-        overlay = if depth == 0 {
-            layer.options.clone()
-        } else {
-            merge(overlay, &layer.options)
-        };
-    }
     let mut selected = Selected {
         target: &target.name,
         customizations: applied
             .iter()
             .map(|customization| customization.name.as_str())
             .collect(),
-        options: merge(spec.options.clone(), &overlay),
+        options: combine(&spec.options, &layers)?,
         namespace_labels: BTreeMap::new(),
         namespace_annotations: BTreeMap::new(),
+        layers: Vec::new(),
     };
-    for layer in layers {
+    for layer in &layers {
         selected
             .namespace_labels
             .extend(layer.namespace_labels.clone());
@@ -84,5 +95,36 @@ pub fn select<'a>(
             .namespace_annotations
             .extend(layer.namespace_annotations.clone());
     }
-    Some(selected)
+    selected.layers = layers;
+    Ok(Some(selected))
+}
+
+/// The options of the bundle with those of targets laid over them.
+///
+/// Without overrides the targets are merged with each other first, as upstream: for a few fields the order
+/// makes a difference. Overrides are meant to replace what came before, so that with them each target is
+/// applied to all before it, its overrides first.
+pub(crate) fn combine(
+    bundle: &BundleDeploymentOptions,
+    layers: &[&BundleTarget],
+) -> Result<BundleDeploymentOptions, Error> {
+    if layers.iter().all(|layer| layer.overrides.is_none()) {
+        let mut layers = layers.iter();
+        let first = layers.next().map(|layer| layer.options.clone());
+        let overlay = layers.fold(first.unwrap_or_default(), |overlay, layer| {
+            merge(overlay, &layer.options)
+        });
+        return Ok(merge(bundle.clone(), &overlay));
+    }
+    let mut options = bundle.clone();
+    for layer in layers {
+        if let Some(overrides) = &layer.overrides {
+            options = override_with(options, overrides).map_err(|source| Error {
+                target: layer.name.clone(),
+                source,
+            })?;
+        }
+        options = merge(options, &layer.options);
+    }
+    Ok(options)
 }

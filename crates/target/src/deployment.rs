@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use api::v1alpha1::{BundleDeploymentOptions, BundleSpec, LabelSelector};
 use api::{ids, labels};
 
-use crate::customize::select;
+use crate::customize::{self, select};
 use crate::matching::{ClusterFacts, Targets};
 use crate::template::{self, ClusterValues, Templates};
 
@@ -24,7 +24,18 @@ pub struct Error {
     pub namespace: String,
     /// What went wrong.
     #[source]
-    pub source: template::Error,
+    pub source: Cause,
+}
+
+/// Why a cluster cannot get a bundle.
+#[derive(Debug, thiserror::Error)]
+pub enum Cause {
+    /// A target that means it cannot be merged.
+    #[error(transparent)]
+    Select(customize::Error),
+    /// Its templates fail.
+    #[error(transparent)]
+    Template(template::Error),
 }
 
 /// Options that the rules of a workspace set last and that no bundle or target can change: see
@@ -69,7 +80,7 @@ pub struct Wanted {
 /// Helm values must have been put into the bundle from its Secret before.
 ///
 /// # Errors
-/// If the values cannot be made for this cluster.
+/// If options or values cannot be made for this cluster.
 pub fn wanted(
     spec: &BundleSpec,
     targets: &Targets<'_>,
@@ -79,18 +90,20 @@ pub fn wanted(
     values: &ClusterValues<'_>,
     templates: &Templates,
 ) -> Result<Option<Wanted>, Error> {
-    let Some(selected) = select(spec, targets, cluster) else {
+    let fail = |source| Error {
+        cluster: values.name.to_owned(),
+        namespace: values.namespace.to_owned(),
+        source,
+    };
+    let selected = select(spec, targets, cluster).map_err(|source| fail(Cause::Select(source)))?;
+    let Some(selected) = selected else {
         return Ok(None);
     };
     let mut options = selected.options;
     imposed.apply(&mut options);
     templates
         .fill(&mut options, values)
-        .map_err(|source| Error {
-            cluster: values.name.to_owned(),
-            namespace: values.namespace.to_owned(),
-            source,
-        })?;
+        .map_err(|source| fail(Cause::Template(source)))?;
     let deployment_id = ids::deployment_id(content_id, &options);
     options.namespace_labels.extend(selected.namespace_labels);
     options

@@ -3,12 +3,15 @@
 //! In: what [`wanted`] takes. Out: its answer, with every target and customization that was looked at and
 //! the first criterion that did not hold. For people and programs; no decision depends on it.
 
+use std::collections::BTreeMap;
+
 use api::v1alpha1::{
     BundleDeploymentOptions, BundleSpec, BundleTarget, LabelSelector, LabelSelectorRequirement,
 };
 use serde::Serialize;
+use serde_json::Value;
 
-use crate::customize::ALL_MATCHES;
+use crate::customize::{ALL_MATCHES, combine};
 use crate::deployment::{Imposed, wanted};
 use crate::matching::{ClusterFacts, Criteria, GroupFacts, Targets};
 use crate::template::{ClusterValues, Templates};
@@ -85,6 +88,8 @@ pub enum Outcome {
         merged: Vec<String>,
         /// The merged and templated options.
         options: Box<BundleDeploymentOptions>,
+        /// Where each of them comes from, by its path; lists are one option.
+        origins: BTreeMap<String, String>,
     },
 }
 
@@ -121,9 +126,12 @@ pub fn explain(
         (Ok(Some(wanted)), _) => {
             let with_target = is_all || applied.is_empty();
             let target = with_target.then(|| wanted.target.clone());
+            let first = with_target.then_some(chosen).flatten();
+            let layers: Vec<&BundleTarget> = first.into_iter().chain(applied).collect();
             Outcome::Deploys {
                 deployment_id: wanted.deployment_id,
                 merged: target.into_iter().chain(wanted.customizations).collect(),
+                origins: origins(spec, &layers, &wanted.options),
                 options: Box::new(wanted.options),
             }
         }
@@ -148,6 +156,86 @@ pub fn explain(
         customization_mode: if is_all { ALL_MATCHES } else { "FirstMatch" },
         customizations,
         outcome,
+    }
+}
+
+/// The bundle itself as the origin of an option.
+const OF_BUNDLE: &str = "bundle";
+/// Options that the rules of the workspace set.
+const IMPOSED: [&str; 2] = ["createNamespace", "allowedTargetNamespaceSelector"];
+
+/// Who gave each option its value: the last of bundle and targets that changed it.
+fn origins(
+    spec: &BundleSpec,
+    layers: &[&BundleTarget],
+    result: &BundleDeploymentOptions,
+) -> BTreeMap<String, String> {
+    let mut before: BTreeMap<String, Value> = BTreeMap::new();
+    let mut origins: BTreeMap<String, String> = BTreeMap::new();
+    let mut add = |options: &BundleDeploymentOptions, from: &dyn Fn(&str) -> String| {
+        let mut now = BTreeMap::new();
+        let mut value = serde_json::to_value(options).unwrap_or_default();
+        goyaml::numbers_as_float64(&mut value);
+        flatten(&mut now, String::new(), value);
+        for (path, value) in &now {
+            if before.get(path) != Some(value) {
+                origins.insert(path.clone(), from(path));
+            }
+        }
+        origins.retain(|path, _| now.contains_key(path));
+        before = now;
+    };
+    for n_layers in 0..=layers.len() {
+        let applied = layers.get(..n_layers).unwrap_or_default();
+        // What cannot be merged was found out before.
+        let Ok(mut options) = combine(&spec.options, applied) else {
+            continue;
+        };
+        for layer in applied {
+            let (labels, annotations) = (&layer.namespace_labels, &layer.namespace_annotations);
+            options.namespace_labels.extend(labels.clone());
+            options.namespace_annotations.extend(annotations.clone());
+        }
+        let from = applied.last().map_or_else(
+            || OF_BUNDLE.to_owned(),
+            |layer| format!("target {}", layer.name),
+        );
+        add(&options, &|_| from.clone());
+    }
+    add(result, &|path| {
+        let is_imposed = IMPOSED.iter().any(|option| path.starts_with(option));
+        if is_imposed {
+            "rules of the namespace"
+        } else {
+            "template"
+        }
+        .to_owned()
+    });
+    origins
+}
+
+/// The paths of all values but maps, as `helm.values.image.tag`; keys with a dot stand in quotes.
+fn flatten(into: &mut BTreeMap<String, Value>, path: String, value: Value) {
+    match value {
+        Value::Object(members) if !members.is_empty() => {
+            for (key, value) in members {
+                let key = if key.contains('.') {
+                    format!("{key:?}")
+                } else {
+                    key
+                };
+                let path = if path.is_empty() {
+                    key
+                } else {
+                    format!("{path}.{key}")
+                };
+                flatten(into, path, value);
+            }
+        }
+        Value::Object(_) if path.is_empty() => {}
+        other => {
+            into.insert(path, other);
+        }
     }
 }
 

@@ -1,8 +1,9 @@
 //! Options of a bundle with those of a target laid over them.
 //!
-//! Each field has its own rule; what a target cannot change is kept.
+//! [`merge`] has a rule for each field; what a target cannot change is kept. With [`override_with`] a target
+//! changes anything, which upstream does not know.
 //!
-//! Source: fleet, `internal/cmd/controller/options.Merge`.
+//! Source: fleet, `internal/cmd/controller/options.Merge`; RFC 7396 for overrides.
 
 use api::v1alpha1::{
     BundleDeploymentOptions, ComparePatch, DownstreamResource, HelmOptions, Values, ValuesFrom,
@@ -50,6 +51,92 @@ pub fn merge(
         |resource| Some(resource_key(resource)),
     );
     merged
+}
+
+/// Overrides that make no options. The text never holds Helm values.
+#[derive(Debug, thiserror::Error)]
+pub enum BadOverrides {
+    /// A value has the wrong type.
+    #[error("overrides do not make options")]
+    Options(#[source] serde_json::Error),
+    /// What has members is something else.
+    #[error("overrides do not make options: {path} is neither a map nor null")]
+    NotAMap {
+        /// Path of the option.
+        path: &'static str,
+    },
+}
+
+/// Options that only the controller may set.
+const INTERNAL: [&str; 2] = ["overwrites", "allowedTargetNamespaceSelector"];
+
+/// Applies a JSON merge patch to options: what it names is replaced, whatever it is; null takes away.
+///
+/// Internal options stay. Helm values are patched where they are, for they can be large.
+///
+/// # Errors
+/// If what comes out are no options.
+pub fn override_with(
+    mut options: BundleDeploymentOptions,
+    overrides: &Values,
+) -> Result<BundleDeploymentOptions, BadOverrides> {
+    let helm = options.helm.as_mut();
+    let mut values = helm.and_then(|helm| helm.values.take());
+    match overrides.get("helm") {
+        Some(Value::Null) => values = None,
+        Some(Value::Object(helm)) => match helm.get("values") {
+            None => {}
+            Some(Value::Null) => values = None,
+            Some(Value::Object(patch)) => patch_map(values.get_or_insert_default(), patch),
+            Some(_) => {
+                let path = "helm.values";
+                return Err(BadOverrides::NotAMap { path });
+            }
+        },
+        Some(_) => return Err(BadOverrides::NotAMap { path: "helm" }),
+        None => {}
+    }
+    let mut overrides = overrides.clone();
+    for internal in INTERNAL {
+        overrides.remove(internal);
+    }
+    if let Some(Value::Object(helm)) = overrides.get_mut("helm") {
+        helm.remove("values");
+    }
+    let mut json = match serde_json::to_value(&options).map_err(BadOverrides::Options)? {
+        Value::Object(members) => members,
+        _ => Values::new(),
+    };
+    patch_map(&mut json, &overrides);
+    let patched = serde_json::from_value(Value::Object(json));
+    let mut options: BundleDeploymentOptions = patched.map_err(BadOverrides::Options)?;
+    if values.is_some() {
+        options.helm.get_or_insert_default().values = values;
+    }
+    Ok(options)
+}
+
+/// RFC 7396.
+fn patch_map(target: &mut Values, patch: &Values) {
+    for (key, value) in patch {
+        match value {
+            Value::Null => {
+                target.remove(key);
+            }
+            Value::Object(patch) => {
+                let inner = target.entry(key).or_insert(Value::Null);
+                if !inner.is_object() {
+                    *inner = Value::Object(Values::new());
+                }
+                if let Value::Object(inner) = inner {
+                    patch_map(inner, patch);
+                }
+            }
+            other => {
+                target.insert(key.clone(), other.clone());
+            }
+        }
+    }
 }
 
 fn replace_text(base: &mut String, over: &str) {

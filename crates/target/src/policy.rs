@@ -12,7 +12,9 @@
 
 use std::fmt;
 
-use api::v1alpha1::{BundleSpec, GitRepoRestriction, GitRepoSpec, LabelSelector, Policy};
+use api::v1alpha1::{
+    BundleSpec, BundleTarget, GitRepoRestriction, GitRepoSpec, LabelSelector, Policy,
+};
 use gotemplate::Str;
 use sprig::goregex;
 
@@ -59,7 +61,7 @@ pub enum Denied {
     #[error("serviceAccount is required by Policy but is not set{place}")]
     NoServiceAccount {
         /// Where it is missing, if not on the GitRepo; begins with a blank.
-        place: &'static str,
+        place: String,
     },
 }
 
@@ -209,7 +211,8 @@ impl Rules {
             && spec.service_account.is_empty()
             && service_account.is_empty()
         {
-            return Err(Denied::NoServiceAccount { place: "" });
+            let place = String::new();
+            return Err(Denied::NoServiceAccount { place });
         }
         Ok(Defaults {
             service_account,
@@ -227,7 +230,7 @@ impl Rules {
     pub fn authorize_bundle(&self, spec: &BundleSpec, is_of_agent: bool) -> Result<(), Denied> {
         let account = &spec.options.service_account;
         if self.requires_service_account && account.is_empty() {
-            let place = " on the Bundle";
+            let place = " on the Bundle".to_owned();
             return Err(Denied::NoServiceAccount { place });
         }
         let allowed = &self.allowed_service_accounts;
@@ -240,6 +243,12 @@ impl Rules {
                 &place,
                 allowed,
             )?;
+            if let Some(account) = overriding(target, "serviceAccount") {
+                if self.requires_service_account && account.is_empty() {
+                    return Err(Denied::NoServiceAccount { place });
+                }
+                check("serviceAccount", &account, &place, allowed)?;
+            }
         }
         if is_of_agent {
             return Ok(());
@@ -254,6 +263,9 @@ impl Rules {
                 &place,
                 &self.allowed_target_namespaces,
             )?;
+            if let Some(namespace) = overriding(target, "namespace") {
+                self.check_target_namespace(&namespace, "namespace", &place)?;
+            }
         }
         Ok(())
     }
@@ -322,6 +334,13 @@ impl Rules {
             allowed: allowed.clone(),
         })
     }
+}
+
+/// What the overrides of a target make of an option; `None` if they do not name it. Anything but a text makes
+/// no options at all, or none.
+fn overriding(target: &BundleTarget, option: &str) -> Option<String> {
+    let value = target.overrides.as_ref()?.get(option)?;
+    Some(value.as_str().unwrap_or_default().to_owned())
 }
 
 fn first(known: &mut String, further: &str) {

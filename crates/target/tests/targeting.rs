@@ -290,6 +290,59 @@ fn reasons_name_the_first_criterion_that_does_not_hold() {
 }
 
 #[test]
+fn options_are_explained_with_who_gave_them() {
+    let text = r"
+namespace: shop
+helm: {atomic: true, timeoutSeconds: 5, values: {region: '${ .ClusterLabels.env }', size: 1, a.b: 1}}
+targetCustomizationMode: AllMatches
+targetRestrictions: [{clusterSelector: {}}]
+targets:
+- {name: small, clusterSelector: {}, helm: {values: {size: 2}}, namespaceLabels: {tier: low}}
+- {name: last, clusterName: c, helm: {values: {size: 2}}, overrides: {helm: {atomic: false, timeoutSeconds: null}}}
+- {name: all, clusterSelector: {}}
+";
+    let spec = goyaml::parse(text.as_bytes()).expect("a case is YAML");
+    let spec: BundleSpec = serde_json::from_value(spec).expect("a spec");
+    let labels = BTreeMap::from([("env".to_owned(), "dev".to_owned())]);
+    let none = Labels::new();
+    let explained = explain(
+        &spec,
+        &Targets::of(&spec),
+        "s-1",
+        &Imposed {
+            create_namespace: Some(false),
+            ..Imposed::default()
+        },
+        &ClusterFacts {
+            name: "c",
+            labels: &labels,
+            groups: &[],
+        },
+        &ClusterValues {
+            namespace: "workspace",
+            name: "c",
+            labels: &labels,
+            annotations: &none,
+            template_values: None,
+        },
+        &Templates::production(),
+    );
+    let Outcome::Deploys { origins, .. } = explained.outcome else {
+        panic!("{explained:?}");
+    };
+    let wanted = [
+        ("createNamespace", "rules of the namespace"),
+        ("helm.values.\"a.b\"", "bundle"),
+        ("helm.values.region", "template"),
+        ("helm.values.size", "target small"),
+        ("namespace", "bundle"),
+        ("namespaceLabels.tier", "target small"),
+    ];
+    let wanted = wanted.map(|(option, from)| (option.to_owned(), from.to_owned()));
+    assert_eq!(origins, BTreeMap::from(wanted));
+}
+
+#[test]
 fn every_cluster_gets_what_the_case_says() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
     let mut faults = Vec::new();

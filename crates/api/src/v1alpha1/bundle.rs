@@ -11,7 +11,7 @@ use kube_core::ObjectMeta;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BundleDeploymentOptions, BundleSummary, Condition, LabelSelector};
+use super::{BundleDeploymentOptions, BundleSummary, Condition, LabelSelector, Values};
 use crate::json::{is_empty, or_default};
 
 /// Bundle holds the resources of an application and its deployment options. It becomes a Helm
@@ -233,6 +233,13 @@ pub struct BundleTarget {
     /// Annotations for the release namespace.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "is_empty")]
     pub namespace_annotations: BTreeMap<String, String>,
+    /// Options that replace those of the bundle whatever they are, as a JSON merge patch (RFC 7396) with the
+    /// form of the options: `false`, 0, empty texts and empty lists count, null takes an option away. Applied
+    /// before the other options of the target are merged. Below `helm.values` only null is of use: values
+    /// themselves belong to the target's own `helm.values`.
+    #[schemars(schema_with = "crate::crds::schemas::free_form")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub overrides: Option<Values>,
 }
 
 /// Roll-out and readiness of a bundle.

@@ -392,11 +392,40 @@ fn override_options(spec: &mut BundleSpec, options: &ApplyOptions) {
                 .clone_from(&options.target_namespace);
         }
     }
+    for target in &mut spec.targets {
+        hold_back(target, options);
+    }
     spec.paused |= options.paused;
     spec.options.keep_resources |= options.keep_resources;
     spec.options.delete_namespace |= options.delete_namespace;
     if let Some(drift) = options.correct_drift.as_ref().filter(|drift| drift.enabled) {
         spec.options.correct_drift = Some(drift.clone());
+    }
+}
+
+/// Takes out of the overrides of a target what the GitRepo or the command line decides.
+fn hold_back(target: &mut BundleTarget, options: &ApplyOptions) {
+    let Some(overrides) = &mut target.overrides else {
+        return;
+    };
+    let decided = [
+        ("serviceAccount", !options.service_account.is_empty()),
+        ("namespace", !options.target_namespace.is_empty()),
+        ("keepResources", options.keep_resources),
+        ("deleteNamespace", options.delete_namespace),
+        (
+            "correctDrift",
+            options
+                .correct_drift
+                .as_ref()
+                .is_some_and(|drift| drift.enabled),
+        ),
+        ("forceSyncGeneration", true),
+    ];
+    for (option, is_decided) in decided {
+        if is_decided {
+            overrides.remove(option);
+        }
     }
 }
 

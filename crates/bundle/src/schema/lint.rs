@@ -33,6 +33,8 @@ pub enum KeyProblem {
     Unknown(Option<&'static str>),
     /// Only the system may say this.
     Internal,
+    /// Customizations cannot change this, or not to this value, unless it stands below `overrides`.
+    NoEffect,
     /// The same key stands again on a later line, which wins.
     Repeated(u32),
     /// That many more warnings were left out.
@@ -61,6 +63,12 @@ impl fmt::Display for KeyWarning {
                     "{file}:{line}: key {path} is for internal use and has no effect here"
                 )
             }
+            KeyProblem::NoEffect => {
+                write!(
+                    f,
+                    "{file}:{line}: {path} changes nothing here; it does below overrides"
+                )
+            }
             KeyProblem::Repeated(later) => {
                 write!(
                     f,
@@ -71,6 +79,27 @@ impl fmt::Display for KeyWarning {
         }
     }
 }
+
+/// Options that only `overrides` changes for a target.
+const UNCHANGED_BY_TARGETS: &[&str] = &[
+    "createNamespace",
+    "deleteNamespace",
+    "deleteCRDResources",
+    "ignore",
+    "helm.maxHistory",
+    "helm.skipSchemaValidation",
+];
+
+/// Options that a target can only switch on.
+const ONLY_SWITCHED_ON: &[&str] = &[
+    "keepResources",
+    "helm.force",
+    "helm.atomic",
+    "helm.takeOwnership",
+    "helm.disablePreProcess",
+    "helm.waitForJobs",
+    "helm.disableDNS",
+];
 
 /// Looks at the first document of a file. `also` are keys of the root that are known for another reason,
 /// `internal` those that are known but not for users.
@@ -97,6 +126,7 @@ pub(crate) fn lint(
         n_left_out: 0,
     };
     linter.look(Type::Struct(root), node, "", 0);
+    linter.look_for_effect(node);
     if linter.n_left_out > 0 {
         let (file, problem) = (file.to_owned(), KeyProblem::More(linter.n_left_out));
         linter.warnings.push(KeyWarning {
@@ -124,7 +154,9 @@ impl Linter<'_> {
             return;
         }
         match kind {
-            Type::Struct(inner) => self.look_struct(inner, node, path, depth),
+            Type::Struct(inner) | Type::Patch(inner) => {
+                self.look_struct(inner, node, path, depth);
+            }
             Type::List(inner) => {
                 for (i, item) in node.items().enumerate() {
                     self.look(*inner, item, &format!("{path}[{i}]"), depth + 1);
@@ -153,8 +185,9 @@ impl Linter<'_> {
         for (key, value) in node.entries() {
             let Some(name) = key.text() else { continue };
             let at = join(path, name);
+            let is_top = depth == 0 || path.ends_with(".overrides");
             match inner.field(name) {
-                Some((known, _, _)) if depth == 0 && self.internal.contains(&known) => {
+                Some((known, _, _)) if is_top && self.internal.contains(&known) => {
                     self.warn(key.line(), at, KeyProblem::Internal);
                 }
                 Some((_, kind, _)) => self.look(kind, value, &at, depth + 1),
@@ -165,6 +198,44 @@ impl Linter<'_> {
                     self.warn(key.line(), at, KeyProblem::Unknown(meant));
                 }
             }
+        }
+    }
+
+    /// What customizations say without effect, as upstream; [`api::v1alpha1::BundleTarget::overrides`] exists
+    /// for it.
+    fn look_for_effect(&mut self, root: NodeRef<'_, '_>) {
+        for (list, targets) in root.entries() {
+            let Some(list @ ("targets" | "targetCustomizations")) = list.text() else {
+                continue;
+            };
+            for (place, target) in targets.items().enumerate() {
+                let path = format!("{list}[{place}]");
+                for (key, value) in target.entries() {
+                    if key.text() == Some("helm") {
+                        for (key, value) in value.entries() {
+                            self.look_at_option(&path, "helm.", key, value);
+                        }
+                    } else {
+                        self.look_at_option(&path, "", key, value);
+                    }
+                }
+            }
+        }
+    }
+
+    fn look_at_option(
+        &mut self,
+        path: &str,
+        above: &str,
+        key: NodeRef<'_, '_>,
+        value: NodeRef<'_, '_>,
+    ) {
+        let option = format!("{above}{}", key.text().unwrap_or_default());
+        let is_false = value.text() == Some("false");
+        if UNCHANGED_BY_TARGETS.contains(&option.as_str())
+            || (is_false && ONLY_SWITCHED_ON.contains(&option.as_str()))
+        {
+            self.warn(key.line(), join(path, &option), KeyProblem::NoEffect);
         }
     }
 
@@ -261,7 +332,7 @@ mod tests {
             text.as_bytes(),
             &FLEET_YAML,
             &OBJECT_META,
-            &["contentsId"],
+            &["contentsId", "overwrites"],
         )
         .iter()
         .map(ToString::to_string)
@@ -291,6 +362,34 @@ contentsId: x
                 "f:4: unknown key colour",
                 "f:7: unknown key targetCustomizations[0].helm.relaseName, did you mean releaseName?",
                 "f:10: key contentsId is for internal use and has no effect here",
+            ]
+        );
+    }
+
+    #[test]
+    fn options_that_targets_cannot_change_are_named() {
+        let text = "\
+keepResources: true
+targetCustomizations:
+- keepResources: false
+  deleteNamespace: true
+  helm:
+    atomic: false
+    force: true
+    maxHistory: 3
+- keepResources: true
+  overrides: {keepResources: false, overwrites: [], helm: {atomik: false}, namespace: null}
+";
+        assert_eq!(
+            texts(text),
+            [
+                "f:10: key targetCustomizations[1].overrides.overwrites is for internal use and has no \
+                 effect here",
+                "f:10: unknown key targetCustomizations[1].overrides.helm.atomik, did you mean atomic?",
+                "f:3: targetCustomizations[0].keepResources changes nothing here; it does below overrides",
+                "f:4: targetCustomizations[0].deleteNamespace changes nothing here; it does below overrides",
+                "f:6: targetCustomizations[0].helm.atomic changes nothing here; it does below overrides",
+                "f:8: targetCustomizations[0].helm.maxHistory changes nothing here; it does below overrides",
             ]
         );
     }

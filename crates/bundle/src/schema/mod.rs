@@ -33,6 +33,8 @@ pub(crate) enum Type {
     Map(&'static Type),
     List(&'static Type),
     Struct(&'static Struct),
+    /// A JSON merge patch for a struct: nulls count. Upstream has none.
+    Patch(&'static Struct),
 }
 
 /// A Go struct.
@@ -196,6 +198,9 @@ impl Reader {
             (Type::Struct(inner), Value::Object(members)) => {
                 Some(self.read_struct(inner, members, converts, before))
             }
+            (Type::Patch(inner), Value::Object(_)) => {
+                Some(self.read_patch(Type::Struct(inner), value))
+            }
             (kind, value) => {
                 self.fail(goyaml::json_kind(value).to_owned(), kind.go_name());
                 before
@@ -258,6 +263,33 @@ impl Reader {
         Value::Object(out)
     }
 
+    /// Reads what is to change of a value: as the value itself, but null stays.
+    fn read_patch(&mut self, kind: Type, patch: &Value) -> Value {
+        match (kind, patch) {
+            (_, Value::Null) => Value::Null,
+            (Type::Struct(inner), Value::Object(members)) => {
+                let mut out = Map::new();
+                self.structs.push(inner);
+                for (key, value) in members {
+                    let Some((name, kind, _)) = inner.field(key) else {
+                        continue;
+                    };
+                    self.path.push(name);
+                    out.insert(name.to_owned(), self.read_patch(kind, value));
+                    self.path.pop();
+                }
+                self.structs.pop();
+                Value::Object(out)
+            }
+            (Type::Map(inner), Value::Object(members)) => {
+                let read =
+                    |(key, value): (&String, &Value)| (key.clone(), self.read_patch(*inner, value));
+                Value::Object(members.iter().map(read).collect())
+            }
+            (kind, value) => self.read(kind, value, true, None).unwrap_or(Value::Null),
+        }
+    }
+
     fn fail(&mut self, found: String, wanted: String) {
         let place = match self.structs.last() {
             Some(inner) => format!(
@@ -297,7 +329,7 @@ impl Type {
             Type::FreeMap => "map[string]interface {}".to_owned(),
             Type::Map(inner) => format!("map[string]{}", inner.go_name()),
             Type::List(inner) => format!("[]{}", inner.go_name()),
-            Type::Struct(inner) => inner.name.to_owned(),
+            Type::Struct(inner) | Type::Patch(inner) => inner.name.to_owned(),
         }
     }
 
@@ -308,7 +340,9 @@ impl Type {
             Type::Bool => Value::Bool(false),
             Type::Int(_) | Type::IntOrText => Value::from(0),
             Type::Any => Value::Null,
-            Type::FreeMap | Type::Map(_) | Type::Struct(_) => Value::Object(Map::new()),
+            Type::FreeMap | Type::Map(_) | Type::Struct(_) | Type::Patch(_) => {
+                Value::Object(Map::new())
+            }
             Type::List(_) => Value::Array(Vec::new()),
         }
     }
@@ -488,6 +522,29 @@ mod tests {
             read(&json!({"values": {"a": null}})),
             Ok(json!({"values": {"a": null}}))
         );
+    }
+
+    #[test]
+    fn nulls_of_patches_count() {
+        let read = |value: &Value| decode(Type::Patch(&OUTER), value).map_err(|e| e.to_string());
+        assert_eq!(
+            read(
+                &json!({"NAME": null, "labels": {"a": null, "b": 1}, "deep": {"text": null},
+                "values": {"x": {"y": null}}, "list": [], "size": null, "other": 1})
+            ),
+            Ok(
+                json!({"name": null, "labels": {"a": null, "b": "1"}, "deep": {"text": null},
+                "values": {"x": {"y": null}}, "list": [], "size": null})
+            )
+        );
+        assert_eq!(read(&json!(null)), Ok(json!(null)));
+        for wrong in [
+            json!({"deep": {"number": "x"}}),
+            json!({"list": {}}),
+            json!([]),
+        ] {
+            assert!(read(&wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -5,7 +5,9 @@
 //!
 //! Source: upstream `pkg/apis/fleet.cattle.io/v1alpha1`, `k8s.io/apimachinery` `meta/v1`.
 
-use super::Type::{Any, Bool, FreeMap, Int, IntOrText, List, Map, NamedText, Struct as In, Text};
+use super::Type::{
+    Any, Bool, FreeMap, Int, IntOrText, List, Map, NamedText, Patch, Struct as In, Text,
+};
 use super::{Struct, Type};
 
 const TEXTS: Type = List(&Text);
@@ -78,6 +80,7 @@ structs! {
         "doNotDeploy": Bool,
         "namespaceLabels": TEXT_MAP,
         "namespaceAnnotations": TEXT_MAP,
+        "overrides": Patch(&OPTIONS),
     }
     TARGET_RESTRICTION = "v1alpha1.BundleTargetRestriction" {
         "name": Text,

@@ -149,6 +149,9 @@ cluster team/a
       values:
         size: large
         zone: z1
+  where they come from:
+    helm.values.size: target big
+    helm.values.zone: template
 
 cluster team/b
   groups: none

@@ -262,6 +262,46 @@ fn every_service_account_and_namespace_of_a_bundle_must_be_allowed() {
 }
 
 #[test]
+fn overrides_of_a_target_escape_no_rule() {
+    let both = rules(
+        &[json!({ "allowedTargetNamespaces": ["shop"] })],
+        &[json!({ "requireServiceAccount": true, "allowedServiceAccounts": ["low"] })],
+    );
+    let with = |overrides: Value| {
+        let target = json!({ "name": "t", "overrides": overrides });
+        json!({ "namespace": "shop", "serviceAccount": "low", "targets": [target] })
+    };
+    for fine in [
+        json!({}),
+        json!({ "namespace": "shop", "serviceAccount": "low", "keepResources": false }),
+    ] {
+        assert_eq!(bundle(&both, with(fine), false), Ok(()));
+    }
+    let none = "serviceAccount is required by Policy but is not set in target t";
+    let empty =
+        "empty targetNamespace denied, because allowedTargetNamespaces restriction is present";
+    for (overrides, reason) in [
+        (json!({ "serviceAccount": null }), none),
+        (json!({ "serviceAccount": "" }), none),
+        (json!({ "serviceAccount": 7 }), none),
+        (
+            json!({ "serviceAccount": "high" }),
+            "disallowed serviceAccount high in target t: high not in allowed set [low]",
+        ),
+        (json!({ "namespace": null }), empty),
+        (
+            json!({ "namespace": "kube-system" }),
+            "disallowed namespace kube-system in target t: kube-system not in allowed set [shop]",
+        ),
+    ] {
+        assert_eq!(
+            bundle(&both, with(overrides), false),
+            Err(reason.to_owned())
+        );
+    }
+}
+
+#[test]
 fn selectors_are_united_and_imposed_on_every_bundle_but_those_of_agents() {
     let united = rules(
         &[

@@ -21,8 +21,8 @@ use world::World;
 /// Show which clusters a Bundle is for, and with which options
 ///
 /// Prints the Content and the BundleDeployments of a Bundle as the hub would write them. With --explain:
-/// for every cluster, which targets and customizations match, why the others do not, and the merged
-/// options. Clusters are read from a hub, or from a file with --clusters. Nothing is written.
+/// for every cluster, which targets and customizations match, why the others do not, the merged options
+/// and where each of them comes from. Clusters are read from a hub, or from a file with --clusters. Nothing is written.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Args {
     /// File with the Bundle, "-" for stdin.

@@ -52,6 +52,7 @@ fn cluster(text: &mut String, one: &Explanation) -> anyhow::Result<()> {
             deployment_id,
             merged,
             options,
+            origins,
         } => {
             writeln!(text, "  deployed as {deployment_id}")?;
             let merged = merged.join(", then ");
@@ -59,6 +60,12 @@ fn cluster(text: &mut String, one: &Explanation) -> anyhow::Result<()> {
             let yaml = goyaml::to_yaml(&serde_json::to_value(options)?)?;
             for line in yaml.lines() {
                 writeln!(text, "    {line}")?;
+            }
+            if !origins.is_empty() {
+                writeln!(text, "  where they come from:")?;
+            }
+            for (option, origin) in origins {
+                writeln!(text, "    {option}: {origin}")?;
             }
         }
     }
