@@ -15,6 +15,8 @@ pub const INSTALLED: &str = "Installed";
 pub const DEPLOYED: &str = "Deployed";
 /// BundleDeployment: the state of the release could be read.
 pub const MONITORED: &str = "Monitored";
+/// Cluster: the agent reports. Not upstream's; a cluster that never was offline has none.
+pub const CONNECTED: &str = "Connected";
 /// Cluster, ClusterGroup: the status was computed.
 pub const PROCESSED: &str = "Processed";
 /// Cluster: the agent was deployed.

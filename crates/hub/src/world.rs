@@ -39,6 +39,8 @@ pub(crate) struct State {
     pub(crate) failed: BTreeMap<ObjectKey, (String, Option<Contribution>)>,
     /// Deployments on their way.
     pub(crate) in_flight: InFlight,
+    /// Deployments of a bundle of which it is not known whether they were written.
+    pub(crate) unsure: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
     limits: Limits,
 }
 
@@ -97,6 +99,7 @@ impl World {
             syncs: BTreeMap::new(),
             failed: BTreeMap::new(),
             in_flight: InFlight::default(),
+            unsure: BTreeMap::new(),
             limits,
         };
         Self {
@@ -253,7 +256,8 @@ impl State {
         self.bundle_planned(key, Report::default());
         self.reports.remove(key);
         self.settled.remove(key);
-        self.index.rolling.remove(key);
+        self.index.rolling.forget(key);
+        self.unsure.remove(key);
         if let Some(name) = source {
             let repo = rollup::ObjectKey::new(&key.namespace, &name);
             self.rollup.mark_dirty(Dirty::Source(Source::GitRepo(repo)));
@@ -277,16 +281,14 @@ impl State {
 
     /// A run for a Bundle is over.
     pub(crate) fn bundle_planned(&mut self, key: &ObjectKey, report: Report) -> Vec<Wake> {
-        if report.is_waiting {
-            self.index.rolling.insert(key.clone());
-        } else {
-            self.index.rolling.remove(key);
+        let mut wakes = Vec::new();
+        if self.index.rolling.end(key, report.is_waiting) {
+            wakes.push(Wake::Bundle(key.clone()));
         }
         let old = self.reports.get(key).cloned().unwrap_or_default();
         if old == report {
-            return Vec::new();
+            return wakes;
         }
-        let mut wakes = Vec::new();
         for cluster in old
             .pending
             .keys()

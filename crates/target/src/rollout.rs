@@ -8,7 +8,8 @@
 
 use std::ops::Range;
 
-use api::v1alpha1::RolloutStrategy;
+use api::conditions::{CONNECTED, is_false};
+use api::v1alpha1::{ClusterStatus, RolloutStrategy};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 /// Deployments that are created in one pass, by default.
@@ -39,8 +40,37 @@ pub struct Target {
     pub wanted_id: String,
     /// What it has.
     pub stored: Option<Stored>,
-    /// The bundle or the cluster is paused.
-    pub paused: bool,
+    /// Whether it can be changed now.
+    pub access: Access,
+}
+
+/// Whether the deployment of a cluster can be changed now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Access {
+    /// Yes.
+    #[default]
+    Open,
+    /// What runs stays: the bundle or the cluster is paused, or it is not known what it should have.
+    Held,
+    /// Its agent waits for the next window of a schedule.
+    OffSchedule,
+    /// Its agent is silent.
+    Offline,
+}
+
+impl Access {
+    /// The access to a cluster with this status, for a bundle.
+    pub fn of(is_paused: bool, cluster: &ClusterStatus) -> Self {
+        if is_paused {
+            Self::Held
+        } else if is_false(&cluster.conditions, CONNECTED) {
+            Self::Offline
+        } else if cluster.scheduled && !cluster.active_schedule {
+            Self::OffSchedule
+        } else {
+            Self::Open
+        }
+    }
 }
 
 /// What is stored of a deployment.
@@ -67,7 +97,7 @@ pub enum Decision {
     /// Its turn has not come: an earlier partition is not done, or it is in none.
     #[default]
     Untouched,
-    /// It does not exist, and enough are created in this pass, or the cluster is paused.
+    /// It does not exist, and enough are created in this pass, or it is held.
     Wait,
     /// It is created with what is wanted.
     Create,
@@ -82,7 +112,8 @@ pub enum Decision {
 pub struct Numbers {
     /// Deployments created.
     pub newly_created: i64,
-    /// Deployments that are unavailable, or become so by being promoted.
+    /// Deployments that are unavailable, or become so by being created or promoted. Those of clusters
+    /// that are away do not count.
     pub unavailable: i64,
     /// Deployments that may be unavailable.
     pub max_unavailable: i64,
@@ -122,15 +153,30 @@ pub struct Pass {
 
 /// Plans one pass over targets that are sorted by name of the cluster.
 ///
+/// # Guarantees
+/// An available deployment is promoted only while fewer than `maxUnavailable` are unavailable, over all
+/// and in each of its partitions, those that the pass makes so included; and only in a partition before
+/// which at most `maxUnavailablePartitions` have more than their share of deployments that are
+/// unavailable or not up to date. At most `maxNew` deployments are created.
+///
+/// What is unavailable already is promoted whatever the budget, and may become unavailable by itself.
+///
+/// Clusters that are away neither use up a budget nor make one larger, and are waited for by nobody:
+/// those that are off schedule, and of those that are offline as many as `maxOffline` allows, by name.
+/// Offline clusters beyond that count as unavailable. What runs on clusters that are away is replaced
+/// once they are back, within the budget; what they lack is created at once.
+///
 /// # Errors
 /// If a size in the strategy means nothing; then nothing is rolled out.
 pub fn pass(maybe_strategy: Option<&RolloutStrategy>, targets: &[Target]) -> Result<Pass, Error> {
     let default_strategy = RolloutStrategy::default();
     let strategy = maybe_strategy.unwrap_or(&default_strategy);
-    let partitions = partitions(strategy, targets)?;
+    let standings = standings(strategy, targets)?;
+    let mut partitions = partitions(strategy, targets, &standings)?;
+    let n_counted = standings.iter().filter(|one| one.counts()).count();
     let max_unavailable = limit(
         "maxUnavailable",
-        targets.len(),
+        n_counted,
         &[strategy.max_unavailable.as_ref()],
     )?;
     let max_unavailable_partitions = match &strategy.max_unavailable_partitions {
@@ -141,31 +187,33 @@ pub fn pass(maybe_strategy: Option<&RolloutStrategy>, targets: &[Target]) -> Res
             &[given.as_ref()],
         )?,
     };
-    let unavailable = targets
-        .iter()
-        .filter(|target| is_unavailable(target))
-        .count();
+    let max_unavailable_partitions = count(max_unavailable_partitions);
+    let unavailable = standings.iter().filter(|one| one.is_unavailable());
     let mut run = Run {
         targets,
+        standings: &standings,
         decisions: vec![Decision::default(); targets.len()],
         max_new: strategy
             .max_new
             .map_or(MAX_NEW, |n| usize::try_from(n).unwrap_or(0)),
         n_new: 0,
-        unavailable: count(unavailable),
+        unavailable: count(unavailable.count()),
         max_unavailable: count(max_unavailable),
         has_more_to_create: false,
         is_waiting: false,
     };
-    let (partitions, unavailable_partitions) =
-        run.through(partitions, count(max_unavailable_partitions));
+    let unavailable_partitions = run.through(&mut partitions, max_unavailable_partitions);
+    for partition in &mut partitions {
+        let unsettled = partition.members.iter().filter(|at| run.is_unsettled(**at));
+        partition.unavailable = count(unsettled.count());
+    }
     Ok(Pass {
         numbers: Numbers {
             newly_created: count(run.n_new),
             unavailable: run.unavailable,
             max_unavailable: run.max_unavailable,
             unavailable_partitions,
-            max_unavailable_partitions: count(max_unavailable_partitions),
+            max_unavailable_partitions,
         },
         decisions: run.decisions,
         partitions,
@@ -174,17 +222,55 @@ pub fn pass(maybe_strategy: Option<&RolloutStrategy>, targets: &[Target]) -> Res
     })
 }
 
-fn is_unavailable(target: &Target) -> bool {
-    target.stored.as_ref().is_some_and(Stored::is_unavailable)
-}
-
 fn count(n: usize) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+/// How a target counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// It is away: not at all.
+    Away,
+    /// Its deployment runs, or does not exist.
+    Available,
+    /// Its deployment does not run, or nobody knows.
+    Unavailable,
+}
+
+impl Standing {
+    fn counts(self) -> bool {
+        self != Self::Away
+    }
+
+    fn is_unavailable(self) -> bool {
+        self == Self::Unavailable
+    }
+}
+
+fn standings(strategy: &RolloutStrategy, targets: &[Target]) -> Result<Vec<Standing>, Error> {
+    let mut n_offline_left = match &strategy.max_offline {
+        None => targets.len(),
+        given => limit("maxOffline", targets.len(), &[given.as_ref()])?,
+    };
+    let standing = |target: &Target| match target.access {
+        Access::OffSchedule => Standing::Away,
+        Access::Offline if n_offline_left > 0 => {
+            n_offline_left -= 1;
+            Standing::Away
+        }
+        Access::Offline => Standing::Unavailable,
+        Access::Open | Access::Held => match &target.stored {
+            Some(stored) if stored.is_unavailable() => Standing::Unavailable,
+            _ => Standing::Available,
+        },
+    };
+    Ok(targets.iter().map(standing).collect())
 }
 
 /// A pass under way.
 struct Run<'a> {
     targets: &'a [Target],
+    standings: &'a [Standing],
     decisions: Vec<Decision>,
     max_new: usize,
     n_new: usize,
@@ -195,94 +281,131 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Goes through the partitions until more of them are unavailable than allowed. A target in several
-    /// partitions keeps the decision that goes furthest.
+    /// Goes through the partitions until more of them are unavailable than allowed, and gives the number
+    /// of those. Everything is created before anything is promoted, so that what is new counts.
     fn through(
         &mut self,
-        mut partitions: Vec<PartitionNumbers>,
+        partitions: &mut [PartitionNumbers],
         max_unavailable_partitions: i64,
-    ) -> (Vec<PartitionNumbers>, i64) {
-        let mut unavailable_partitions = 0;
-        for partition in &mut partitions {
+    ) -> i64 {
+        let (mut n_open, mut unavailable_partitions) = (0, 0);
+        for partition in &*partitions {
             if unavailable_partitions > max_unavailable_partitions {
-                self.is_waiting |= partition.members.iter().any(|at| self.is_unsettled(*at));
-                continue;
+                break;
             }
-            for &at in &partition.members {
-                if self.decisions[at] == Decision::Untouched
-                    || self.decisions[at] == Decision::Stage
-                {
-                    self.decisions[at] =
-                        self.decide(at, partition.max_unavailable, &mut partition.unavailable);
-                }
-            }
-            let unsettled = partition
-                .members
-                .iter()
-                .filter(|at| self.is_unsettled(**at));
-            partition.unavailable = count(unsettled.count());
-            if partition.unavailable > partition.max_unavailable {
+            n_open += 1;
+            let members = partition.members.iter();
+            let unsettled = members.filter(|at| self.is_unsettled(**at)).count();
+            if count(unsettled) > partition.max_unavailable {
                 unavailable_partitions += 1;
             }
         }
-        (partitions, unavailable_partitions)
+        let mut places = vec![Vec::new(); self.targets.len()];
+        for (place, partition) in partitions.iter().enumerate() {
+            for at in &partition.members {
+                places[*at].push(place);
+            }
+        }
+        let members = partitions[..n_open]
+            .iter()
+            .flat_map(|one| one.members.clone());
+        let members: Vec<usize> = members.collect();
+        for at in &members {
+            self.create(*at, partitions, &places[*at]);
+        }
+        for at in members {
+            self.promote(at, partitions, &places[at]);
+        }
+        let mut later = partitions[n_open..].iter().flat_map(|one| &one.members);
+        self.is_waiting |=
+            later.any(|at| self.decisions[*at] == Decision::Untouched && self.is_unsettled(*at));
+        unavailable_partitions
     }
 
-    fn decide(
-        &mut self,
-        at: usize,
-        partition_max: i64,
-        partition_unavailable: &mut i64,
-    ) -> Decision {
+    fn create(&mut self, at: usize, partitions: &mut [PartitionNumbers], places: &[usize]) {
+        let target = &self.targets[at];
+        if target.stored.is_some() || self.decisions[at] != Decision::Untouched {
+            return;
+        }
+        // A deployment that is created runs at once, which a pause forbids.
+        self.decisions[at] = Decision::Wait;
+        if target.access == Access::Held {
+            return;
+        }
+        if self.n_new >= self.max_new {
+            self.has_more_to_create = true;
+            return;
+        }
+        self.n_new += 1;
+        self.decisions[at] = Decision::Create;
+        if self.standings[at] == Standing::Available {
+            self.becomes_unavailable(partitions, places);
+        }
+    }
+
+    fn promote(&mut self, at: usize, partitions: &mut [PartitionNumbers], places: &[usize]) {
         let target = &self.targets[at];
         let Some(stored) = &target.stored else {
-            // A deployment that is created runs at once, which a pause forbids.
-            if target.paused {
-                return Decision::Wait;
-            }
-            if self.n_new >= self.max_new {
-                self.has_more_to_create = true;
-                return Decision::Wait;
-            }
-            self.n_new += 1;
-            return Decision::Create;
+            return;
         };
-        if target.paused {
-            return Decision::Stage;
+        if self.decisions[at] != Decision::Untouched {
+            return;
         }
-        if stored.deployment_id == target.wanted_id || stored.is_unavailable() {
-            return Decision::Promote;
-        }
-        if self.unavailable >= self.max_unavailable || *partition_unavailable >= partition_max {
-            self.is_waiting = true;
-            return Decision::Stage;
-        }
-        self.unavailable += 1;
-        *partition_unavailable += 1;
-        Decision::Promote
+        let is_there = stored.deployment_id == target.wanted_id || stored.is_unavailable();
+        self.decisions[at] = match target.access {
+            Access::Held => Decision::Stage,
+            _ if is_there => Decision::Promote,
+            Access::OffSchedule | Access::Offline => Decision::Stage,
+            Access::Open => {
+                let is_full =
+                    |one: &usize| partitions[*one].unavailable >= partitions[*one].max_unavailable;
+                if self.unavailable >= self.max_unavailable || places.iter().any(is_full) {
+                    self.is_waiting = true;
+                    Decision::Stage
+                } else {
+                    self.becomes_unavailable(partitions, places);
+                    Decision::Promote
+                }
+            }
+        };
     }
 
-    /// Unavailable, or without what it should have.
+    fn becomes_unavailable(&mut self, partitions: &mut [PartitionNumbers], places: &[usize]) {
+        self.unavailable += 1;
+        for place in places {
+            partitions[*place].unavailable += 1;
+        }
+    }
+
+    /// Unavailable, or without what it should have while that can be given to it.
     fn is_unsettled(&self, at: usize) -> bool {
         let target = &self.targets[at];
-        target.stored.as_ref().is_none_or(|stored| {
-            stored.applied_id != target.wanted_id
-                || stored.deployment_id != target.wanted_id
-                || !stored.ready
-        })
+        let lacks = || {
+            let stored = target.stored.as_ref();
+            stored.is_none_or(|stored| {
+                stored.applied_id != target.wanted_id || stored.deployment_id != target.wanted_id
+            })
+        };
+        match self.standings[at] {
+            Standing::Away => false,
+            Standing::Unavailable => true,
+            Standing::Available => target.access == Access::Open && lacks(),
+        }
     }
 }
 
 fn partitions(
     strategy: &RolloutStrategy,
     targets: &[Target],
+    standings: &[Standing],
 ) -> Result<Vec<PartitionNumbers>, Error> {
     let numbers = |name: String, members: Vec<usize>, own: Option<&IntOrString>| {
         let candidates = [own, strategy.max_unavailable.as_ref()];
-        let max_unavailable = limit("maxUnavailable", members.len(), &candidates)?;
+        let counted = members.iter().filter(|at| standings[**at].counts());
+        let max_unavailable = limit("maxUnavailable", counted.count(), &candidates)?;
         let unavailable = members
             .iter()
-            .filter(|at| is_unavailable(&targets[**at]))
+            .filter(|at| standings[**at].is_unavailable())
             .count();
         Ok(PartitionNumbers {
             name,

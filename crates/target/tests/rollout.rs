@@ -2,10 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "fixtures are known to be good")]
 
-use api::v1alpha1::{Partition, RolloutStrategy};
+use api::v1alpha1::{ClusterStatus, Condition, RolloutStrategy};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use proptest::prelude::*;
-use target::rollout::{Decision, Pass, Stored, Target, limit, pass};
+use target::rollout::{Access, Decision, Pass, Stored, Target, limit, pass};
 
 const OLD: &str = "s-old:1";
 const NEW: &str = "s-new:2";
@@ -113,7 +112,7 @@ fn a_budget_of_zero_promotes_nothing_that_is_available() {
 #[test]
 fn a_paused_target_is_staged_only() {
     let paused = Target {
-        paused: true,
+        access: Access::Held,
         ..running(OLD)
     };
     let pass = pass(None, &[paused, running(OLD)]).unwrap();
@@ -214,99 +213,137 @@ fn a_budget_that_is_no_number_rolls_nothing_out() {
     );
 }
 
-/// An agent that answers in any order: it applies what it was given and becomes ready or not.
-fn world() -> impl Strategy<
-    Value = (
-        Vec<Target>,
-        RolloutStrategy,
-        Vec<(prop::sample::Index, bool)>,
-    ),
-> {
-    let target = prop_oneof![3 => Just(running(OLD)), 1 => Just(broken()), 1 => Just(running(NEW))];
-    let targets = prop::collection::vec(target, 1..30);
-    let budget = prop_oneof![
-        (0..10).prop_map(IntOrString::Int),
-        (0..100).prop_map(|p| IntOrString::String(format!("{p}%")))
+fn with(access: Access, target: Target) -> Target {
+    Target { access, ..target }
+}
+
+#[test]
+fn a_cluster_that_is_in_several_partitions_counts_in_all_of_them() {
+    let mut targets = vec![running(OLD); 3];
+    targets[0].partitions = vec![0, 1];
+    targets[1].partitions = vec![1];
+    targets[2].partitions = vec![1];
+    let strategy = serde_json::json!({"maxUnavailablePartitions": 2, "partitions": [
+        {"name": "canary"}, {"name": "all", "maxUnavailable": 1},
+    ]});
+    let pass = run(strategy, &targets);
+    assert_eq!(
+        pass.decisions,
+        [Decision::Promote, Decision::Stage, Decision::Stage]
+    );
+}
+
+#[test]
+fn what_is_created_counts_as_unavailable_at_once() {
+    let pass = run(
+        serde_json::json!({"maxUnavailable": 1}),
+        &[running(OLD), missing()],
+    );
+    assert_eq!(pass.decisions, [Decision::Stage, Decision::Create]);
+    assert_eq!(pass.numbers.unavailable, 1);
+}
+
+#[test]
+fn an_offline_cluster_is_staged_and_holds_up_nobody() {
+    let gone = with(Access::Offline, broken());
+    let silent = with(Access::Offline, running(OLD));
+    let new = with(Access::Offline, missing());
+    let mut targets = vec![gone, silent, new, running(OLD), running(OLD)];
+    for (index, target) in targets.iter_mut().enumerate() {
+        target.partitions = vec![usize::from(index > 2)];
+    }
+    let strategy =
+        serde_json::json!({"maxUnavailable": 1, "partitions": [{"name": "a"}, {"name": "b"}]});
+    let pass = run(strategy, &targets);
+    let wanted = [
+        Decision::Promote,
+        Decision::Stage,
+        Decision::Create,
+        Decision::Promote,
+        Decision::Stage,
     ];
-    let answers = prop::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 0..120);
-    (targets, budget, 0..4_usize, answers).prop_map(|(mut targets, budget, parts, answers)| {
-        for (index, target) in targets.iter_mut().enumerate() {
-            target.partitions = if parts == 0 {
-                vec![]
-            } else {
-                vec![index % parts]
-            };
-        }
-        let partition = |place| Partition {
-            name: format!("p{place}"),
-            ..Partition::default()
+    assert_eq!(pass.decisions, wanted);
+    assert_eq!(pass.numbers.unavailable, 1);
+}
+
+#[test]
+fn a_percentage_is_one_of_the_clusters_that_can_be_reached() {
+    let mut targets = vec![running(OLD); 10];
+    for target in &mut targets[..6] {
+        target.access = Access::Offline;
+    }
+    let pass = run(serde_json::json!({"maxUnavailable": "50%"}), &targets);
+    assert_eq!(pass.numbers.max_unavailable, 2);
+    assert_eq!(n(&pass, Decision::Promote), 2);
+}
+
+#[test]
+fn offline_clusters_beyond_those_that_are_allowed_count_as_unavailable() {
+    let mut targets = vec![running(OLD); 10];
+    for target in &mut targets[..4] {
+        target.access = Access::Offline;
+    }
+    for (max_offline, unavailable, n_promoted) in [
+        (serde_json::json!(4), 0, 3),
+        (serde_json::json!("30%"), 1, 2),
+        (serde_json::json!(1), 3, 0),
+        (serde_json::json!(0), 4, 0),
+    ] {
+        let strategy = serde_json::json!({"maxUnavailable": 3, "maxOffline": max_offline});
+        let pass = run(strategy, &targets);
+        assert_eq!(n(&pass, Decision::Promote), n_promoted, "{max_offline}");
+        let n_before = pass.numbers.unavailable - n_promoted as i64;
+        assert_eq!(n_before, unavailable, "{max_offline}");
+    }
+    let wrong = strategy(serde_json::json!({"maxOffline": "some"}));
+    let error = pass(Some(&wrong), &targets).unwrap_err();
+    assert!(error.to_string().contains("maxOffline"), "{error}");
+}
+
+#[test]
+fn outside_of_its_schedule_a_cluster_is_staged_and_not_waited_for() {
+    let targets = [with(Access::OffSchedule, running(OLD)), running(OLD)];
+    let pass = run(serde_json::json!({"maxUnavailable": 1}), &targets);
+    assert_eq!(pass.decisions, [Decision::Stage, Decision::Promote]);
+    assert!(!pass.is_waiting, "its window wakes the bundle");
+}
+
+#[test]
+fn a_paused_cluster_does_not_close_the_gate_to_later_partitions() {
+    let mut targets = [with(Access::Held, running(OLD)), running(OLD)];
+    targets[0].partitions = vec![0];
+    targets[1].partitions = vec![1];
+    let strategy = serde_json::json!({"partitions": [
+        {"name": "a", "maxUnavailable": 0}, {"name": "b"},
+    ]});
+    let pass = run(strategy, &targets);
+    assert_eq!(pass.decisions, [Decision::Stage, Decision::Promote]);
+    assert_eq!(pass.numbers.unavailable_partitions, 0);
+}
+
+#[test]
+fn access_follows_from_pauses_the_agent_and_schedules() {
+    let cluster = |connected: Option<&str>, scheduled, active_schedule| {
+        let condition = |status: &str| Condition {
+            type_: "Connected".to_owned(),
+            status: status.to_owned(),
+            ..Condition::default()
         };
-        let partitions = (0..parts).map(partition).collect();
-        let strategy = RolloutStrategy {
-            max_unavailable: Some(budget),
-            partitions,
-            ..RolloutStrategy::default()
-        };
-        (targets, strategy, answers)
-    })
-}
-
-fn unavailable(targets: &[Target]) -> i64 {
-    let stored = targets.iter().filter_map(|target| target.stored.as_ref());
-    stored
-        .filter(|stored| stored.applied_id != stored.deployment_id || !stored.ready)
-        .count() as i64
-}
-
-fn promote(targets: &mut [Target], pass: &Pass) {
-    for (target, decision) in targets.iter_mut().zip(&pass.decisions) {
-        if *decision == Decision::Promote {
-            let wanted = target.wanted_id.clone();
-            target.stored.as_mut().unwrap().deployment_id = wanted;
+        ClusterStatus {
+            conditions: connected.map(condition).into_iter().collect(),
+            scheduled,
+            active_schedule,
+            ..ClusterStatus::default()
         }
-    }
-}
-
-proptest! {
-    #[test]
-    fn promotions_never_push_the_unavailable_past_the_budget((mut targets, strategy, answers) in world()) {
-        for (who, ready) in answers {
-            let before = unavailable(&targets);
-            let pass = pass(Some(&strategy), &targets).unwrap();
-            promote(&mut targets, &pass);
-            let after = unavailable(&targets);
-            prop_assert!(after <= before.max(pass.numbers.max_unavailable), "{before} -> {after}");
-            let who = who.index(targets.len());
-            let stored = targets[who].stored.as_mut().unwrap();
-            stored.applied_id = stored.deployment_id.clone();
-            stored.ready = ready;
-        }
-    }
-
-    #[test]
-    fn a_pass_over_its_own_outcome_promotes_nothing_more((mut targets, strategy, _) in world()) {
-        let first = pass(Some(&strategy), &targets).unwrap();
-        promote(&mut targets, &first);
-        let settled = targets.clone();
-        let second = pass(Some(&strategy), &targets).unwrap();
-        promote(&mut targets, &second);
-        prop_assert_eq!(settled, targets);
-    }
-
-    #[test]
-    fn with_healthy_agents_every_target_gets_there((mut targets, strategy, _) in world()) {
-        let positive = !matches!(strategy.max_unavailable, Some(IntOrString::Int(0)));
-        prop_assume!(positive);
-        for _ in 0..200 {
-            let pass = pass(Some(&strategy), &targets).unwrap();
-            promote(&mut targets, &pass);
-            for target in &mut targets {
-                let stored = target.stored.as_mut().unwrap();
-                stored.applied_id = stored.deployment_id.clone();
-                stored.ready = true;
-            }
-        }
-        let there = |target: &Target| target.stored.as_ref().unwrap().deployment_id == NEW;
-        prop_assert!(targets.iter().all(there));
+    };
+    let cases = [
+        (false, cluster(None, false, false), Access::Open),
+        (false, cluster(Some("True"), true, true), Access::Open),
+        (false, cluster(Some("False"), true, true), Access::Offline),
+        (false, cluster(None, true, false), Access::OffSchedule),
+        (true, cluster(Some("False"), true, false), Access::Held),
+    ];
+    for (is_paused, status, wanted) in cases {
+        assert_eq!(Access::of(is_paused, &status), wanted, "{status:?}");
     }
 }

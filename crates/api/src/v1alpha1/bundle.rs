@@ -135,6 +135,10 @@ pub struct RolloutStrategy {
     /// Default 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_unavailable_partitions: Option<IntOrString>,
+    /// Number or percentage of clusters that may be offline without counting as unavailable.
+    /// Default 100%. Not upstream's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_offline: Option<IntOrString>,
     /// Number or percentage of clusters in a partition when `partitions` is empty. Default 25%.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auto_partition_size: Option<IntOrString>,

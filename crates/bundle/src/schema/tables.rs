@@ -166,6 +166,7 @@ structs! {
     ROLLOUT_STRATEGY = "v1alpha1.RolloutStrategy" {
         "maxUnavailable": IntOrText,
         "maxUnavailablePartitions": IntOrText,
+        "maxOffline": IntOrText,
         "autoPartitionSize": IntOrText,
         "autoPartitionThreshold": INT,
         "maxNew": INT,

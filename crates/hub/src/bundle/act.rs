@@ -4,7 +4,7 @@ use api::labels::{
     BUNDLE_NAME, BUNDLE_NAMESPACE, DEPLOYMENT_VALUES_KEY, SECRET_TYPE_BUNDLE_VALUES,
 };
 use api::v1alpha1::{Bundle, BundleDeployment, BundleDeploymentSpec};
-use apiclient::{DeleteOptions, Kind, ObjectKey, ObjectMeta, Patch, WriteOptions};
+use apiclient::{Class, DeleteOptions, Kind, ObjectKey, ObjectMeta, Patch, WriteOptions};
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::json;
@@ -93,15 +93,15 @@ pub(crate) async fn act(ctx: &Ctx, bundle: &ObjectKey, actions: Vec<Action>) -> 
         .partition(|action| matches!(action, Action::DeleteValues { .. }));
     if last.is_empty() {
         for action in first {
-            Box::pin(run(ctx, action)).await?;
+            Box::pin(run(ctx, bundle, action)).await?;
         }
     } else {
         // The end of a deletion: the Secret before the finalizer that lets the bundle go.
         for action in last.into_iter().chain(first) {
-            Box::pin(run(ctx, action)).await?;
+            Box::pin(run(ctx, bundle, action)).await?;
         }
     }
-    let runs = futures::stream::iter(deployments).map(|action| Box::pin(run(ctx, action)));
+    let runs = futures::stream::iter(deployments).map(|action| Box::pin(run(ctx, bundle, action)));
     let results: Vec<Result<(), Error>> = runs.buffer_unordered(WRITES_AT_ONCE).collect().await;
     let n_written = results.len();
     let mut failed: Vec<Error> = results.into_iter().filter_map(Result::err).collect();
@@ -112,7 +112,7 @@ pub(crate) async fn act(ctx: &Ctx, bundle: &ObjectKey, actions: Vec<Action>) -> 
     failed.pop().map_or(Ok(()), Err)
 }
 
-async fn run(ctx: &Ctx, action: Action) -> Result<(), Error> {
+async fn run(ctx: &Ctx, bundle: &ObjectKey, action: Action) -> Result<(), Error> {
     match action {
         Action::SetFinalizers { bundle, finalizers } => {
             let kind = Kind::of::<Bundle>();
@@ -124,7 +124,7 @@ async fn run(ctx: &Ctx, action: Action) -> Result<(), Error> {
             deployment,
             cluster,
             write,
-        } => Box::pin(deploy(ctx, deployment, cluster, *write)).await,
+        } => Box::pin(deploy(ctx, bundle, deployment, cluster, *write)).await,
         Action::Delete { deployment } => {
             let kind = Kind::of::<BundleDeployment>();
             match ctx
@@ -186,6 +186,7 @@ async fn delete_values(ctx: &Ctx, bundle: ObjectKey) -> Result<(), Error> {
 
 async fn deploy(
     ctx: &Ctx,
+    bundle: &ObjectKey,
     deployment: ObjectKey,
     cluster: ObjectKey,
     write: Write,
@@ -232,6 +233,7 @@ async fn deploy(
         Ok(()) => Ok(()),
         Err(source) => {
             note_missing_namespace(ctx, &cluster, &source);
+            note_unsure(ctx, bundle, &deployment, &source);
             Err(Error::WriteDeployment {
                 deployment,
                 cluster,
@@ -247,6 +249,17 @@ fn note_missing_namespace(ctx: &Ctx, cluster: &ObjectKey, error: &apiclient::Err
         ctx.world.update(|state| {
             state.index.namespace_missing.insert(cluster.clone());
             vec![Wake::Cluster(cluster.clone())]
+        });
+    }
+}
+
+/// What was not answered may have been done all the same.
+fn note_unsure(ctx: &Ctx, bundle: &ObjectKey, deployment: &ObjectKey, error: &apiclient::Error) {
+    if error.class() == Class::Transient {
+        ctx.world.update(|state| {
+            let unsure = state.unsure.entry(bundle.clone()).or_default();
+            unsure.insert(deployment.clone());
+            Vec::new()
         });
     }
 }

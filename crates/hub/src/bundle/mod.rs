@@ -17,6 +17,8 @@
 //! be read, changes nothing on any cluster (invariant I-2).
 
 mod act;
+#[cfg(test)]
+mod interleavings;
 mod observe;
 mod options;
 mod plan;

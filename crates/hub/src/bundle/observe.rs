@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use api::v1alpha1::{Bundle, BundleSpec, Values};
+use api::v1alpha1::{Bundle, BundleDeployment, BundleSpec, Values};
 use apiclient::{Kind, ObjectKey};
 use k8s_openapi::api::core::v1::Secret;
 use kube_core::ObjectMeta;
@@ -17,6 +17,7 @@ use crate::index::{
     BundleEntry, ClusterEntry, ContentSource, DeploymentEntry, GroupEntry, Index, Membership,
     NotServed,
 };
+use crate::world::State;
 
 /// A Bundle and the world around it.
 #[derive(Debug)]
@@ -72,23 +73,29 @@ pub(crate) enum Error {
         bundle: ObjectKey,
         source: apiclient::Error,
     },
+    /// It is not known whether a deployment was written.
+    #[error("read deployment {deployment} after its write was not answered")]
+    ReadDeployment {
+        deployment: ObjectKey,
+        source: apiclient::Error,
+    },
 }
 
 impl crate::failure::Classified for Error {
     fn request(&self) -> Option<&apiclient::Error> {
-        let Self::ReadValues { source, .. } = self;
-        Some(source)
+        match self {
+            Self::ReadValues { source, .. } | Self::ReadDeployment { source, .. } => Some(source),
+        }
     }
 }
 
 /// Reads the index and the Secret; `None` when the Bundle is gone.
 pub(crate) async fn observe(ctx: &Ctx, key: &ObjectKey) -> Result<Option<Observed>, Error> {
-    let observed = ctx.world.read(|state| {
-        let observed = from_index(&state.index, key);
-        observed.map(|observed| Observed {
-            settled: state.settled.get(key).cloned().unwrap_or_default(),
-            ..observed
-        })
+    reread(ctx, key).await?;
+    let mut observed = None;
+    ctx.world.update(|state| {
+        observed = look(state, key);
+        Vec::new()
     });
     let Some(mut observed) = observed else {
         return Ok(None);
@@ -109,6 +116,40 @@ pub(crate) async fn observe(ctx: &Ctx, key: &ObjectKey) -> Result<Option<Observe
             .map(|spec| object(key, &observed.bundle, spec));
     }
     Ok(Some(observed))
+}
+
+/// Reads the deployments that an earlier run may or may not have written: one that was promoted must not
+/// be taken for one that runs.
+async fn reread(ctx: &Ctx, bundle: &ObjectKey) -> Result<(), Error> {
+    let unsure = ctx.world.read(|state| state.unsure.get(bundle).cloned());
+    for deployment in unsure.into_iter().flatten() {
+        let kind = Kind::of::<BundleDeployment>();
+        let found = ctx.client.get::<BundleDeployment>(&kind, &deployment).await;
+        let found = found.map_err(|source| Error::ReadDeployment {
+            deployment: deployment.clone(),
+            source,
+        })?;
+        ctx.world.update(|state| {
+            if let Some(unsure) = state.unsure.get_mut(bundle) {
+                unsure.remove(&deployment);
+                if unsure.is_empty() {
+                    state.unsure.remove(bundle);
+                }
+            }
+            found.map_or_else(Vec::new, |found| state.deployment_written(&found))
+        });
+    }
+    Ok(())
+}
+
+/// Takes out of the world what a run for a bundle needs, and begins the run.
+pub(super) fn look(state: &mut State, key: &ObjectKey) -> Option<Observed> {
+    let observed = Observed {
+        settled: state.settled.get(key).cloned().unwrap_or_default(),
+        ..from_index(&state.index, key)?
+    };
+    state.index.rolling.look(key);
+    Some(observed)
 }
 
 fn from_index(index: &Index, key: &ObjectKey) -> Option<Observed> {

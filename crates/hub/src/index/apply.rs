@@ -151,8 +151,13 @@ impl Index {
             wakes.push(Wake::Deployment(key.clone()));
         }
         let moved = previous.is_none_or(|previous| entry.moved_from(previous));
-        let settled = previous.is_some_and(|old| old.is_available() != entry.is_available());
-        if moved || (settled && self.rolling.contains(&entry.bundle)) {
+        let settled = previous.is_some_and(|old| {
+            // That a promotion makes it unavailable is what the run that wrote it reckons with.
+            let is_promoted = old.deployment_id != entry.deployment_id && !entry.is_available();
+            old.is_available() != entry.is_available() && !is_promoted
+        });
+        let makes_room = settled && self.rolling.note(&entry.bundle);
+        if moved || makes_room {
             wakes.push(Wake::Bundle(entry.bundle.clone()));
         }
         self.store_deployment(key, entry);

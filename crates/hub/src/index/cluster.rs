@@ -1,6 +1,7 @@
 //! What the index keeps of a Cluster and of a ClusterGroup: all of it.
 
 use api::v1alpha1::{Cluster, ClusterGroup, ClusterGroupStatus, ClusterStatus};
+use target::rollout::Access;
 
 use super::meta::Meta;
 
@@ -35,17 +36,19 @@ impl ClusterEntry {
         &self.cluster.status.namespace
     }
 
-    /// Whether targeting could come out differently than for `other`. Heartbeats and summaries do
-    /// not count.
+    /// Whether targeting or the roll-out could come out differently than for `other`. Heartbeats and
+    /// summaries do not count; that they stop does.
     pub(crate) fn targets_differ(&self, other: &Self) -> bool {
-        let schedule = |status: &ClusterStatus| (status.scheduled, status.active_schedule);
+        let access = |status: &ClusterStatus| Access::of(false, status);
         self.meta.uid != other.meta.uid
             || self.meta.labels != other.meta.labels
             || self.meta.annotations != other.meta.annotations
             || self.meta.deleting != other.meta.deleting
             || self.meta.generation != other.meta.generation
             || self.namespace() != other.namespace()
-            || schedule(self.status()) != schedule(other.status())
+            || access(self.status()) != access(other.status())
+            || self.status().scheduled != other.status().scheduled
+            || self.status().active_schedule != other.status().active_schedule
     }
 }
 

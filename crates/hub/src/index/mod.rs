@@ -18,6 +18,7 @@ mod groups;
 mod meta;
 mod namespace;
 mod reach;
+mod rolling;
 mod rules;
 #[cfg(test)]
 mod tests;
@@ -73,8 +74,8 @@ pub(crate) struct Index {
     pub(crate) contents: BTreeMap<String, ContentEntry>,
     /// Number of deployments that refer to a Content.
     pub(crate) content_users: BTreeMap<String, usize>,
-    /// Bundles whose roll-out waits for deployments to become available.
-    pub(crate) rolling: BTreeSet<ObjectKey>,
+    /// Bundles whose roll-out may wait for deployments to become available.
+    pub(crate) rolling: rolling::Rolling,
     /// Clusters whose namespace was found missing.
     pub(crate) namespace_missing: BTreeSet<ObjectKey>,
     /// BundleNamespaceMappings, and the namespaces they select from.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use api::conditions::{self, Finding};
+use api::conditions::{self, CONNECTED, Finding};
 use api::v1alpha1::ClusterStatus;
 use apiclient::ObjectKey;
 use jiff::Timestamp;
@@ -16,8 +16,6 @@ use tokio::time::Instant;
 
 /// What an offline cluster shows.
 pub(crate) const OFFLINE: &str = "Offline";
-/// Condition that is False while a cluster is offline; not upstream's. A cluster that never was has none.
-const CONNECTED: &str = "Connected";
 const OVERDUE: &str = "AgentOverdue";
 
 /// How long an agent may be silent that reports every `interval`: two reports may get lost.

@@ -6,7 +6,7 @@ use api::v1alpha1::{
 };
 use serde_json::{Value, json};
 use target::deployment::{Wanted, deployment_labels};
-use target::rollout::{self, Decision, Stored};
+use target::rollout::{self, Access, Decision, Stored};
 
 use super::Error;
 use super::world::{Meant, World, identity};
@@ -93,7 +93,7 @@ fn rollout_target(bundle: &Bundle, one: &Meant, wanted: &Wanted) -> rollout::Tar
             applied_id: stored.status.applied_deployment_id.clone(),
             ready: stored.status.ready,
         }),
-        paused: is_paused(bundle, one),
+        access: Access::of(is_paused(bundle, one), &one.cluster.status),
     }
 }
 

@@ -9,7 +9,7 @@ use api::v1alpha1::Bundle;
 use apiclient::ObjectKey;
 use target::deployment::{Imposed, Wanted, wanted};
 use target::matching::{ClusterFacts, Criteria, GroupFacts, Targets};
-use target::rollout::{self, Decision};
+use target::rollout::{self, Access, Decision};
 use target::template::{ClusterValues, Templates};
 use workqueue::Next;
 
@@ -25,9 +25,12 @@ pub(super) struct Chosen<'a> {
     groups: Vec<GroupFacts<'a>>,
     pub(super) deployment: ObjectKey,
     pub(super) stored: Option<&'a Arc<DeploymentEntry>>,
+    /// The deployment id it should have; of what it has when that is not known.
     wanted_id: String,
-    /// `None` when what is stored is known to be as it should be.
+    /// `None` when what is stored stays.
     pub(super) wanted: Option<Wanted>,
+    /// Why it is not known what it should have, or why that cannot be written.
+    failed: Option<String>,
 }
 
 /// What targeting says about all clusters, in the order of their names.
@@ -36,10 +39,6 @@ pub(super) struct Selection<'a> {
     pub(super) bundle: &'a Bundle,
     imposed: Imposed,
     chosen: Vec<Chosen<'a>>,
-    /// Clusters that the bundle is for but that cannot be deployed to now, with the reason.
-    failed: BTreeMap<ObjectKey, String>,
-    /// Deployments of those, which stay as they are.
-    kept: Vec<ObjectKey>,
     /// Revisions of the clusters that the bundle is not for.
     not_meant: Vec<u64>,
 }
@@ -52,14 +51,11 @@ impl<'a> Selection<'a> {
         targets: &Targets<'a>,
         templates: &Templates,
     ) -> Self {
-        let (chosen, failed, kept) = (Vec::new(), BTreeMap::new(), Vec::new());
         let mut selection = Self {
             observed,
             bundle,
             imposed,
-            chosen,
-            failed,
-            kept,
+            chosen: Vec::new(),
             not_meant: Vec::new(),
         };
         let known = Some(&observed.settled);
@@ -80,22 +76,25 @@ impl<'a> Selection<'a> {
                         wanted.map(|wanted| (wanted.deployment_id.clone(), Some(wanted)))
                     }),
             };
-            match wanted {
-                Ok(None) => selection.not_meant.push(cluster.revision),
-                Ok(Some((wanted_id, wanted))) => selection.chosen.push(Chosen {
-                    key,
-                    cluster,
-                    groups,
-                    deployment,
-                    stored,
-                    wanted_id,
-                    wanted,
-                }),
-                Err(reason) => {
-                    selection.failed.insert(key.clone(), reason);
-                    selection.kept.push(deployment);
+            let stored_id = || stored.map(|stored| stored.deployment_id.to_string());
+            let (wanted_id, wanted, failed) = match wanted {
+                Ok(None) => {
+                    selection.not_meant.push(cluster.revision);
+                    continue;
                 }
-            }
+                Ok(Some((wanted_id, wanted))) => (wanted_id, wanted, None),
+                Err(reason) => (stored_id().unwrap_or_default(), None, Some(reason)),
+            };
+            selection.chosen.push(Chosen {
+                key,
+                cluster,
+                groups,
+                deployment,
+                stored,
+                wanted_id,
+                wanted,
+                failed,
+            });
         }
         selection
     }
@@ -154,9 +153,11 @@ impl<'a> Selection<'a> {
         );
         for (chosen, decision) in self.chosen.iter().zip(&pass.decisions) {
             let action = self.deploy(chosen, *decision);
-            let is_in_order = action.is_none() && *decision == Decision::Promote;
+            let was_in_order = chosen.wanted.is_none() && chosen.failed.is_none();
+            let is_promoted = *decision == Decision::Promote && chosen.wanted.is_some();
+            let is_in_order = was_in_order || (is_promoted && action.is_none());
             let stored = chosen.stored.filter(|stored| !stored.deleting);
-            if let Some(stored) = stored.filter(|_| is_in_order || chosen.wanted.is_none()) {
+            if let Some(stored) = stored.filter(|_| is_in_order) {
                 settled.push((chosen.cluster.revision, Answer::Deployed(stored.revision)));
             }
             written.extend(action.as_ref().and_then(|action| chosen.written(action)));
@@ -181,9 +182,11 @@ impl<'a> Selection<'a> {
     }
 
     fn report(&self, generation: i64, pass: &rollout::Pass) -> Report {
-        let mut pending = self.failed.clone();
+        let mut pending = BTreeMap::new();
         for (chosen, decision) in self.chosen.iter().zip(&pass.decisions) {
-            if chosen.stored.is_none() && *decision != Decision::Create {
+            if let Some(reason) = &chosen.failed {
+                pending.insert(chosen.key.clone(), reason.clone());
+            } else if chosen.stored.is_none() && *decision != Decision::Create {
                 pending.insert(chosen.key.clone(), String::new());
             }
         }
@@ -220,7 +223,7 @@ impl<'a> Selection<'a> {
         }
         if let ContentSource::Inline { id, .. } = &self.observed.bundle.content
             && !self.observed.content_exists
-            && !self.chosen.is_empty()
+            && self.chosen.iter().any(|chosen| chosen.failed.is_none())
         {
             actions.push(Action::StoreContent {
                 bundle,
@@ -236,7 +239,7 @@ impl<'a> Selection<'a> {
         let mut orphans: BTreeMap<&ObjectKey, &Arc<DeploymentEntry>> =
             self.observed.deployments.iter().collect();
         let wanted = self.chosen.iter().map(|chosen| &chosen.deployment);
-        for deployment in wanted.chain(&self.kept) {
+        for deployment in wanted {
             orphans.remove(deployment);
         }
         let is_unclear = self.observed.unclear.is_some();
@@ -303,9 +306,13 @@ impl Chosen<'_> {
             stored: self.stored.map(|entry| rollout::Stored {
                 deployment_id: entry.deployment_id.to_string(),
                 applied_id: entry.applied_deployment_id.to_string(),
-                ready: entry.ready,
+                // What is being deleted will not run for long.
+                ready: entry.ready && !entry.deleting,
             }),
-            paused: self.is_paused(bundle),
+            access: Access::of(
+                self.is_paused(bundle) || self.failed.is_some(),
+                self.cluster.status(),
+            ),
         }
     }
 }
