@@ -23,6 +23,12 @@ fuzz_target!(|text: &[u8]| {
             .sum();
         assert!(total <= stream.len());
     }
+    if let Some(Ok(Some(document))) = std::str::from_utf8(text).ok().map(goyaml::v3::parse) {
+        let mut printer = goyaml::v3::Printer::default();
+        printer.document(&document, true);
+        printer.document(&document, false);
+        let _ = goyaml::v3::parse(&printer.finish());
+    }
     let Ok(value) = parsed else { return };
     if let Ok(written) = goyaml::to_yaml(&value) {
         // Not the value itself: `-0.0` is written as `0`. A merge key `<<` is written, but not read again, as in Go.

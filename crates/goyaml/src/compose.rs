@@ -9,19 +9,26 @@ use std::collections::HashMap;
 use crate::error::Problem;
 use crate::nodes::{Content, Document, Node, NodeId};
 use crate::resolve::TAG_PREFIX;
-use crate::scan::{DEPTH_MAX, Mark, ScalarStyle, Scanner, Token};
+use crate::scan::{DEPTH_MAX, Mark, Pending, ScalarStyle, Scanner, Token};
+use crate::v3::notes::Notes;
 
 /// Reads the first document of `source`.
 pub(crate) fn compose(source: &str, fault: Option<Problem>) -> Result<Document<'_>, Problem> {
-    let mut composer = Composer {
-        scanner: Scanner::new(source, fault),
-        document: Document::empty(),
-        anchors: HashMap::new(),
-        tag_directives: Vec::new(),
-        open: Vec::new(),
-    };
+    let mut composer = Composer::new(Scanner::new(source, fault));
     composer.stream()?;
     Ok(composer.document)
+}
+
+/// As [`compose`], with comments, anchors and brackets, as go-yaml v3 reads.
+pub(crate) fn compose_with_notes(
+    source: &str,
+    fault: Option<Problem>,
+) -> Result<(Document<'_>, Notes), Problem> {
+    let mut composer = Composer::new(Scanner::with_comments(source, fault));
+    composer.notes = Some(Box::default());
+    composer.stream().map_err(Problem::for_v3)?;
+    let notes = composer.notes.take().unwrap_or_default();
+    Ok((composer.document, *notes))
 }
 
 struct Composer<'a> {
@@ -30,6 +37,8 @@ struct Composer<'a> {
     anchors: HashMap<&'a str, NodeId>,
     tag_directives: Vec<(String, String)>,
     open: Vec<Open>,
+    /// What is kept besides values, if it is asked for.
+    notes: Option<Box<Notes>>,
 }
 
 /// What stands before a node.
@@ -71,6 +80,24 @@ enum Next {
 }
 
 impl<'a> Composer<'a> {
+    fn new(scanner: Scanner<'a>) -> Self {
+        Self {
+            scanner,
+            document: Document::empty(),
+            anchors: HashMap::new(),
+            tag_directives: Vec::new(),
+            open: Vec::new(),
+            notes: None,
+        }
+    }
+
+    /// Hands the notes what they need to know.
+    fn note(&mut self, take: impl FnOnce(&mut Notes, &mut Pending)) {
+        if let (Some(notes), Some(pending)) = (&mut self.notes, self.scanner.pending()) {
+            take(notes, pending);
+        }
+    }
+
     fn stream(&mut self) -> Result<(), Problem> {
         self.scanner.take()?;
         let (explicit, ends) = match self.scanner.peek()?.token {
@@ -90,6 +117,8 @@ impl<'a> Composer<'a> {
                 let message = "did not find expected <document start>";
                 return Err(Problem::grammar(message, lexeme.start, Mark::default()));
             }
+        } else {
+            self.note(Notes::start_document);
         }
         let lexeme = self.scanner.peek()?;
         let start = lexeme.start;
@@ -114,6 +143,7 @@ impl<'a> Composer<'a> {
         }
         // Reading the end of the document looks at the token after it.
         self.scanner.peek()?;
+        self.note(Notes::end_document);
         Ok(())
     }
 
@@ -204,8 +234,10 @@ impl<'a> Composer<'a> {
                 return Err(Problem::grammar(message, here, start));
             }
         };
+        let is_flow = matches!(next, Next::FlowItem { .. } | Next::FlowKey { .. });
         self.scanner.take()?;
         let id = self.add(content, start, properties)?;
+        self.note(|notes, pending| notes.start(id, is_flow, pending));
         self.enter(id, here, next)
     }
 
@@ -233,7 +265,9 @@ impl<'a> Composer<'a> {
                 start,
             ));
         };
-        self.push(Content::Alias { name, target }, start, Cow::Borrowed(""))
+        let id = self.push(Content::Alias { name, target }, start, Cow::Borrowed(""))?;
+        self.note(|notes, pending| notes.set(id, pending));
+        Ok(id)
     }
 
     /// An anchor and a tag, in either order.
@@ -290,6 +324,7 @@ impl<'a> Composer<'a> {
         let id = self.push(content, start, properties.tag)?;
         if let Some(anchor) = properties.anchor {
             self.anchors.insert(anchor, id);
+            self.note(|notes, _| notes.anchor(id, anchor));
         }
         Ok(id)
     }
@@ -329,7 +364,7 @@ impl<'a> Composer<'a> {
         };
         let tag: &str = &properties.tag;
         let implicit = (tag.is_empty() && style == ScalarStyle::Plain) || tag == "!";
-        self.add(
+        let id = self.add(
             Content::Scalar {
                 value,
                 style,
@@ -337,7 +372,9 @@ impl<'a> Composer<'a> {
             },
             start,
             properties,
-        )
+        )?;
+        self.note(|notes, pending| notes.set(id, pending));
+        Ok(id)
     }
 
     /// Moves the innermost collection, which started at `start`, one child on.
@@ -378,9 +415,32 @@ impl<'a> Composer<'a> {
 
     /// Takes the token that ends the innermost collection.
     fn close(&mut self) -> Result<(), Problem> {
-        self.scanner.take()?;
-        self.open.pop();
+        let token = self.scanner.take()?.token;
+        if let Some(open) = self.open.pop() {
+            // The end of a block sequence takes no comments.
+            let is_sequence = matches!(open.next, Next::BlockItem);
+            if !(is_sequence && token == Token::BlockEnd) {
+                self.note(|notes, pending| notes.end(open.id, pending));
+            }
+        }
         Ok(())
+    }
+
+    /// Takes the `-` of an entry, gives where it ends.
+    fn entry(&mut self) -> Result<Mark, Problem> {
+        let head = self
+            .scanner
+            .pending()
+            .map_or(0, |pending| pending.head.len());
+        let end = self.scanner.take()?.end;
+        let is_block = matches!(
+            self.scanner.peek()?.token,
+            Token::BlockSequenceStart | Token::BlockMappingStart
+        );
+        if is_block && head > 0 {
+            self.note(|notes, pending| notes.split_stem(head, pending));
+        }
+        Ok(end)
     }
 
     fn child(&mut self, block: bool, indentless: bool) -> Result<(), Problem> {
@@ -419,7 +479,7 @@ impl<'a> Composer<'a> {
                 return Err(Problem::grammar(message, lexeme.start, start));
             }
         }
-        let end = self.scanner.take()?.end;
+        let end = self.entry()?;
         match self.scanner.peek()?.token {
             Token::BlockEntry | Token::BlockEnd => self.empty_child(end),
             _ => self.child(true, false),
@@ -431,7 +491,7 @@ impl<'a> Composer<'a> {
             self.open.pop();
             return Ok(());
         }
-        let end = self.scanner.take()?.end;
+        let end = self.entry()?;
         match self.scanner.peek()?.token {
             Token::BlockEntry | Token::Key | Token::Value | Token::BlockEnd => {
                 self.empty_child(end)
@@ -509,6 +569,7 @@ impl<'a> Composer<'a> {
         // A mapping of one entry without brackets, as in `[a: b]`.
         let start = self.scanner.take()?.start;
         let id = self.push(Content::Mapping(None), start, Cow::Borrowed(""))?;
+        self.note(|notes, _| notes.set_flow(id));
         self.append(self.open.len() - 1, id);
         self.enter(id, start, Next::PairKey)?;
         Ok(())

@@ -497,6 +497,7 @@ fn fault(message: impl Into<Cow<'static, str>>) -> Error {
 
 fn fault_at(node: &Node<'_>, message: impl Into<Cow<'static, str>>) -> Error {
     let mark = Mark {
+        at: 0,
         line: node.line,
         column: node.column,
     };

@@ -13,6 +13,8 @@ use crate::scan::Mark;
 pub struct Problem {
     message: Cow<'static, str>,
     line: Option<u32>,
+    /// The line that v3 names: that of what the fault is in.
+    outer_line: Option<u32>,
     place: Option<Mark>,
 }
 
@@ -22,6 +24,7 @@ impl Problem {
         Self {
             message: message.into(),
             line: None,
+            outer_line: None,
             place: None,
         }
     }
@@ -34,10 +37,16 @@ impl Problem {
         }
     }
 
-    /// A fault that the scanner finds.
-    pub(crate) fn scanner(message: impl Into<Cow<'static, str>>, place: Mark) -> Self {
+    /// A fault that the scanner finds, inside of something that started at `context`.
+    pub(crate) fn scanner(
+        message: impl Into<Cow<'static, str>>,
+        place: Mark,
+        context: Mark,
+    ) -> Self {
+        let line = |mark: Mark| (mark.line > 0).then_some(mark.line + 1);
         Self {
-            line: (place.line > 0).then_some(place.line + 1),
+            line: line(place),
+            outer_line: line(context).or(line(place)),
             ..Self::at(message, place)
         }
     }
@@ -48,14 +57,19 @@ impl Problem {
         place: Mark,
         context: Mark,
     ) -> Self {
-        let line = if place.line > 0 {
-            place.line
-        } else {
-            context.line
-        };
+        let line = |mark: Mark| (mark.line > 0).then_some(mark.line);
         Self {
-            line: (line > 0).then_some(line),
+            line: line(place).or(line(context)),
+            outer_line: line(context).or(line(place)),
             ..Self::at(message, place)
+        }
+    }
+
+    /// The same fault as go-yaml v3 reports it.
+    pub(crate) fn for_v3(self) -> Self {
+        Self {
+            line: self.outer_line,
+            ..self
         }
     }
 

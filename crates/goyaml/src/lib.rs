@@ -3,7 +3,7 @@
 //! Text goes in and `serde_json::Value` comes out ([`parse`]), and back ([`to_yaml`],
 //! [`json`]). Reading follows `sigs.k8s.io/yaml` on go-yaml v2: YAML 1.1 booleans and octals, merge
 //! keys, keys turned into strings, the first document only, go-yaml's messages. Comments are not
-//! kept, and streams are split by [`documents`] or by the caller.
+//! kept but by [`v3`], and streams are split by [`documents`] or by the caller.
 //!
 //! ```
 //! let value = goyaml::parse(b"mode: 0644\nlist: [yes, 1.0]\n# gone\n")?;
@@ -38,6 +38,7 @@ mod quote;
 mod resolve;
 mod scan;
 mod typed;
+pub mod v3;
 
 pub use self::emit::{Tree, WriteError, to_yaml, to_yaml_v3, tree_to_yaml_v3};
 pub use self::error::{Error, Problem};

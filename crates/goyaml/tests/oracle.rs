@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 const RECORDED: &str = include_str!("data/oracle.jsonl");
+const NODES: &str = include_str!("data/nodes.jsonl");
 
 #[derive(Deserialize)]
 struct Vector {
@@ -69,6 +70,15 @@ impl Vector {
                 goyaml::numbers_as_float64(&mut value);
                 goyaml::to_yaml_v3(&value, 2).map_err(|error| error.to_string())
             }
+            "nodes" => goyaml::v3::parse(self.text.as_deref().unwrap())
+                .map(|document| {
+                    let mut printer = goyaml::v3::Printer::default();
+                    if let Some(document) = document {
+                        printer.document(&document, true);
+                    }
+                    printer.finish()
+                })
+                .map_err(|problem| problem.to_string()),
             "json" => Ok(json(self.value())),
             "indent" => Ok(goyaml::json::to_string_indent(&self.value(), "> ", "\t").unwrap()),
             op => panic!("unknown op {op}"),
@@ -79,6 +89,7 @@ impl Vector {
 fn check(op: &str) {
     let vectors = RECORDED
         .lines()
+        .chain(NODES.lines())
         .map(|line| serde_json::from_str::<Vector>(line).unwrap())
         .filter(|vector| vector.is_for(op))
         .collect::<Vec<_>>();
@@ -137,4 +148,9 @@ fn json_has_the_bytes_of_go() {
 #[test]
 fn indented_json_has_the_bytes_of_go() {
     check("indent");
+}
+
+#[test]
+fn trees_keep_comments_and_styles_as_in_yaml_v3() {
+    check("nodes");
 }

@@ -22,11 +22,13 @@ use helm::{Chart, Limits, TemplateFlags};
 struct Arguments {
     flags: TemplateFlags,
     values: ValueOptions,
+    post_renderer: Option<String>,
 }
 
 fn arguments(line: &str) -> Arguments {
     let mut parsed = Arguments::default();
     let (flags, values) = (&mut parsed.flags, &mut parsed.values);
+    let post_renderer = &mut parsed.post_renderer;
     "release-name".clone_into(&mut flags.release_name);
     "default".clone_into(&mut flags.namespace);
     let mut words = words(line).into_iter().peekable();
@@ -51,6 +53,7 @@ fn arguments(line: &str) -> Arguments {
             "--skip-tests" => flags.skip_tests = true,
             "--is-upgrade" => flags.is_upgrade = true,
             "--debug" => flags.debug = true,
+            "--post-renderer" => *post_renderer = Some(value()),
             flag if flag.starts_with('-') => panic!("the tests do not know {flag}"),
             _ => names.push(word),
         }
@@ -74,7 +77,12 @@ fn run(case: &Case, line: &str) -> (String, String) {
         (_, Err(error)) => Some(error.to_string()),
         (Ok(values), Ok(chart)) => {
             let now = jiff::Timestamp::UNIX_EPOCH;
-            match helm::template(chart, values, &arguments.flags, now) {
+            let mut program = arguments
+                .post_renderer
+                .as_deref()
+                .map(|name| post_renderer(case, name));
+            let program = program.as_mut().map(|run| run as helm::PostRenderer<'_>);
+            match helm::template_through(chart, values, &arguments.flags, program, now) {
                 Err(error) => Some(error.to_string()),
                 Ok(output) => {
                     for record in &output.log {
@@ -90,6 +98,18 @@ fn run(case: &Case, line: &str) -> (String, String) {
         let _ = writeln!(stderr, "Error: {error}");
     }
     (stdout, stderr)
+}
+
+/// The post-renderers of the recorder.
+fn post_renderer(case: &Case, name: &str) -> impl FnMut(&str) -> Result<String, String> {
+    let answer = case.files.get("answer.yaml").cloned().unwrap_or_default();
+    let answer = String::from_utf8(answer).expect("an answer in UTF-8");
+    move |stream| match name {
+        "same" => Ok(stream.to_owned()),
+        "keep" => Ok(stream.replace("postrenderer.helm.sh", "kept.helm.sh")),
+        "answer" => Ok(answer.clone()),
+        name => panic!("the tests do not know the post-renderer {name}"),
+    }
 }
 
 fn load(case: &Case) -> Result<Chart, helm::LoadError> {

@@ -1,6 +1,7 @@
 // Records what Go's YAML and JSON libraries make of many inputs, for the tests of crates/goyaml.
 //
 // Run: go run . > ../../../crates/goyaml/tests/data/oracle.jsonl
+// and  go run . -nodes > ../../../crates/goyaml/tests/data/nodes.jsonl
 //
 // With -seed and -n it makes other and more random inputs, to look for differences.
 //
@@ -127,8 +128,19 @@ func write(value any) {
 func main() {
 	seed := flag.Int64("seed", 20261123, "of the random inputs")
 	n := flag.Int("n", 200, "random values to write, and three times as many texts to read")
+	trees := flag.Bool("nodes", false, "documents with their comments instead")
 	flag.Parse()
 	defer out.Flush()
+	if *trees {
+		random := newRandom(*seed)
+		for _, text := range documents {
+			nodes(text)
+		}
+		for range 4 * *n {
+			nodes(random.commented())
+		}
+		return
+	}
 	for _, text := range readCases() {
 		read(text)
 	}

@@ -3,6 +3,9 @@
 // Run: go run . -helm PATH ../../../crates/helm/tests/data/charts/*.txt
 // or   go run . -helm PATH -command lint ../../../crates/helm/tests/data/lint/*.txt
 //
+// Three post-renderers are there: `same` changes nothing, `keep` renames the annotation of Helm's own so that it stays, and
+// `answer` prints the file answer.yaml of the case.
+//
 // PATH is Helm 4.3.1. The directory of a case is called /case in what is recorded. Each file is rewritten in place: the cases stay as they are, the lines of their
 // results are made anew. See the head of crates/helm/tests/charts.rs for the form.
 package main
@@ -21,6 +24,13 @@ import (
 	"strings"
 	"unicode"
 )
+
+// The commands of the post-renderers, run by sh; %s is the directory of the case.
+var postRenderers = map[string]string{
+	"same":   "cat",
+	"keep":   "sed s/postrenderer.helm.sh/kept.helm.sh/",
+	"answer": "cat %s/answer.yaml",
+}
 
 const defaultChart = "apiVersion: v2\nname: c\nversion: 1.0.0\n"
 
@@ -82,7 +92,25 @@ func words(line string) []string {
 	return out
 }
 
+func installPostRenderers(dir string) error {
+	for name, command := range postRenderers {
+		text := fmt.Sprintf("name: %s\nversion: 1.0.0\ntype: postrenderer/v1\napiVersion: v1\nruntime: subprocess\n"+
+			"runtimeConfig:\n  platformCommand:\n  - command: sh\n    args: [-c, '%s']\n", name, strings.ReplaceAll(command, "%s", dir))
+		path := filepath.Join(dir, "home", "plugins", name, "plugin.yaml")
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func write(dir string, files []file) error {
+	if err := installPostRenderers(dir); err != nil {
+		return err
+	}
 	chart := filepath.Join(dir, "chart", "Chart.yaml")
 	if err := os.MkdirAll(filepath.Dir(chart), 0o755); err != nil {
 		return err
@@ -136,7 +164,7 @@ func ask(dir, line string) []string {
 	cmd.Dir = dir
 	home := filepath.Join(dir, "home")
 	cmd.Env = []string{
-		"TZ=UTC", "HOME=" + home, "KUBECONFIG=" + home, "HELM_CACHE_HOME=" + home,
+		"TZ=UTC", "PATH=/usr/bin:/bin", "HOME=" + home, "KUBECONFIG=" + home, "HELM_CACHE_HOME=" + home,
 		"HELM_CONFIG_HOME=" + home, "HELM_DATA_HOME=" + home,
 	}
 	var stdout, stderr bytes.Buffer

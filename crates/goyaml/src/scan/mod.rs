@@ -5,6 +5,7 @@
 //! scalar needs no unescaping or folding. Work is linear in the text; nesting is bounded by
 //! [`DEPTH_MAX`].
 
+mod comments;
 mod scalars;
 mod tags;
 mod text;
@@ -12,6 +13,8 @@ mod text;
 use std::borrow::Cow;
 use std::collections::VecDeque;
 
+pub(crate) use self::comments::Pending;
+use self::comments::{Comments, TOKENS_AHEAD};
 pub(crate) use self::text::Mark;
 use self::text::Text;
 use crate::error::Problem;
@@ -28,9 +31,10 @@ const SIMPLE_KEY_CHARS_MAX: u32 = 1024;
 const LOOKAHEAD_BYTES: usize = 4;
 
 /// How a scalar was written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ScalarStyle {
     /// Without quotes.
+    #[default]
     Plain,
     /// In `'`.
     SingleQuoted,
@@ -115,6 +119,10 @@ pub(crate) struct Scanner<'a> {
     simple_key_allowed: bool,
     /// One for the block context and one per open bracket.
     simple_keys: Vec<SimpleKey>,
+    /// Where comments go, if they are kept.
+    comments: Option<Box<Comments>>,
+    /// The start of what is being read, for errors that name it.
+    context: Option<Mark>,
 }
 
 impl<'a> Scanner<'a> {
@@ -132,12 +140,23 @@ impl<'a> Scanner<'a> {
             flow_level: 0,
             simple_key_allowed: true,
             simple_keys: vec![SimpleKey::default()],
+            comments: None,
+            context: None,
+        }
+    }
+
+    /// As [`Scanner::new`], and comments are kept for [`Scanner::pending`].
+    pub(crate) fn with_comments(source: &'a str, reader_problem: Option<Problem>) -> Self {
+        Self {
+            comments: Some(Box::default()),
+            ..Self::new(source, reader_problem)
         }
     }
 
     /// The next token, left in place. After the end it stays at `StreamEnd`.
     pub(crate) fn peek(&mut self) -> Result<&Lexeme<'a>, Problem> {
         self.fill()?;
+        self.unfold_comments();
         // `fill` leaves a token or fails; the text's end is the answer that keeps callers total.
         self.tokens
             .front()
@@ -155,14 +174,18 @@ impl<'a> Scanner<'a> {
 
     /// Reads on until the first token in the queue cannot become a key any more.
     fn fill(&mut self) -> Result<(), Problem> {
-        while self.tokens.is_empty() || self.head_may_become_key()? {
+        let needed = if self.comments.is_some() {
+            TOKENS_AHEAD
+        } else {
+            1
+        };
+        while self.tokens.len() < needed || self.head_may_become_key()? {
             if self.ended {
-                let mark = self.text.mark;
-                self.tokens.push_back(Lexeme {
-                    token: Token::StreamEnd,
-                    start: mark,
-                    end: mark,
-                });
+                while self.tokens.len() < needed {
+                    self.push_here(Token::StreamEnd);
+                }
+                // A key that is still waited for will not come.
+                self.head_may_become_key()?;
                 return Ok(());
             }
             self.fetch()?;
@@ -184,8 +207,13 @@ impl<'a> Scanner<'a> {
 
     /// The scanner's error: the position of the text counts, not the start of the token.
     fn problem(&self, message: impl Into<Cow<'static, str>>) -> Problem {
+        self.problem_in(self.context.unwrap_or(self.text.mark), message)
+    }
+
+    /// As [`Scanner::problem`], in something that starts at `context`.
+    fn problem_in(&self, context: Mark, message: impl Into<Cow<'static, str>>) -> Problem {
         self.reader_problem_at_end()
-            .unwrap_or_else(|| Problem::scanner(message, self.text.mark))
+            .unwrap_or_else(|| Problem::scanner(message, self.text.mark, context))
     }
 
     /// The fault in the bytes if go-yaml's lookahead has met it here.
@@ -204,11 +232,20 @@ impl<'a> Scanner<'a> {
             self.push_here(Token::StreamStart);
             return Ok(());
         }
+        let before = self.text.mark;
         self.skip_to_next_token();
         if let Some(problem) = self.reader_problem_at_end() {
             return Err(problem);
         }
-        self.unroll_indent(i64::from(self.text.mark.column));
+        self.unroll_indent(i64::from(self.text.mark.column), before);
+        if self.comments.is_some() {
+            return self.fetch_with_comment();
+        }
+        self.fetch_here()
+    }
+
+    /// Queues the token that starts here.
+    fn fetch_here(&mut self) -> Result<(), Problem> {
         let byte = self.text.byte(0);
         let spaced = self.text.is_blankz(1);
         let flow = self.flow_level > 0;
@@ -250,11 +287,15 @@ impl<'a> Scanner<'a> {
         if self.text.position() == 0 && self.text.rest().starts_with('\u{FEFF}') {
             self.text.advance('\u{FEFF}'.len_utf8(), 1);
         }
+        let before = self.text.mark;
         loop {
             while self.text.byte(0) == b' '
                 || (self.text.byte(0) == b'\t' && (self.flow_level > 0 || !self.simple_key_allowed))
             {
                 self.text.step();
+            }
+            if self.comments.is_some() {
+                self.scan_comments(before);
             }
             self.text.skip_comment();
             if self.text.break_width(0) == 0 {
@@ -296,7 +337,7 @@ impl<'a> Scanner<'a> {
         // Characters on the same line are columns.
         if key.mark.line < here.line || key.mark.column + SIMPLE_KEY_CHARS_MAX < here.column {
             if key.required {
-                return Err(self.problem("could not find expected ':'"));
+                return Err(self.problem_in(key.mark, "could not find expected ':'"));
             }
             self.simple_keys[index].possible = false;
             return Ok(false);
@@ -329,8 +370,9 @@ impl<'a> Scanner<'a> {
 
     fn remove_simple_key(&mut self) -> Result<(), Problem> {
         let index = self.current_key();
-        if self.simple_keys[index].possible && self.simple_keys[index].required {
-            return Err(self.problem("could not find expected ':'"));
+        let key = self.simple_keys[index];
+        if key.possible && key.required {
+            return Err(self.problem_in(key.mark, "could not find expected ':'"));
         }
         self.simple_keys[index].possible = false;
         Ok(())
@@ -373,13 +415,20 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Closes the block collections that are further in than `column`.
-    fn unroll_indent(&mut self, column: i64) {
+    /// Closes the block collections that are further in than `column`. `before` is where the white
+    /// space before this place starts.
+    fn unroll_indent(&mut self, column: i64, before: Mark) {
         if self.flow_level > 0 {
             return;
         }
+        let mut end = self.block_end(before);
         while self.indent > column {
-            self.push_here(Token::BlockEnd);
+            self.move_before_comments(&mut end);
+            self.tokens.push_back(Lexeme {
+                token: Token::BlockEnd,
+                start: end,
+                end,
+            });
             self.indent = self.indents.pop().unwrap_or(-1);
         }
     }
@@ -387,11 +436,12 @@ impl<'a> Scanner<'a> {
     fn fetch_stream_end(&mut self) -> Result<(), Problem> {
         if self.text.mark.column != 0 {
             self.text.mark = Mark {
+                at: self.text.mark.at,
                 line: self.text.mark.line + 1,
                 column: 0,
             };
         }
-        self.unroll_indent(-1);
+        self.unroll_indent(-1, self.text.mark);
         self.remove_simple_key()?;
         self.simple_key_allowed = false;
         self.ended = true;
@@ -400,7 +450,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn fetch_document_indicator(&mut self, token: Token<'a>) -> Result<(), Problem> {
-        self.unroll_indent(-1);
+        self.unroll_indent(-1, self.text.mark);
         self.remove_simple_key()?;
         self.simple_key_allowed = false;
         self.push_indicator(token, 3);

@@ -280,7 +280,7 @@ impl<'a> Scanner<'a> {
     pub(super) fn scan_block_scalar(&mut self, literal: bool) -> Result<Lexeme<'a>, Problem> {
         let start = self.text.mark;
         self.text.step();
-        let (chomp, increment) = self.scan_block_header()?;
+        let (chomp, increment) = self.scan_block_header(start)?;
         self.text.skip_break();
         let mut end = self.text.mark;
         let mut indent = increment.map(|increment| self.indent.max(0) + increment);
@@ -332,7 +332,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// The indicators after `|` or `>`, in either order, and the rest of their line.
-    fn scan_block_header(&mut self) -> Result<(Chomp, Option<i64>), Problem> {
+    fn scan_block_header(&mut self, start: Mark) -> Result<(Chomp, Option<i64>), Problem> {
         let mut chomp = self.scan_chomp();
         let mut increment = None;
         if self.text.byte(0).is_ascii_digit() {
@@ -346,6 +346,7 @@ impl<'a> Scanner<'a> {
             }
         }
         self.text.skip_blanks();
+        self.scan_line_comment(start.at);
         self.text.skip_comment();
         if !self.text.is_breakz(0) {
             return Err(self.problem("did not find expected comment or line break"));

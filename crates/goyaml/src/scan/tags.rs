@@ -6,7 +6,7 @@ use crate::error::Problem;
 
 impl<'a> Scanner<'a> {
     pub(super) fn fetch_directive(&mut self) -> Result<(), Problem> {
-        self.unroll_indent(-1);
+        self.unroll_indent(-1, self.text.mark);
         self.remove_simple_key()?;
         self.simple_key_allowed = false;
         let start = self.text.mark;

@@ -2,9 +2,11 @@
 //!
 //! The input is valid UTF-8 without NUL, so a zero byte stands for its end.
 
-/// A place in the text, both parts counted from zero, columns in characters.
+/// A place in the text, all parts counted from zero, columns in characters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Mark {
+    /// In bytes.
+    pub(crate) at: usize,
     pub(crate) line: u32,
     pub(crate) column: u32,
 }
@@ -13,7 +15,6 @@ pub(crate) struct Mark {
 #[derive(Debug)]
 pub(super) struct Text<'a> {
     source: &'a str,
-    at: usize,
     pub(super) mark: Mark,
 }
 
@@ -21,7 +22,6 @@ impl<'a> Text<'a> {
     pub(super) fn new(source: &'a str) -> Self {
         Self {
             source,
-            at: 0,
             mark: Mark::default(),
         }
     }
@@ -30,23 +30,23 @@ impl<'a> Text<'a> {
     pub(super) fn byte(&self, offset: usize) -> u8 {
         self.source
             .as_bytes()
-            .get(self.at + offset)
+            .get(self.mark.at + offset)
             .copied()
             .unwrap_or(0)
     }
 
     pub(super) fn at_end(&self) -> bool {
-        self.at >= self.source.len()
+        self.mark.at >= self.source.len()
     }
 
     /// The byte position, for [`Text::since`].
     pub(super) fn position(&self) -> usize {
-        self.at
+        self.mark.at
     }
 
     /// The text from an earlier position up to here.
     pub(super) fn since(&self, start: usize) -> &'a str {
-        self.between(start, self.at)
+        self.between(start, self.mark.at)
     }
 
     pub(super) fn between(&self, start: usize, end: usize) -> &'a str {
@@ -55,21 +55,38 @@ impl<'a> Text<'a> {
 
     /// What has not been read yet.
     pub(super) fn rest(&self) -> &'a str {
-        self.source.get(self.at..).unwrap_or_default()
+        self.source.get(self.mark.at..).unwrap_or_default()
     }
 
     /// Steps over one byte; a column is counted with the first byte of a character.
     pub(super) fn step(&mut self) {
-        if let Some(byte) = self.source.as_bytes().get(self.at) {
-            self.at += 1;
+        if let Some(byte) = self.source.as_bytes().get(self.mark.at) {
+            self.mark.at += 1;
             self.mark.column += u32::from(byte & 0xC0 != 0x80);
         }
     }
 
     /// Steps over `bytes` bytes that hold `columns` characters and no line break.
     pub(super) fn advance(&mut self, bytes: usize, columns: usize) {
-        self.at += bytes;
+        self.mark.at += bytes;
         self.mark.column += columns as u32;
+    }
+
+    /// The line breaks between the last character that is no white space and here.
+    pub(super) fn newlines_before(&self) -> usize {
+        let read = self.between(0, self.mark.at);
+        let is_break = |c: char| matches!(c, '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}');
+        let space = read.len()
+            - read
+                .trim_end_matches(|c| is_break(c) || c == ' ' || c == '\t')
+                .len();
+        let space = self.between(read.len() - space, read.len());
+        space.matches(is_break).count() - space.matches("\r\n").count()
+    }
+
+    /// The start of the character before a place.
+    pub(super) fn char_before(&self, at: usize) -> usize {
+        self.source.floor_char_boundary(at.saturating_sub(1))
     }
 
     pub(super) fn skip_blanks(&mut self) {
@@ -86,15 +103,15 @@ impl<'a> Text<'a> {
     }
 
     pub(super) fn skip_to_break(&mut self) {
-        let from = self.at;
+        let from = self.mark.at;
         while !self.is_breakz(0) {
-            self.at += 1;
+            self.mark.at += 1;
             // What may start a break is looked at more closely by the condition above.
-            let rest = &self.source.as_bytes()[self.at..];
+            let rest = &self.source.as_bytes()[self.mark.at..];
             let may_break = |byte: &u8| matches!(byte, b'\n' | b'\r' | 0xC2 | 0xE2);
-            self.at += rest.iter().position(may_break).unwrap_or(rest.len());
+            self.mark.at += rest.iter().position(may_break).unwrap_or(rest.len());
         }
-        let skipped = &self.source.as_bytes()[from..self.at];
+        let skipped = &self.source.as_bytes()[from..self.mark.at];
         let starts = skipped.iter().filter(|byte| *byte & 0xC0 != 0x80);
         self.mark.column += starts.count() as u32;
     }
@@ -121,8 +138,8 @@ impl<'a> Text<'a> {
             self.break_width(0)
         };
         if width > 0 {
-            self.at += width;
             self.mark = Mark {
+                at: self.mark.at + width,
                 line: self.mark.line + 1,
                 column: 0,
             };
@@ -133,7 +150,7 @@ impl<'a> Text<'a> {
     pub(super) fn read_break(&mut self, out: &mut String) {
         match self.break_width(0) {
             0 => {}
-            3 => out.push_str(self.between(self.at, self.at + 3)),
+            3 => out.push_str(self.between(self.mark.at, self.mark.at + 3)),
             _ => out.push('\n'),
         }
         self.skip_break();
@@ -168,7 +185,7 @@ impl<'a> Text<'a> {
 
     /// Steps over letters, digits, `_` and `-`, and gives them.
     pub(super) fn read_word(&mut self) -> &'a str {
-        let start = self.at;
+        let start = self.mark.at;
         while is_word(self.byte(0)) {
             self.step();
         }
