@@ -12,6 +12,7 @@ use api::{ids, labels};
 
 use crate::customize::{self, select};
 use crate::matching::{ClusterFacts, Targets};
+use crate::policy::{self, Rules};
 use crate::template::{self, ClusterValues, Templates};
 
 /// A cluster cannot get a bundle.
@@ -27,6 +28,21 @@ pub struct Error {
     pub source: Cause,
 }
 
+impl Error {
+    /// Why, where the cluster is named otherwise, with the value that is wrong.
+    pub fn reason(&self) -> String {
+        let reason = errors::chain(&self.source);
+        let value = match &self.source {
+            Cause::Template(error) => error.value(),
+            Cause::Select(_) | Cause::Denied(_) => None,
+        };
+        match value {
+            Some(value) => format!("{reason} (in helm.values.{value})"),
+            None => reason,
+        }
+    }
+}
+
 /// Why a cluster cannot get a bundle.
 #[derive(Debug, thiserror::Error)]
 pub enum Cause {
@@ -36,6 +52,9 @@ pub enum Cause {
     /// Its templates fail.
     #[error(transparent)]
     Template(template::Error),
+    /// What its templates give is not allowed.
+    #[error(transparent)]
+    Denied(Box<policy::Denied>),
 }
 
 /// Options that the rules of a workspace set last and that no bundle or target can change: see
@@ -46,6 +65,10 @@ pub struct Imposed {
     pub allowed_target_namespace_selector: Option<LabelSelector>,
     /// Set to false where a Policy demands service accounts and does not allow namespaces to be created.
     pub create_namespace: Option<bool>,
+    /// Checked where templates give options that only a cluster decides.
+    pub rules: Rules,
+    /// The bundle is the hub's own for the agent of a cluster.
+    pub is_of_agent: bool,
 }
 
 impl Imposed {
@@ -100,15 +123,23 @@ pub fn wanted(
         return Ok(None);
     };
     let mut options = selected.options;
+    let (mut labels, mut annotations) = (selected.namespace_labels, selected.namespace_annotations);
+    let is_rendered = templates
+        .fill_options(&mut options, [&mut labels, &mut annotations], values)
+        .map_err(|source| fail(Cause::Template(source)))?;
+    if is_rendered {
+        let allowed = imposed
+            .rules
+            .authorize_options(&options, imposed.is_of_agent);
+        allowed.map_err(|source| fail(Cause::Denied(Box::new(source))))?;
+    }
     imposed.apply(&mut options);
     templates
         .fill(&mut options, values)
         .map_err(|source| fail(Cause::Template(source)))?;
     let deployment_id = ids::deployment_id(content_id, &options);
-    options.namespace_labels.extend(selected.namespace_labels);
-    options
-        .namespace_annotations
-        .extend(selected.namespace_annotations);
+    options.namespace_labels.extend(labels);
+    options.namespace_annotations.extend(annotations);
     Ok(Some(Wanted {
         target: selected.target.to_owned(),
         customizations: selected
@@ -143,4 +174,47 @@ pub fn deployment_labels(
     let own = own.into_iter().chain(content);
     all.extend(own.map(|(key, value)| (key.to_owned(), value.to_owned())));
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use api::v1alpha1::BundleSpec;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_reason_names_the_value_and_upstreams_text_does_not() {
+        let spec = json!({
+            "helm": { "values": {
+                "a": { "list": [{ "k": 1, "w": "${ .ClusterLabels.gone }" }, 2], "v": 1 },
+            } },
+            "targets": [{ "clusterSelector": {} }],
+        });
+        let spec: BundleSpec = serde_json::from_value(spec).expect("a spec");
+        let labels = BTreeMap::from([("l".to_owned(), "v".to_owned())]);
+        let cluster = ClusterFacts {
+            name: "c",
+            labels: &labels,
+            groups: &[],
+        };
+        let values = ClusterValues {
+            namespace: "ns",
+            name: "c",
+            labels: &labels,
+            annotations: &BTreeMap::new(),
+            template_values: None,
+        };
+        let (targets, imposed) = (Targets::of(&spec), Imposed::default());
+        let templates = Templates::production();
+        let wanted = wanted(
+            &spec, &targets, "s-1", &imposed, &cluster, &values, &templates,
+        );
+        let error = wanted.expect_err("a label is missing");
+        let text = "failed to render helm values template: template: values:4:24: executing \
+                    \"values\" at <.ClusterLabels.gone>: map has no entry for key \"gone\"";
+        assert_eq!(errors::chain(&error.source), text);
+        let reason = format!("{text} (in helm.values.a.list[0].w)");
+        assert_eq!(error.reason(), reason);
+    }
 }

@@ -121,7 +121,7 @@ pub fn explain(
     );
     let outcome = match (answer, chosen) {
         (Err(error), _) => Outcome::Fails {
-            error: errors::chain(&error.source),
+            error: error.reason(),
         },
         (Ok(Some(wanted)), _) => {
             let with_target = is_all || applied.is_empty();

@@ -10,6 +10,7 @@
 //! | `merge` | what do bundle and target options give together? |
 //! | `customize` | which options does a cluster get? |
 //! | `template` | what do values become for a cluster? |
+//! | `templating` | what do other options become, where that is asked for? |
 //! | `policy` | what may bundles of a namespace use, and what is imposed on them? |
 //! | `deployment` | what does a cluster get, all in all? |
 //! | `explain` | why does a cluster get what it gets? |
@@ -30,3 +31,4 @@ pub mod merge;
 pub mod policy;
 pub mod rollout;
 pub mod template;
+mod templating;

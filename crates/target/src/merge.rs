@@ -45,6 +45,9 @@ pub fn merge(
     if over.correct_drift.is_some() {
         merged.correct_drift.clone_from(&over.correct_drift);
     }
+    if over.templating.is_some() {
+        merged.templating.clone_from(&over.templating);
+    }
     replace_by_key(
         &mut merged.downstream_resources,
         &over.downstream_resources,

@@ -13,9 +13,11 @@
 use std::fmt;
 
 use api::v1alpha1::{
-    BundleSpec, BundleTarget, GitRepoRestriction, GitRepoSpec, LabelSelector, Policy,
+    BundleDeploymentOptions, BundleSpec, BundleTarget, GitRepoRestriction, GitRepoSpec,
+    LabelSelector, Policy,
 };
 use gotemplate::Str;
+use serde::Serialize;
 use sprig::goregex;
 
 use crate::deployment::Imposed;
@@ -92,7 +94,7 @@ impl Defaults {
 
 /// The rules of a namespace, taken together: lists add up in the order of names, the first default that
 /// is given counts. An empty list allows everything. Without any object, everything is allowed.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Rules {
     default_service_account: String,
     default_client_secret_name: String,
@@ -233,6 +235,12 @@ impl Rules {
             let place = " on the Bundle".to_owned();
             return Err(Denied::NoServiceAccount { place });
         }
+        let check = |field, value: &str, place: &str, allowed: &[String]| {
+            if is_template(spec, value) {
+                return Ok(());
+            }
+            check(field, value, place, allowed)
+        };
         let allowed = &self.allowed_service_accounts;
         check("serviceAccount", account, "", allowed)?;
         for target in &spec.targets {
@@ -253,7 +261,13 @@ impl Rules {
         if is_of_agent {
             return Ok(());
         }
-        self.check_target_namespace(&spec.options.namespace, "namespace", "")?;
+        let check_namespace = |namespace: &str, place: &str| {
+            if is_template(spec, namespace) {
+                return Ok(());
+            }
+            self.check_target_namespace(namespace, "namespace", place)
+        };
+        check_namespace(&spec.options.namespace, "")?;
         for target in &spec.targets {
             let namespace = &target.options.namespace;
             let place = format!(" in target {}", target.name);
@@ -264,10 +278,37 @@ impl Rules {
                 &self.allowed_target_namespaces,
             )?;
             if let Some(namespace) = overriding(target, "namespace") {
-                self.check_target_namespace(&namespace, "namespace", &place)?;
+                check_namespace(&namespace, &place)?;
             }
         }
         Ok(())
+    }
+
+    /// Whether options are allowed that templates gave for one cluster.
+    ///
+    /// # Errors
+    /// The first rule that denies them.
+    pub fn authorize_options(
+        &self,
+        options: &BundleDeploymentOptions,
+        is_of_agent: bool,
+    ) -> Result<(), Denied> {
+        let account = &options.service_account;
+        if self.requires_service_account && account.is_empty() {
+            let place = " for this cluster".to_owned();
+            return Err(Denied::NoServiceAccount { place });
+        }
+        let place = " for this cluster";
+        check(
+            "serviceAccount",
+            account,
+            place,
+            &self.allowed_service_accounts,
+        )?;
+        if is_of_agent {
+            return Ok(());
+        }
+        self.check_target_namespace(&options.namespace, "namespace", place)
     }
 
     /// Options that are set last on every deployment of a bundle. For `is_of_agent` see
@@ -278,6 +319,8 @@ impl Rules {
         Imposed {
             allowed_target_namespace_selector: selector.filter(|_| !is_of_agent),
             create_namespace: is_closed.then_some(false),
+            rules: self.clone(),
+            is_of_agent,
         }
     }
 
@@ -361,6 +404,24 @@ fn unite(united: &mut LabelSelector, further: &LabelSelector) {
             united.match_expressions.push(requirement.clone());
         }
     }
+}
+
+/// Whether a value is known only for a cluster: then it is checked there.
+fn is_template(spec: &BundleSpec, value: &str) -> bool {
+    let is_asked = |options: &BundleDeploymentOptions| {
+        options
+            .templating
+            .as_ref()
+            .is_some_and(|templating| templating.options)
+    };
+    let by_override = |target: &BundleTarget| {
+        let overrides = target.overrides.as_ref();
+        overrides.is_some_and(|overrides| overrides.contains_key("templating"))
+    };
+    let mut targets = spec.targets.iter();
+    value.contains("${")
+        && is_asked(&spec.options)
+        && !targets.any(|target| target.options.templating.is_some() || by_override(target))
 }
 
 /// A value that is not given is allowed.

@@ -12,7 +12,7 @@ use api::labels;
 use api::v1alpha1::{BundleDeploymentOptions, HelmOptions, Values};
 use serde_json::{Value, json};
 
-pub use crate::engine::Templates;
+pub use crate::engine::{TemplateFailure, Templates};
 
 /// A string value with this prefix is replaced by the label that the rest names.
 const LABEL_PREFIX: &str = "global.fleet.clusterLabels.";
@@ -33,11 +33,21 @@ pub enum Error {
     #[error("failed to print helm values as a template")]
     Print(#[source] goyaml::WriteError),
     /// A template with a syntax error or an unknown function, with the line.
-    #[error("failed to parse helm values template: {0}")]
-    Parse(String),
+    #[error("failed to parse helm values template: {text}")]
+    Parse {
+        /// What is wrong.
+        text: String,
+        /// Which value it is, as `image.tag`, where that is known.
+        value: Option<String>,
+    },
     /// A template that fails for this cluster, with line and column.
-    #[error("failed to render helm values template: {0}")]
-    Render(String),
+    #[error("failed to render helm values template: {text}")]
+    Render {
+        /// What is wrong.
+        text: String,
+        /// Which value it is, as `image.tag`, where that is known.
+        value: Option<String>,
+    },
     /// A template that does not give YAML.
     #[error("failed to interpret rendered template as helm values: {of}, {problem}")]
     Interpret {
@@ -52,6 +62,28 @@ pub enum Error {
         /// Kind of what was found.
         found: &'static str,
     },
+    /// A template in another option than Helm values.
+    #[error("option {option}")]
+    Option {
+        /// Its path.
+        option: String,
+        /// What is wrong with it.
+        #[source]
+        source: TemplateFailure,
+    },
+    /// What an option is rendered to cannot be used.
+    #[error("option {option}: its template gives {given:?}, which is no {wanted}")]
+    NoName {
+        /// Its path.
+        option: &'static str,
+        /// What came out, cut to a name's length.
+        given: String,
+        /// What it should be.
+        wanted: &'static str,
+    },
+    /// Options have no JSON form: a defect.
+    #[error("render templates of options")]
+    Options(#[source] serde_json::Error),
     /// A template of `templateValues`.
     #[error("templateValues.{key}")]
     Entry {
@@ -61,6 +93,25 @@ pub enum Error {
         #[source]
         source: Box<Self>,
     },
+}
+
+impl Error {
+    /// A failure among values; `value` names the one.
+    pub(crate) fn of_values(failure: TemplateFailure, value: Option<String>) -> Self {
+        match failure {
+            TemplateFailure::Parse(text) => Self::Parse { text, value },
+            TemplateFailure::Render(text) => Self::Render { text, value },
+        }
+    }
+
+    /// Which Helm value is wrong: all values are one document to upstream's texts, with lines that nobody
+    /// wrote.
+    pub fn value(&self) -> Option<&str> {
+        match self {
+            Self::Parse { value, .. } | Self::Render { value, .. } => value.as_deref(),
+            _ => None,
+        }
+    }
 }
 
 /// A cluster as templates see it.
@@ -120,7 +171,13 @@ impl Templates {
     }
 }
 
-/// What templates see as `.`.
+impl ClusterValues<'_> {
+    /// What templates see as `.`.
+    pub(crate) fn data(&self) -> Value {
+        template_data(self, &labels::visible_to_templates(self.labels))
+    }
+}
+
 fn template_data(cluster: &ClusterValues<'_>, labels: &BTreeMap<String, String>) -> Value {
     json!({
         "ClusterNamespace": cluster.namespace,

@@ -198,7 +198,7 @@ fn misexplained(
         (Ok(None), Outcome::NoTarget) => (!chosen.is_empty()).then_some("a target matches"),
         (Ok(None), Outcome::DoNotDeploy { .. }) => chosen.is_empty().then_some("no target matches"),
         (Err(error), Outcome::Fails { error: text }) => {
-            (*text != errors::chain(&error.source)).then_some("another error is explained")
+            (*text != error.reason()).then_some("another error is explained")
         }
         _ => Some("another outcome is explained"),
     }

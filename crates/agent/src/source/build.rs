@@ -6,12 +6,13 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use api::v1alpha1::BundleResource;
+use api::v1alpha1::{BundleResource, Templating};
 use bundle::content::decode_resource;
 use bundle::path;
 use helm::{Chart, CompiledChart, Limits};
 use serde_json::Value;
 use serde_json::value::RawValue;
+use target::template::Templates;
 
 use super::style::{Style, detect};
 use super::{Recipe, overlays};
@@ -33,6 +34,20 @@ pub(crate) enum Error {
     /// Not implemented.
     #[error("{file}: kustomize is not supported yet")]
     Kustomize { file: String },
+    /// A file whose templates fail on this cluster; the text has file, line and what is missing.
+    #[error("{file}")]
+    Template {
+        file: String,
+        source: target::template::TemplateFailure,
+    },
+    /// A pattern of `templating.files` is none.
+    #[error("templating.files: {pattern:?} is no pattern for files")]
+    Pattern { pattern: String },
+    /// Charts have values.
+    #[error(
+        "templating.files is for bundles without a chart, and {directory:?} is one; use helm.values"
+    )]
+    TemplatedChart { directory: String },
     /// The chart that the options name is not among the files.
     #[error("chart {chart:?} is not in the bundle")]
     NoChart { chart: String },
@@ -145,7 +160,13 @@ pub(super) fn build(resources: &[BundleResource], recipe: &Recipe) -> Result<Bui
     {
         return Err(Error::Kustomize { file });
     }
-    let files = decode(resources)?;
+    let mut files = decode(resources)?;
+    if let Some(templating) = &recipe.options.templating {
+        if let Some(directory) = style.chart {
+            return Err(Error::TemplatedChart { directory });
+        }
+        fill_files(&mut files, templating)?;
+    }
     let bytes = files.iter().map(|(_, data)| data.len()).sum();
     let (directory, chart) = if let Some(directory) = style.chart {
         let inside = below(files, &directory);
@@ -214,6 +235,35 @@ fn decode(resources: &[BundleResource]) -> Result<Files, Error> {
         files.push((name, data));
     }
     Ok(files)
+}
+
+/// Renders the templates in files that the bundle names, for this cluster.
+fn fill_files(files: &mut Files, templating: &Templating) -> Result<(), Error> {
+    let templates = Templates::production();
+    let data = Value::Object(templating.data.clone().unwrap_or_default());
+    for (name, content) in files {
+        let mut is_named = false;
+        for pattern in &templating.files {
+            let place = if pattern.contains('/') {
+                name.as_str()
+            } else {
+                path::base(name)
+            };
+            is_named |= path::matches(pattern, place).map_err(|_| Error::Pattern {
+                pattern: pattern.clone(),
+            })?;
+        }
+        let text = std::str::from_utf8(content).unwrap_or_default();
+        if !is_named || !text.contains("${") {
+            continue;
+        }
+        let rendered = templates.render_text(name, text, &data);
+        *content = rendered.map_err(|source| Error::Template {
+            file: name.clone(),
+            source,
+        })?;
+    }
+    Ok(())
 }
 
 fn below(files: Files, directory: &str) -> Files {
@@ -393,6 +443,95 @@ mod tests {
 
     fn config(name: &str) -> String {
         format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\n")
+    }
+
+    fn templated(files: &[&str], data: &Value) -> Recipe {
+        let mut recipe = recipe();
+        recipe.options.templating = Some(Templating {
+            options: false,
+            files: files.iter().map(|file| (*file).to_owned()).collect(),
+            data: data.as_object().cloned(),
+        });
+        recipe
+    }
+
+    #[test]
+    fn templates_of_named_files_are_rendered_before_overlays() {
+        let config = |name: &str| {
+            format!(
+                "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\ndata:\n  num: ${{ .ClusterValues.num }}\n"
+            )
+        };
+        let (a, b, c, patch) = (
+            config("a"),
+            config("b"),
+            config("c"),
+            "data: {p: ${ .ClusterName }}\n",
+        );
+        let mut recipe = templated(
+            &["a.yaml", "deep/*.yaml", "*_patch.yaml"],
+            &json!({"ClusterName": "here", "ClusterValues": {"num": 7}}),
+        );
+        recipe.options.yaml = Some(api::v1alpha1::YamlOptions {
+            overlays: vec!["o".to_owned()],
+        });
+        let files = [
+            ("a.yaml", a.as_str()),
+            ("b.yaml", &b),
+            ("deep/c.yaml", &c),
+            ("overlays/o/a_patch.yaml", patch),
+        ];
+        let built = build(&resources(&files), &recipe).unwrap();
+        let data: Vec<&Value> = built.raw.iter().map(|raw| &raw.object["data"]).collect();
+        assert_eq!(
+            data,
+            [
+                &json!({"num": 7, "p": "here"}),
+                &json!({"num": "${ .ClusterValues.num }"}),
+                &json!({"num": 7}),
+            ]
+        );
+    }
+
+    #[test]
+    fn templates_of_files_fail_with_file_line_and_what_is_missing() {
+        let config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n";
+        for (line, wanted) in [
+            (
+                "  zone: ${ .ClusterLabels.zone }",
+                "deep/a.yaml: failed to render template: template: deep/a.yaml:5:25: executing \
+                 \"deep/a.yaml\" at <.ClusterLabels.zone>: map has no entry for key \"zone\"",
+            ),
+            (
+                "  shell: ${HOME}",
+                "deep/a.yaml: failed to parse template: template: deep/a.yaml:5: function \"HOME\" not defined",
+            ),
+            (
+                "  time: ${ now }",
+                "deep/a.yaml: failed to render template: template: deep/a.yaml:5:11: executing",
+            ),
+        ] {
+            let text = format!("{config}{line}\n");
+            let recipe = templated(&["*.yaml"], &json!({"ClusterLabels": {}}));
+            let found = build(&resources(&[("deep/a.yaml", &text)]), &recipe);
+            let error = errors::chain(&found.err().unwrap());
+            assert!(error.starts_with(wanted), "{error}");
+        }
+        let error = |files: &[&str], resource: (&str, &str)| {
+            let found = build(&resources(&[resource]), &templated(files, &json!({})));
+            errors::chain(&found.err().unwrap())
+        };
+        assert_eq!(
+            error(&["[a"], ("a.yaml", config)),
+            "templating.files: \"[a\" is no pattern for files"
+        );
+        assert!(
+            error(
+                &["*"],
+                ("Chart.yaml", "apiVersion: v2\nname: c\nversion: 1.0.0\n")
+            )
+            .starts_with("templating.files is for bundles without a chart")
+        );
     }
 
     #[test]

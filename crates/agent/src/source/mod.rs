@@ -99,7 +99,8 @@ impl Recipe {
                 &self.commit,
                 chart,
                 overlays,
-                directory
+                directory,
+                &self.options.templating,
             )
         )
     }

@@ -6,5 +6,6 @@ mod deploy;
 mod faults;
 mod hooks;
 mod restart;
+mod templating;
 #[path = "../common/mod.rs"]
 mod world;

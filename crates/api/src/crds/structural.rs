@@ -1,7 +1,7 @@
 //! From a derived JSON schema to a structural one.
 //!
 //! An API server wants every node typed, no references, no unions, and `nullable` where null is
-//! allowed. Markers of this crate (`x-required`, `x-default`) say what an attribute on a field cannot
+//! allowed. Markers of this crate (`x-required`, `x-default`, `x-any-of`) say what an attribute on a field cannot
 //! say in the derived form.
 
 use schemars::generate::SchemaSettings;
@@ -54,6 +54,9 @@ fn make_structural(node: &mut Map<String, Value>) {
     }
     if let Some(default) = node.remove("x-default") {
         node.insert("default".to_owned(), default);
+    }
+    if let Some(ways) = node.remove("x-any-of") {
+        node.insert("anyOf".to_owned(), ways);
     }
     // schemars writes a type list for optional plain types.
     if let Some(types) = node.get("type").and_then(Value::as_array) {

@@ -85,6 +85,28 @@ pub struct BundleDeploymentOptions {
     /// carry. Enforced by the agent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allowed_target_namespace_selector: Option<LabelSelector>,
+    /// Where `${ }` templates are rendered for each cluster besides Helm values. Unset, which is the
+    /// default, everything but Helm values is taken as it is. A target replaces the whole of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub templating: Option<Templating>,
+}
+
+/// Where `${ }` templates are rendered for each cluster besides Helm values.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Templating {
+    /// In the texts of all options: namespaces, release name, directory of Kustomize, names of overlays
+    /// and so on. Rendered by the controller.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "is_empty")]
+    pub options: bool,
+    /// In files of bundles without a chart, by shell patterns for their paths: `*.yaml`, `config/*`. A
+    /// pattern without a slash is one for names. Rendered by the agent, before overlays are applied.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "is_empty")]
+    pub files: Vec<String>,
+    /// Set internally: what the templates of files see on the cluster.
+    #[schemars(schema_with = "crate::crds::schemas::free_form")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<Values>,
 }
 
 /// Options for bundles of plain manifests.
@@ -121,10 +143,7 @@ pub struct HelmOptions {
     #[serde(deserialize_with = "or_default", skip_serializing_if = "is_empty")]
     pub repo: String,
     /// Name of the Helm release. Derived from the bundle's name when empty.
-    #[schemars(
-        length(max = 53),
-        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
-    )]
+    #[schemars(schema_with = "crate::crds::schemas::release_name")]
     #[serde(deserialize_with = "or_default", skip_serializing_if = "is_empty")]
     pub release_name: String,
     /// Version of the chart, or a semantic version constraint. Empty means the newest stable version.

@@ -70,7 +70,9 @@ structs! {
         "downstreamResources": List(&In(&DOWNSTREAM_RESOURCE)),
         "overwrites": List(&In(&OVERWRITTEN_RESOURCE)),
         "allowedTargetNamespaceSelector": In(&LABEL_SELECTOR),
+        "templating": In(&TEMPLATING),
     }
+    TEMPLATING = "v1alpha1.Templating" { "options": Bool, "files": TEXTS }
     BUNDLE_TARGET = "v1alpha1.BundleTarget" + OPTIONS {
         "name": Text,
         "clusterName": Text,

@@ -160,7 +160,7 @@ cluster team/b
   customizations, the first that matches:
     1. big: no, it is not in clusterGroup large
     2. never: no, clusterName is c
-  fails: failed to render helm values template: template: values:2:23: executing \"values\" at <.ClusterLabels.zone>: map has no entry for key \"zone\"
+  fails: failed to render helm values template: template: values:2:23: executing \"values\" at <.ClusterLabels.zone>: map has no entry for key \"zone\" (in helm.values.zone)
 
 cluster team/c
   groups: none

@@ -129,6 +129,8 @@ fn inputs(bundle: &BundleEntry, imposed: &Imposed) -> Digest {
     let Imposed {
         allowed_target_namespace_selector,
         create_namespace,
+        rules,
+        is_of_agent,
     } = imposed;
     let selector: &Option<LabelSelector> = allowed_target_namespace_selector;
     Digest::of(&(
@@ -137,5 +139,7 @@ fn inputs(bundle: &BundleEntry, imposed: &Imposed) -> Digest {
         &meta.labels,
         selector,
         create_namespace,
+        rules,
+        is_of_agent,
     ))
 }

@@ -124,7 +124,7 @@ impl<'a> Selection<'a> {
         let imposed = &self.imposed;
         let wanted = wanted(spec, targets, content, imposed, &facts, &values, templates);
         // The cluster is named where the reason is shown.
-        let wanted = wanted.map_err(|error| errors::chain(&error.source))?;
+        let wanted = wanted.map_err(|error| error.reason())?;
         let deployment = ObjectKey::new(cluster.namespace(), self.observed.key.name.clone());
         match (&wanted, self.observed.taken.get(&deployment)) {
             (Some(_), _) if cluster.namespace().is_empty() => {
