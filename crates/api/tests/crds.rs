@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 /// An API server refuses a stored object above etcd's limit; a definition must stay far below it.
 const CRD_BYTES_MAX: usize = 1024 * 1024;
 
-const KEYWORDS: [&str; 21] = [
+const KEYWORDS: [&str; 22] = [
     "additionalProperties",
     "anyOf",
     "default",
@@ -30,6 +30,7 @@ const KEYWORDS: [&str; 21] = [
     "x-kubernetes-int-or-string",
     "x-kubernetes-list-map-keys",
     "x-kubernetes-list-type",
+    "x-kubernetes-map-type",
     "x-kubernetes-preserve-unknown-fields",
     "x-kubernetes-validations",
 ];

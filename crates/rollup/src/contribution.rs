@@ -119,7 +119,7 @@ impl Contribution {
             wanted_state,
             is_unavailable: status.applied_deployment_id != spec.deployment_id || !status.ready,
             is_incomplete: status.incomplete_state,
-            counts: status.resource_counts,
+            counts: plausible(status.resource_counts),
             objects: object_list(&status.resources),
             exceptions: exceptions(deployment),
             details: if is_troubled {
@@ -231,6 +231,27 @@ impl Place {
             maybe_source: git_repo.or(helm_op),
         })
     }
+}
+
+/// More objects than one deployment can have.
+const OBJECTS_MAX: i64 = i32::MAX as i64;
+
+/// The counts with what no cluster has taken out: sums over all deployments of a hub must not overflow
+/// because of one agent.
+fn plausible(mut counts: ResourceCounts) -> ResourceCounts {
+    for n in [
+        &mut counts.ready,
+        &mut counts.desired_ready,
+        &mut counts.wait_applied,
+        &mut counts.modified,
+        &mut counts.orphaned,
+        &mut counts.missing,
+        &mut counts.unknown,
+        &mut counts.not_ready,
+    ] {
+        *n = (*n).clamp(0, OBJECTS_MAX);
+    }
+    counts
 }
 
 fn object_list(resources: &[BundleDeploymentResource]) -> ObjectList {

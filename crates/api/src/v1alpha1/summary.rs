@@ -202,6 +202,8 @@ pub struct StatusBase {
     pub resource_counts: ResourceCounts,
     /// Number of objects by state for each cluster, by `namespace/name` of the cluster.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "is_empty")]
+    // Written as a whole, so that the API server keeps no list of who wrote which number.
+    #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
     pub per_cluster_resource_counts: BTreeMap<String, ResourceCounts>,
     /// Number of clusters that are not listed in `perClusterResourceCounts` because it is full.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "is_empty")]

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 /// Where clusters and repositories are.
 pub(crate) const WORKSPACE: &str = "fleet-default";
 /// Far longer than anything here takes.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Waits until `check` finds something.
 pub(crate) async fn eventually<T>(what: &str, check: impl AsyncFn() -> Option<T>) -> T {

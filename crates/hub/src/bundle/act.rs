@@ -91,17 +91,14 @@ pub(crate) async fn act(ctx: &Ctx, bundle: &ObjectKey, actions: Vec<Action>) -> 
     let (last, first): (Vec<Action>, Vec<Action>) = first
         .into_iter()
         .partition(|action| matches!(action, Action::DeleteValues { .. }));
-    if last.is_empty() {
-        for action in first {
-            Box::pin(run(ctx, bundle, action)).await?;
-        }
-    } else {
-        // The end of a deletion: the Secret before the finalizer that lets the bundle go.
-        for action in last.into_iter().chain(first) {
-            Box::pin(run(ctx, bundle, action)).await?;
-        }
+    // At the end of a deletion: the Secret before the finalizer that lets the bundle go.
+    let mut files = None;
+    for action in last.into_iter().chain(first) {
+        Box::pin(run(ctx, bundle, action, &mut files)).await?;
     }
-    let runs = futures::stream::iter(deployments).map(|action| Box::pin(run(ctx, bundle, action)));
+    drop(files);
+    let runs = futures::stream::iter(deployments)
+        .map(async |action| Box::pin(run(ctx, bundle, action, &mut None)).await);
     let results: Vec<Result<(), Error>> = runs.buffer_unordered(WRITES_AT_ONCE).collect().await;
     let n_written = results.len();
     let mut failed: Vec<Error> = results.into_iter().filter_map(Result::err).collect();
@@ -112,14 +109,23 @@ pub(crate) async fn act(ctx: &Ctx, bundle: &ObjectKey, actions: Vec<Action>) -> 
     failed.pop().map_or(Ok(()), Err)
 }
 
-async fn run(ctx: &Ctx, bundle: &ObjectKey, action: Action) -> Result<(), Error> {
+/// `files` is the bundle as the API server answered the last write of it: who stores its files next
+/// need not read again what may be a megabyte.
+async fn run(
+    ctx: &Ctx,
+    bundle: &ObjectKey,
+    action: Action,
+    files: &mut Option<Bundle>,
+) -> Result<(), Error> {
     match action {
         Action::SetFinalizers { bundle, finalizers } => {
-            let kind = Kind::of::<Bundle>();
-            let done = crate::finalizers::replace(&ctx.client, &kind, &bundle, &finalizers).await;
-            done.map_err(|source| Error::SetFinalizers { bundle, source })
+            let (client, kind) = (&ctx.client, Kind::of::<Bundle>());
+            let set =
+                crate::finalizers::replace_and_read(client, &kind, &bundle, &finalizers).await;
+            *files = set.map_err(|source| Error::SetFinalizers { bundle, source })?;
+            Ok(())
         }
-        Action::StoreContent { bundle, id } => store_content(ctx, &bundle, &id).await,
+        Action::StoreContent { bundle, id } => store_content(ctx, &bundle, &id, files.take()).await,
         Action::Deploy {
             deployment,
             cluster,
@@ -140,13 +146,23 @@ async fn run(ctx: &Ctx, bundle: &ObjectKey, action: Action) -> Result<(), Error>
     }
 }
 
-async fn store_content(ctx: &Ctx, key: &ObjectKey, id: &str) -> Result<(), Error> {
+/// Stores the files of the bundle, read anew unless `files` are given.
+async fn store_content(
+    ctx: &Ctx,
+    key: &ObjectKey,
+    id: &str,
+    files: Option<Bundle>,
+) -> Result<(), Error> {
     let fail = |source| Error::StoreContent {
         bundle: key.clone(),
         source,
     };
     let kind = Kind::of::<Bundle>();
-    let Some(bundle) = ctx.client.get::<Bundle>(&kind, key).await.map_err(fail)? else {
+    let read = match files {
+        Some(bundle) => Some(bundle),
+        None => ctx.client.get::<Bundle>(&kind, key).await.map_err(fail)?,
+    };
+    let Some(bundle) = read else {
         return Ok(());
     };
     let packed = bundle::content::pack(&key.name, &bundle.spec.resources, &ctx.limits);

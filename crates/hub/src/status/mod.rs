@@ -32,7 +32,7 @@ use crate::world::client_key;
 pub(crate) const SETTLE: Duration = Duration::from_secs(1);
 /// How long it is waited for that at most: the larger the object, the longer.
 const PATIENCE: Duration = Duration::from_secs(2);
-const PATIENCE_MAX: Duration = Duration::from_secs(15);
+const PATIENCE_MAX: Duration = Duration::from_secs(30);
 /// What etcd may have to store of one object in a second of a stream of changes.
 const BYTES_PER_SEC: usize = 32 * 1024;
 
