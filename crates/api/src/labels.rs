@@ -47,6 +47,10 @@ pub const SHARD_REF: &str = "fleet.cattle.io/shard-ref";
 pub const SHARD_ID: &str = "fleet.cattle.io/shard-id";
 /// On the pods of the unnamed shard.
 pub const SHARD_DEFAULT: &str = "fleet.cattle.io/shard-default";
+/// On the Leases of controllers that share the work of a shard: its name, empty for the default.
+pub const REPLICA_OF: &str = "fleet.cattle.io/replica-of";
+/// Annotation of such a Lease: among whom its holder takes the work to be shared.
+pub const REPLICAS: &str = "fleet.cattle.io/replicas";
 /// A second name by which targets may name a Cluster.
 pub const CLUSTER_DISPLAY_NAME: &str = "management.cattle.io/cluster-display-name";
 /// On objects that upstream applies as a set.

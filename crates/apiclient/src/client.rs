@@ -264,7 +264,10 @@ impl Client {
             "kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": propagation,
         });
         if !options.uid.is_empty() {
-            body["preconditions"] = serde_json::json!({ "uid": options.uid });
+            body["preconditions"]["uid"] = options.uid.as_str().into();
+        }
+        if !options.resource_version.is_empty() {
+            body["preconditions"]["resourceVersion"] = options.resource_version.as_str().into();
         }
         let mut call = call("delete", http::Method::DELETE, kind, key);
         call.content_type = Some(JSON);
@@ -337,6 +340,12 @@ impl Client {
 
     async fn send(&self, call: Call<'_>) -> Result<Bytes, Error> {
         let (verb, kind, key) = (call.verb, call.kind, call.key);
+        let is_write = call.method != http::Method::GET;
+        let pass = is_write.then(crate::fence::pass);
+        if matches!(pass, Some(None)) {
+            let at = Target::new(verb, kind, key);
+            return Err(Error::Fenced { at });
+        }
         let request = self.request(call)?;
         self.exchange(verb, kind, key, request).await
     }

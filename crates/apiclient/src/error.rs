@@ -97,6 +97,12 @@ pub enum Error {
         /// Why.
         source: http::Error,
     },
+    /// This process has lost the right to write the object, which is another's now. It was not sent.
+    #[error("{at}: not sent, this process is not in charge any more")]
+    Fenced {
+        /// What was tried on what.
+        at: Box<Target>,
+    },
     /// No kind of that name is served.
     #[error("the API server serves no kind {kind} in {api_version}")]
     UnknownKind {
@@ -122,6 +128,8 @@ pub enum Class {
     Permanent,
     /// A watch or continue token is too old: list again.
     Expired,
+    /// Somebody else is in charge.
+    Fenced,
 }
 
 impl Error {
@@ -134,6 +142,7 @@ impl Error {
             | Self::Serialise { .. }
             | Self::Address { .. }
             | Self::UnknownKind { .. } => Class::Permanent,
+            Self::Fenced { .. } => Class::Fenced,
             Self::Decode { .. } | Self::Transport { .. } => Class::Transient,
         }
     }

@@ -12,7 +12,8 @@
 //!   [`kube`] that log a response which does not decode are not used;
 //! * a [`watch`](Client::watch) tells only differences: after a broken or expired watch it lists
 //!   again and reports what changed or vanished meanwhile (invariant W-2);
-//! * reads and writes are counted by verb and kind in [`Stats`].
+//! * reads and writes are counted by verb and kind in [`Stats`];
+//! * a task that runs under a [`Fence`] sends no write that the fence does not let pass.
 //!
 //! It takes no decisions: retries of failed writes, conflicts and back-off are the callers'.
 
@@ -22,6 +23,7 @@ mod client;
 mod connect;
 mod discovery;
 mod error;
+mod fence;
 mod kind;
 mod options;
 mod stats;
@@ -32,6 +34,7 @@ pub use client::{Body, Client};
 pub use connect::{ConnectError, connect, from_kubeconfig_text};
 pub use discovery::Discovery;
 pub use error::{Class, Error, Target};
+pub use fence::{Fence, Validity};
 pub use kind::{Kind, Metadata, Object, ObjectKey, ObjectMeta, Scope};
 pub use options::{DeleteOptions, Patch, Propagation, Selector, WriteOptions};
 pub use stats::{Call, Size, Stats};

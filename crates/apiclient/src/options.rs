@@ -79,6 +79,8 @@ pub struct DeleteOptions {
     pub propagation: Propagation,
     /// Delete only this incarnation; empty means any.
     pub uid: String,
+    /// Delete only in this state; empty means any.
+    pub resource_version: String,
 }
 
 /// The change a patch makes. The value is serialised as it is.

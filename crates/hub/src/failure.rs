@@ -27,6 +27,11 @@ pub(crate) fn next<E: Classified>(controller: &'static str, key: &ObjectKey, err
             tracing::debug!(controller, object = %key, error = text, "object changed meanwhile");
             Next::Retry
         }
+        // Unless another process is in charge now, this one soon is again.
+        Class::Fenced => {
+            tracing::debug!(controller, object = %key, error = text, "not in charge");
+            Next::Retry
+        }
         Class::Permanent => {
             tracing::error!(controller, object = %key, error = text, "reconcile failed");
             Next::After(PERMANENT_RETRY)

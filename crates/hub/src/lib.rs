@@ -19,11 +19,13 @@ mod cluster;
 mod content;
 mod failure;
 mod finalizers;
+mod foreign;
 mod git_repo;
 mod in_flight;
 mod index;
 pub mod leader;
 pub mod registration;
+mod sharding;
 mod status;
 pub mod telemetry;
 mod watch;
@@ -35,7 +37,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use api::limits::Limits;
-use apiclient::{Budgets, Client};
+use apiclient::{Budgets, Client, Validity};
+use futures::FutureExt as _;
 use target::template::Templates;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -62,8 +65,13 @@ pub struct Options {
     pub git_workers: usize,
     /// Keys of each other kind worked on at the same time.
     pub workers: usize,
-    /// How several hubs agree on one that acts; without it this one acts at once.
+    /// The shard whose objects are worked on, by their label `fleet.cattle.io/shard-ref`; empty for the
+    /// objects without this label.
+    pub shard: String,
+    /// How several hubs agree on one that acts, or on who acts on what; without it this one acts at once.
     pub election: Option<leader::Election>,
+    /// How long what runs may go on after it is told to stop.
+    pub grace_period: Duration,
     /// Where metrics and health are told.
     pub endpoints: telemetry::Endpoints,
 }
@@ -79,7 +87,9 @@ impl Options {
             agent_checkin_interval: Duration::from_mins(15),
             git_workers: 4,
             workers: 8,
+            shard: String::new(),
             election: None,
+            grace_period: Duration::from_secs(20),
             endpoints: telemetry::Endpoints::default(),
         }
     }
@@ -121,6 +131,7 @@ pub(crate) struct Ctx {
     pub(crate) progress: telemetry::Progress,
     pub(crate) agent_checkin_interval: Duration,
     pub(crate) contacts: status::contact::Contacts,
+    pub(crate) gate: Arc<sharding::Gate>,
 }
 
 /// The byte budgets of what the hub writes.
@@ -160,9 +171,10 @@ pub async fn run_with(
         fetching.protocols.insert(fetch::Protocol::File);
     }
     let fetcher = fetch::Fetcher::new(fetching).map_err(|source| Error::GitCache { source })?;
+    let gate = Arc::new(gate(&options));
     let ctx = Arc::new(Ctx {
         client,
-        world: World::new(options.limits),
+        world: World::new(options.limits, Arc::clone(&gate)),
         templates: Templates::production(),
         fetcher,
         limits: options.limits,
@@ -172,6 +184,7 @@ pub async fn run_with(
         progress: telemetry::Progress::default(),
         agent_checkin_interval: options.agent_checkin_interval,
         contacts: status::contact::Contacts::default(),
+        gate,
     });
     let (mut watches, mut servers) = (JoinSet::new(), JoinSet::new());
     telemetry::start(&ctx, &options.endpoints, &mut servers).await?;
@@ -195,45 +208,149 @@ async fn control(
     }
     ctx.progress.synced.store(true, Ordering::Relaxed);
     tracing::info!("all objects are known");
-    let mut leadership = match &options.election {
-        None => None,
-        Some(election) => tokio::select! {
-            leadership = leader::acquire(&ctx.client, election) => Some(leadership),
-            () = stop.cancelled() => return Ok(()),
-        },
-    };
-    ctx.progress.leads.store(true, Ordering::Relaxed);
-    let mut controllers = start_controllers(ctx, options.git_workers, options.workers);
+    let mut hold = Hold::default();
     tokio::select! {
-        () = stop.cancelled() => {}
-        () = kept(&mut leadership) => {
-            // Somebody else may act already: what runs ends where it is.
-            controllers.shutdown().await;
-            return Err(Error::LeadershipLost);
+        taken = hold.take(ctx, options) => taken?,
+        () = stop.cancelled() => {
+            hold.release().await;
+            return Ok(());
         }
     }
+    ctx.progress.leads.store(true, Ordering::Relaxed);
+    let mut controllers = start_controllers(ctx, options.git_workers, options.workers);
+    let lost = tokio::select! {
+        () = stop.cancelled() => false,
+        () = hold.keep(ctx) => true,
+    };
     ctx.world.queues.close();
-    while controllers.join_next().await.is_some() {}
-    if let Some(leadership) = leadership {
-        leadership.release().await;
+    let is_kept = !lost && finish(ctx, &mut hold, &mut controllers, options.grace_period).await;
+    // Somebody else may act already, or soon will: what runs ends where it is.
+    controllers.shutdown().await;
+    if !is_kept {
+        return Err(Error::LeadershipLost);
     }
+    hold.release().await;
     Ok(())
 }
 
-/// Returns when leadership is lost; never without an election.
-async fn kept(leadership: &mut Option<leader::Leadership>) {
-    match leadership {
-        Some(leadership) => leadership.keep().await,
-        None => std::future::pending().await,
+/// Lets what runs end within the grace period, and keeps up its right to write; false when that is lost.
+async fn finish(
+    ctx: &Ctx,
+    hold: &mut Hold,
+    controllers: &mut JoinSet<()>,
+    grace_period: Duration,
+) -> bool {
+    let ended = async { while controllers.join_next().await.is_some() {} };
+    tokio::select! {
+        () = hold.keep(ctx) => false,
+        ended = tokio::time::timeout(grace_period, ended) => {
+            if ended.is_err() {
+                tracing::warn!("what still ran when the grace period ended is cut off");
+            }
+            true
+        }
     }
+}
+
+/// What entitles this process to act. Without an election there is nothing to be had.
+#[derive(Default)]
+struct Hold {
+    leadership: Option<leader::Leadership>,
+    replica: Option<sharding::replicas::Replica>,
+}
+
+impl Hold {
+    /// Waits until this process may act.
+    async fn take(&mut self, ctx: &Ctx, options: &Options) -> Result<(), Error> {
+        let Some(election) = &options.election else {
+            return Ok(());
+        };
+        let acquired = leader::acquire(&ctx.client, election, &ctx.gate.leadership).await;
+        let leadership = self.leadership.insert(acquired);
+        if !election.together {
+            return Ok(());
+        }
+        let settings = sharding::replicas::Settings::of(election);
+        let replica =
+            sharding::replicas::Replica::new(ctx.client.clone(), settings, Arc::clone(&ctx.gate));
+        self.replica.insert(replica).join().await;
+        // The last of the others may have given up the leadership before it saw us.
+        leadership.confirm().await
+    }
+
+    /// Keeps it up; returns when it is lost.
+    async fn keep(&mut self, ctx: &Ctx) {
+        let leadership = async {
+            match &mut self.leadership {
+                Some(leadership) => leadership.keep().await,
+                None => std::future::pending().await,
+            }
+        };
+        let replica = async {
+            match &mut self.replica {
+                Some(replica) => replica.keep(&ctx.world).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = leadership => {}
+            () = replica => {}
+        }
+    }
+
+    /// Gives it up, so that others need not wait.
+    async fn release(self) {
+        let Self {
+            leadership,
+            mut replica,
+        } = self;
+        if let Some(replica) = &mut replica {
+            replica.leave().await;
+        }
+        if let Some(leadership) = leadership {
+            let replica = &replica;
+            let is_shared = || {
+                let shared = async move {
+                    match replica {
+                        Some(replica) => replica.has_peers().await,
+                        None => false,
+                    }
+                };
+                shared.boxed()
+            };
+            leadership.release(is_shared).await;
+        }
+    }
+}
+
+/// What this process may work on before it knows of any other.
+fn gate(options: &Options) -> sharding::Gate {
+    let right = |is_granted: bool| {
+        if is_granted {
+            Validity::default()
+        } else {
+            Validity::unlimited()
+        }
+    };
+    let together = options.election.as_ref().is_some_and(|e| e.together);
+    sharding::Gate::new(
+        options.shard.clone(),
+        right(options.election.is_some()),
+        right(together),
+    )
 }
 
 fn start_controllers(ctx: &Arc<Ctx>, git_workers: usize, workers: usize) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     macro_rules! start {
-        ($name:literal, $queue:ident, $workers:expr, $reconcile:path) => {
+        ($name:literal, $kind:ident, $queue:ident, $workers:expr, $reconcile:path) => {
             let shared = Arc::clone(ctx);
-            let work = move |key| Box::pin($reconcile(Arc::clone(&shared), key));
+            let work = move |key| {
+                let (ctx, kind) = (Arc::clone(&shared), sharding::Kind::$kind);
+                Box::pin(sharding::guard(ctx, kind, key, |ctx, key| {
+                    Box::pin($reconcile(ctx, key))
+                }))
+            };
             tasks.spawn(workqueue::run(
                 $name,
                 ctx.world.queues.$queue.clone(),
@@ -242,16 +359,23 @@ fn start_controllers(ctx: &Arc<Ctx>, git_workers: usize, workers: usize) -> Join
             ));
         };
     }
-    start!("gitrepo", git_repos, git_workers, git_repo::reconcile);
-    start!("bundle", bundles, workers, bundle::reconcile);
+    start!(
+        "gitrepo",
+        GitRepo,
+        git_repos,
+        git_workers,
+        git_repo::reconcile
+    );
+    start!("bundle", Bundle, bundles, workers, bundle::reconcile);
     start!(
         "bundledeployment",
+        Deployment,
         deployments,
         workers,
         bundle_deployment::reconcile
     );
-    start!("cluster", clusters, workers, cluster::reconcile);
-    start!("content", contents, 1, content::reconcile);
-    start!("status", statuses, workers, status::reconcile);
+    start!("cluster", Cluster, clusters, workers, cluster::reconcile);
+    start!("content", Contents, contents, 1, content::reconcile);
+    start!("status", Status, statuses, workers, status::reconcile);
     tasks
 }

@@ -15,6 +15,7 @@ use crate::bundle::{Report, Settled, Written};
 use crate::git_repo::Sync;
 use crate::in_flight::InFlight;
 use crate::index::{Index, Wake, key_of};
+use crate::sharding::Gate;
 
 /// Index, roll-up and queues, shared by all controllers.
 #[derive(Debug)]
@@ -41,6 +42,12 @@ pub(crate) struct State {
     pub(crate) in_flight: InFlight,
     /// Deployments of a bundle of which it is not known whether they were written.
     pub(crate) unsure: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
+    /// Bundles that another process worked on, whose deployments have to be read before the next run.
+    pub(crate) taken_over: BTreeSet<ObjectKey>,
+    /// Another process collected unused Contents meanwhile.
+    pub(crate) contents_were_lost: bool,
+    /// Whose business an object is.
+    pub(crate) gate: Arc<Gate>,
     limits: Limits,
 }
 
@@ -90,7 +97,7 @@ impl Queues {
 
 impl World {
     /// A world in which nothing exists yet.
-    pub(crate) fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: Limits, gate: Arc<Gate>) -> Self {
         let state = State {
             index: Index::default(),
             rollup: Rollup::new(limits),
@@ -100,6 +107,9 @@ impl World {
             failed: BTreeMap::new(),
             in_flight: InFlight::default(),
             unsure: BTreeMap::new(),
+            taken_over: BTreeSet::new(),
+            contents_were_lost: false,
+            gate,
             limits,
         };
         Self {
@@ -142,7 +152,7 @@ pub(crate) fn rollup_key(key: &ObjectKey) -> rollup::ObjectKey {
 
 /// Stands in the roll-up for a deployment that does not exist: apart from those that do, because on one
 /// cluster bundles of several namespaces may want one name. No namespace begins with a slash.
-fn missing_key(bundle: &ObjectKey, cluster: &ObjectKey) -> rollup::ObjectKey {
+pub(crate) fn missing_key(bundle: &ObjectKey, cluster: &ObjectKey) -> rollup::ObjectKey {
     rollup::ObjectKey::new(&format!("/{cluster}"), &bundle.to_string())
 }
 
@@ -241,9 +251,13 @@ impl State {
 
     /// A Bundle is new or has changed.
     pub(crate) fn bundle_applied(&mut self, bundle: Bundle) -> Vec<Wake> {
-        let key = rollup_key(&key_of(&bundle));
-        self.rollup.mark_dirty(Dirty::Bundle(key));
-        self.index.bundle_applied(bundle)
+        let key = key_of(&bundle);
+        self.rollup.mark_dirty(Dirty::Bundle(rollup_key(&key)));
+        let wakes = self.index.bundle_applied(bundle);
+        if self.is_foreign(&key) {
+            self.foreign_bundle_applied(&key);
+        }
+        wakes
     }
 
     /// A Bundle is gone.
@@ -258,6 +272,7 @@ impl State {
         self.settled.remove(key);
         self.index.rolling.forget(key);
         self.unsure.remove(key);
+        self.taken_over.remove(key);
         if let Some(name) = source {
             let repo = rollup::ObjectKey::new(&key.namespace, &name);
             self.rollup.mark_dirty(Dirty::Source(Source::GitRepo(repo)));
@@ -404,6 +419,7 @@ impl State {
         if self.rollup.get(&rollup_key(key)).is_none() {
             self.not_missing(key);
         }
+        self.follow_foreign(key, deployment);
         match Contribution::of(deployment, None, &self.limits) {
             Ok(own) => match self.failed.get_mut(key) {
                 Some((reason, kept)) => {

@@ -338,6 +338,7 @@ pub(crate) async fn delete(cluster: &Client, id: &Id, hash: &str) -> Result<(), 
     let options = DeleteOptions {
         propagation: Propagation::Background,
         uid,
+        ..DeleteOptions::default()
     };
     match cluster.delete(&id.kind, &id.key, &options).await {
         Ok(_) => Ok(()),

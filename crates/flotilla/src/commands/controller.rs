@@ -60,6 +60,15 @@ pub(crate) struct Args {
         action = clap::ArgAction::Set
     )]
     leader_elect: bool,
+    /// Work on the objects whose label fleet.cattle.io/shard-ref is ID; without it on those that have no
+    /// such label
+    #[arg(long, value_name = "ID", env = "FLEET_SHARD_ID", default_value = "", hide_default_value = true,
+        value_parser = shard)]
+    shard_id: String,
+    /// Share the work with the other controllers of this shard that say so too, instead of waiting until
+    /// they end: each works on its part of GitRepos, Bundles, Clusters and ClusterGroups
+    #[arg(long, env = "FLOTILLA_AUTO_SHARD")]
+    auto_shard: bool,
     #[command(flatten)]
     election: ElectionTimes,
     /// Where `/metrics` is served, such as `:8080`; `0` for nowhere. In a pod `:8080` unless it is said
@@ -112,6 +121,16 @@ struct ElectionTimes {
     retry_period: Duration,
 }
 
+/// What is both a label's value and part of a Lease's name.
+fn shard(text: &str) -> Result<String, String> {
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let is_framed = text.starts_with('-') || text.ends_with('-');
+    if text.len() > 63 || is_framed || !text.chars().all(is_plain) {
+        return Err("must be at most 63 lower case letters, digits and dashes inside".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     let nanos = api::v1alpha1::Duration::from_text(text)
         .nanos()
@@ -127,6 +146,9 @@ impl Args {
     /// When the durations do not leave the leader time to renew.
     fn election(&self) -> anyhow::Result<Option<Election>> {
         if !self.leader_elect {
+            if self.auto_shard {
+                bail!("--auto-shard needs Leases, which --leader-elect=false does without");
+            }
             return Ok(None);
         }
         let times = &self.election;
@@ -140,6 +162,8 @@ impl Args {
             lease_duration: times.lease_duration,
             renew_deadline: times.renew_deadline,
             retry_period: times.retry_period,
+            shard: self.shard_id.clone(),
+            together: self.auto_shard,
             ..Election::new(self.namespace.clone(), identity())
         }))
     }
@@ -183,6 +207,7 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     options.git_workers = args.gitrepo_workers;
     options.workers = args.workers;
     options.agent_checkin_interval = args.agent_checkin_interval;
+    options.shard.clone_from(&args.shard_id);
     options.election = election;
     options.endpoints = args.endpoints();
     hub::run(kube, options, stop)

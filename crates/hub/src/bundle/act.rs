@@ -13,6 +13,7 @@ use super::options;
 use super::plan::{Action, Write};
 use crate::Ctx;
 use crate::index::Wake;
+use crate::sharding::Item;
 
 /// Deployments written at the same time. The API server is shared with agents and people.
 const WRITES_AT_ONCE: usize = 16;
@@ -248,7 +249,7 @@ async fn deploy(
     match written {
         Ok(()) => Ok(()),
         Err(source) => {
-            note_missing_namespace(ctx, &cluster, &source);
+            note_missing_namespace(ctx, &cluster, &source).await;
             note_unsure(ctx, bundle, &deployment, &source);
             Err(Error::WriteDeployment {
                 deployment,
@@ -259,13 +260,22 @@ async fn deploy(
     }
 }
 
-/// A cluster namespace that somebody deleted is created again by its controller.
-fn note_missing_namespace(ctx: &Ctx, cluster: &ObjectKey, error: &apiclient::Error) {
-    if error.is_not_found() {
+/// A cluster namespace that somebody deleted is created again by its controller; if that is another
+/// process, which does not hear of it, at once.
+async fn note_missing_namespace(ctx: &Ctx, cluster: &ObjectKey, error: &apiclient::Error) {
+    if !error.is_not_found() {
+        return;
+    }
+    let item = Item::Cluster(cluster.clone());
+    let is_ours = ctx.world.read(|state| ctx.gate.has(&state.index, &item));
+    if is_ours {
         ctx.world.update(|state| {
             state.index.namespace_missing.insert(cluster.clone());
             vec![Wake::Cluster(cluster.clone())]
         });
+    } else if let Err(error) = crate::cluster::restore_namespace(ctx, cluster).await {
+        let error = errors::chain(&error);
+        tracing::warn!(%cluster, error, "cannot create the namespace of a cluster");
     }
 }
 

@@ -2,6 +2,7 @@
 //! in any order.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use api::limits::Limits;
 use api::v1alpha1::{Bundle, BundleDeployment, BundleDeploymentSpec, Cluster};
@@ -79,7 +80,7 @@ impl Hub {
     /// A bundle that is deployed and ready on every cluster.
     fn new(n_clusters: usize, max_unavailable: usize) -> Self {
         let mut hub = Self {
-            world: World::new(Limits::PRODUCTION),
+            world: World::new(Limits::PRODUCTION, Arc::default()),
             store: BTreeMap::new(),
             clusters: (0..n_clusters).map(cluster).collect(),
             bundle: bundle(max_unavailable),
@@ -104,7 +105,7 @@ impl Hub {
     }
 
     fn restart(&mut self) {
-        self.world = World::new(Limits::PRODUCTION);
+        self.world = World::new(Limits::PRODUCTION, Arc::default());
         self.watch.clear();
         self.run = None;
         for cluster in self.clusters.clone() {

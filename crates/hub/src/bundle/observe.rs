@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api::v1alpha1::{Bundle, BundleDeployment, BundleSpec, Values};
-use apiclient::{Kind, ObjectKey};
+use apiclient::{Kind, ObjectKey, Selector};
 use k8s_openapi::api::core::v1::Secret;
 use kube_core::ObjectMeta;
 use target::mapping::Unclear;
@@ -69,13 +69,19 @@ pub(crate) enum ValuesProblem {
 pub(crate) enum Error {
     /// The Secret with the values cannot be read.
     #[error("read the helm values of bundle {bundle}")]
-    ReadValues {
+    Values {
+        bundle: ObjectKey,
+        source: apiclient::Error,
+    },
+    /// It is not known how far another process came.
+    #[error("list the deployments of bundle {bundle}, which another process worked on")]
+    TakeOver {
         bundle: ObjectKey,
         source: apiclient::Error,
     },
     /// It is not known whether a deployment was written.
     #[error("read deployment {deployment} after its write was not answered")]
-    ReadDeployment {
+    Reread {
         deployment: ObjectKey,
         source: apiclient::Error,
     },
@@ -84,13 +90,16 @@ pub(crate) enum Error {
 impl crate::failure::Classified for Error {
     fn request(&self) -> Option<&apiclient::Error> {
         match self {
-            Self::ReadValues { source, .. } | Self::ReadDeployment { source, .. } => Some(source),
+            Self::Values { source, .. }
+            | Self::TakeOver { source, .. }
+            | Self::Reread { source, .. } => Some(source),
         }
     }
 }
 
 /// Reads the index and the Secret; `None` when the Bundle is gone.
 pub(crate) async fn observe(ctx: &Ctx, key: &ObjectKey) -> Result<Option<Observed>, Error> {
+    read_taken_over(ctx, key).await?;
     reread(ctx, key).await?;
     let mut observed = None;
     ctx.world.update(|state| {
@@ -106,7 +115,7 @@ pub(crate) async fn observe(ctx: &Ctx, key: &ObjectKey) -> Result<Option<Observe
         let secret: Option<Secret> = match ctx.client.get(&kind, key).await {
             Ok(secret) => secret,
             Err(source) => {
-                return Err(Error::ReadValues {
+                return Err(Error::Values {
                     bundle: key.clone(),
                     source,
                 });
@@ -118,6 +127,37 @@ pub(crate) async fn observe(ctx: &Ctx, key: &ObjectKey) -> Result<Option<Observe
     Ok(Some(observed))
 }
 
+/// Reads the deployments of a bundle that another process worked on until now: the watch may not have told
+/// yet what that one promoted last, and no budget may be spent twice.
+async fn read_taken_over(ctx: &Ctx, bundle: &ObjectKey) -> Result<(), Error> {
+    if !ctx.world.read(|state| state.taken_over.contains(bundle)) {
+        return Ok(());
+    }
+    let (name, namespace) = (api::labels::BUNDLE_NAME, api::labels::BUNDLE_NAMESPACE);
+    let selector = Selector {
+        labels: Some(format!(
+            "{name}={},{namespace}={}",
+            bundle.name, bundle.namespace
+        )),
+        ..Selector::default()
+    };
+    let take_in = |deployment: BundleDeployment| {
+        ctx.world
+            .update(|state| state.deployment_written(&deployment));
+    };
+    let kind = Kind::of::<BundleDeployment>();
+    let listed = ctx.client.list(&kind, &selector, take_in).await;
+    listed.map_err(|source| Error::TakeOver {
+        bundle: bundle.clone(),
+        source,
+    })?;
+    ctx.world.update(|state| {
+        state.taken_over.remove(bundle);
+        Vec::new()
+    });
+    Ok(())
+}
+
 /// Reads the deployments that an earlier run may or may not have written: one that was promoted must not
 /// be taken for one that runs.
 async fn reread(ctx: &Ctx, bundle: &ObjectKey) -> Result<(), Error> {
@@ -125,7 +165,7 @@ async fn reread(ctx: &Ctx, bundle: &ObjectKey) -> Result<(), Error> {
     for deployment in unsure.into_iter().flatten() {
         let kind = Kind::of::<BundleDeployment>();
         let found = ctx.client.get::<BundleDeployment>(&kind, &deployment).await;
-        let found = found.map_err(|source| Error::ReadDeployment {
+        let found = found.map_err(|source| Error::Reread {
             deployment: deployment.clone(),
             source,
         })?;

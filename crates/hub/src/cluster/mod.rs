@@ -20,6 +20,15 @@ use workqueue::Next;
 
 use crate::Ctx;
 
+/// Creates the namespace of a cluster that another process works on, if it is gone.
+pub(crate) async fn restore_namespace(ctx: &Ctx, key: &ObjectKey) -> Result<(), act::Error> {
+    let observed = ctx
+        .world
+        .read(|state| plan::Observed::of(&state.index, key));
+    let actions = observed.map_or_else(Vec::new, |observed| plan::restore(&observed));
+    act::act(ctx, actions).await
+}
+
 /// One run for the Cluster `key`.
 pub(crate) async fn reconcile(ctx: Arc<Ctx>, key: ObjectKey) -> Next {
     let Some(observed) = ctx

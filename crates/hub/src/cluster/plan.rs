@@ -97,6 +97,17 @@ pub(crate) fn plan(observed: &Observed) -> Vec<Action> {
     actions
 }
 
+/// The actions that bring back a cluster namespace that a write found missing.
+pub(crate) fn restore(observed: &Observed) -> Vec<Action> {
+    if observed.deleting || observed.namespace.is_empty() {
+        return Vec::new();
+    }
+    vec![Action::CreateNamespace {
+        cluster: observed.key.clone(),
+        namespace: observed.namespace.clone(),
+    }]
+}
+
 fn plan_deletion(observed: &Observed) -> Vec<Action> {
     if !observed.has_finalizer {
         return Vec::new();

@@ -42,8 +42,15 @@ pub(crate) async fn reconcile(ctx: Arc<Ctx>, (): ()) -> Next {
             .unused_contents
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        ctx.world
-            .read(|state| plan::plan(&state.index, &mut unused, now, GRACE))
+        let mut plan = plan::Plan::default();
+        ctx.world.update(|state| {
+            if std::mem::take(&mut state.contents_were_lost) {
+                unused.clear();
+            }
+            plan = plan::plan(&state.index, &mut unused, now, GRACE);
+            Vec::new()
+        });
+        plan
     };
     let kind = Kind::of::<Content>();
     for name in plan.strip {

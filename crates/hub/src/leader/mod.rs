@@ -7,13 +7,14 @@
 //! others keep their watches warm and take over within the duration of a Lease, or at once when the
 //! leader stops in an orderly way.
 
-mod plan;
+pub(crate) mod plan;
 #[cfg(test)]
 mod tests;
 
 use std::time::Duration;
 
-use apiclient::{Class, Client, Kind, ObjectKey, WriteOptions};
+use apiclient::{Class, Client, Kind, ObjectKey, Validity, WriteOptions};
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::api::core::v1::Namespace;
@@ -23,11 +24,26 @@ use tokio::time::{Instant, sleep, timeout};
 use plan::{Memory, Step};
 
 /// The Leases of the processes of upstream that this one stands for. Everybody asks for them in this
-/// order, so that nobody waits for what a waiting one holds.
+/// order, so that nobody waits for what a waiting one holds. Those of a shard end in its name.
 pub const LEASES: [&str; 2] = [
     "fleet-controller-leader-election-shard",
     "fleet-gitops-leader-election-shard",
 ];
+
+/// The holder that processes name which lead together.
+pub const TOGETHER: &str = "flotilla-replicas";
+
+/// How often a Lease is asked for anew that another process of the same holder wrote just then.
+const CONFLICTS_MAX: usize = 8;
+
+/// Name of a Lease in a shard, of which the one without a name is the default.
+pub fn lease_name(lease: &str, shard: &str) -> String {
+    if shard.is_empty() {
+        lease.to_owned()
+    } else {
+        format!("{lease}-{shard}")
+    }
+}
 
 /// How leadership is sought and kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +58,11 @@ pub struct Election {
     pub renew_deadline: Duration,
     /// How often Leases are looked at that somebody else has, or that could not be renewed.
     pub retry_period: Duration,
+    /// The shard whose leadership is sought; empty for the default.
+    pub shard: String,
+    /// Several processes lead together and share the work (`crate::sharding`): the Leases keep out those
+    /// that do not.
+    pub together: bool,
 }
 
 impl Election {
@@ -53,6 +74,17 @@ impl Election {
             lease_duration: Duration::from_secs(45),
             renew_deadline: Duration::from_secs(30),
             retry_period: Duration::from_secs(2),
+            shard: String::new(),
+            together: false,
+        }
+    }
+
+    /// What the Leases name as their holder.
+    fn holder(&self) -> &str {
+        if self.together {
+            TOGETHER
+        } else {
+            &self.identity
         }
     }
 }
@@ -62,6 +94,8 @@ pub(crate) struct Leadership {
     client: Client,
     election: Election,
     candidates: Vec<Candidate>,
+    /// Until when this process leads, whatever happens.
+    validity: Validity,
 }
 
 #[derive(Debug)]
@@ -70,16 +104,24 @@ struct Candidate {
     memory: Memory,
 }
 
-/// Waits until this process leads. Failures are logged and tried again.
-pub(crate) async fn acquire(client: &Client, election: &Election) -> Leadership {
+/// Waits until this process leads, and tells `validity` until when. Failures are logged and tried again.
+pub(crate) async fn acquire(
+    client: &Client,
+    election: &Election,
+    validity: &Validity,
+) -> Leadership {
     let candidate = |name: &&str| Candidate {
-        key: ObjectKey::new(election.namespace.clone(), *name),
+        key: ObjectKey::new(
+            election.namespace.clone(),
+            lease_name(name, &election.shard),
+        ),
         memory: Memory::default(),
     };
     let mut leadership = Leadership {
         client: client.clone(),
         election: election.clone(),
         candidates: LEASES.iter().map(candidate).collect(),
+        validity: validity.clone(),
     };
     let mut waited = false;
     loop {
@@ -116,8 +158,9 @@ impl Leadership {
             sleep(pause).await;
             pause = self.election.retry_period;
             let left = (renewed + self.election.renew_deadline).duration_since(Instant::now());
+            let asked = Instant::now();
             match timeout(left, self.hold_all()).await {
-                Ok(Ok(true)) => (renewed, pause) = (Instant::now(), calm),
+                Ok(Ok(true)) => (renewed, pause) = (asked, calm),
                 Ok(Ok(false)) => return,
                 Ok(Err(error)) => {
                     let error = errors::chain(&error);
@@ -131,16 +174,41 @@ impl Leadership {
         }
     }
 
-    /// Gives the Leases back. What fails is left to run out.
-    pub(crate) async fn release(mut self) {
+    /// Renews at once, so that who gives the Leases back just now fails.
+    ///
+    /// # Errors
+    /// When leadership is lost.
+    pub(crate) async fn confirm(&mut self) -> Result<(), crate::Error> {
+        let end = Instant::now() + self.election.renew_deadline;
+        loop {
+            match timeout(
+                end.saturating_duration_since(Instant::now()),
+                self.hold_all(),
+            )
+            .await
+            {
+                Ok(Ok(true)) => return Ok(()),
+                Ok(Err(_)) => sleep(self.election.retry_period).await,
+                Ok(Ok(false)) | Err(_) => return Err(crate::Error::LeadershipLost),
+            }
+        }
+    }
+
+    /// Gives the Leases back unless `is_shared` finds others who lead together with this process. What
+    /// fails is left to run out.
+    ///
+    /// `is_shared` is asked between reading and writing a Lease. Who joins renews it afterwards: either
+    /// it is seen here, or its renewal meets ours and is repeated.
+    pub(crate) async fn release<'a>(mut self, is_shared: impl Fn() -> BoxFuture<'a, bool> + Send) {
+        self.validity.end();
         let kind = Kind::of::<Lease>();
         for candidate in &mut self.candidates {
             let read: Result<Option<Lease>, _> = self.client.get(&kind, &candidate.key).await;
             let Ok(Some(lease)) = read else { continue };
             let step = candidate
                 .memory
-                .step(Some(&lease), &self.election.identity, Instant::now());
-            if step == Step::Renew {
+                .step(Some(&lease), self.election.holder(), Instant::now());
+            if step == Step::Renew && !is_shared().await {
                 let spec = plan::released(&lease, Timestamp::now());
                 // Nothing is lost: the Lease runs out by itself.
                 let _ = replace(&self.client, &candidate.key, lease, spec).await;
@@ -150,11 +218,15 @@ impl Leadership {
 
     /// Takes or renews every Lease, in order; false at the first one that somebody else has.
     async fn hold_all(&mut self) -> Result<bool, apiclient::Error> {
+        // Others count from when they see the renewal, which is later.
+        let asked = Instant::now();
         for candidate in &mut self.candidates {
             if !hold(&self.client, &self.election, candidate).await? {
+                self.validity.end();
                 return Ok(false);
             }
         }
+        self.validity.extend(asked + self.election.renew_deadline);
         Ok(true)
     }
 }
@@ -164,7 +236,30 @@ async fn hold(
     election: &Election,
     candidate: &mut Candidate,
 ) -> Result<bool, apiclient::Error> {
-    let (kind, key, me) = (Kind::of::<Lease>(), &candidate.key, &election.identity);
+    for _ in 0..CONFLICTS_MAX {
+        match try_hold(client, election, candidate).await {
+            Ok(held) => return Ok(held),
+            // Another process of the same holder may have been faster.
+            Err(error) if is_overtaken(&error) && election.together => {}
+            // Somebody else was faster.
+            Err(error) if is_overtaken(&error) => return Ok(false),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(false)
+}
+
+fn is_overtaken(error: &apiclient::Error) -> bool {
+    matches!(error.class(), Class::Conflict | Class::AlreadyExists)
+}
+
+/// Reads the Lease and writes it if it is free or ours; false when it is another's.
+async fn try_hold(
+    client: &Client,
+    election: &Election,
+    candidate: &mut Candidate,
+) -> Result<bool, apiclient::Error> {
+    let (kind, key, me) = (Kind::of::<Lease>(), &candidate.key, election.holder());
     let lease: Option<Lease> = client.get(&kind, key).await?;
     let step = candidate.memory.step(lease.as_ref(), me, Instant::now());
     let spec = plan::held(
@@ -173,20 +268,23 @@ async fn hold(
         election.lease_duration,
         Timestamp::now(),
     );
-    let written = match (step, lease) {
+    match (step, lease) {
         (Step::Wait, _) => return Ok(false),
-        (Step::Take | Step::Renew, Some(lease)) => replace(client, key, lease, spec).await,
-        (_, _) => create(client, key, spec).await,
-    };
-    match written {
-        Ok(()) => Ok(true),
-        // Somebody else was faster.
-        Err(error) if matches!(error.class(), Class::Conflict | Class::AlreadyExists) => Ok(false),
-        Err(error) => Err(error),
+        (Step::Take | Step::Renew, Some(lease)) => replace(client, key, lease, spec).await?,
+        (_, _) => {
+            let metadata = ObjectMeta {
+                name: Some(key.name.clone()),
+                namespace: Some(key.namespace.clone()),
+                ..ObjectMeta::default()
+            };
+            create(client, key, metadata, spec).await?;
+        }
     }
+    Ok(true)
 }
 
-async fn replace(
+/// Writes a Lease over the state that was read.
+pub(crate) async fn replace(
     client: &Client,
     key: &ObjectKey,
     mut lease: Lease,
@@ -198,14 +296,16 @@ async fn replace(
     client.replace(&kind, key, &lease, options).await.map(drop)
 }
 
-async fn create(client: &Client, key: &ObjectKey, spec: LeaseSpec) -> Result<(), apiclient::Error> {
+/// Creates a Lease, and its namespace if that is missing.
+pub(crate) async fn create(
+    client: &Client,
+    key: &ObjectKey,
+    metadata: ObjectMeta,
+    spec: LeaseSpec,
+) -> Result<(), apiclient::Error> {
     let (kind, options) = (Kind::of::<Lease>(), WriteOptions::default());
     let lease = Lease {
-        metadata: ObjectMeta {
-            name: Some(key.name.clone()),
-            namespace: Some(key.namespace.clone()),
-            ..ObjectMeta::default()
-        },
+        metadata,
         spec: Some(spec),
     };
     match client.create(&kind, key, &lease, options).await {

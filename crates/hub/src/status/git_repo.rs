@@ -47,12 +47,15 @@ pub(super) async fn reconcile(ctx: &Ctx, key: &rollup::ObjectKey) -> Next {
 /// The first problem that concerns a whole bundle of the repository, by name of the bundle.
 fn bundle_problem(state: &State, repo: &ObjectKey) -> Option<String> {
     let first = ObjectKey::new(repo.namespace.clone(), "");
-    let reports = state.reports.range(first..);
-    let mut reports = reports.take_while(|(bundle, _)| bundle.namespace == repo.namespace);
-    reports.find_map(|(bundle, report)| {
-        let problem = report.problem.as_ref()?;
-        let owner = state.index.bundles.get(bundle)?.git_repo()?;
-        (owner == repo.name).then(|| format!("bundle {}: {problem}", bundle.name))
+    let bundles = state.index.bundles.range(first..);
+    let bundles = bundles.take_while(|(bundle, _)| bundle.namespace == repo.namespace);
+    let mut own = bundles.filter(|(_, entry)| entry.git_repo() == Some(&repo.name));
+    own.find_map(|(bundle, _)| {
+        let problem = match state.reports.get(bundle) {
+            Some(report) => report.problem.as_deref(),
+            None => state.foreign_problem(bundle),
+        };
+        problem.map(|problem| format!("bundle {}: {problem}", bundle.name))
     })
 }
 

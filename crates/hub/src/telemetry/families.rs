@@ -407,12 +407,6 @@ fn own(ctx: &Ctx) -> Vec<Own> {
         let labels = vec![("verb", call.verb.to_owned()), ("resource", call.resource)];
         (labels, n)
     });
-    let deployments = ctx.world.read(|state| state.index.deployments.len());
-    let omitted = if deployments > DEPLOYMENTS_MAX {
-        deployments
-    } else {
-        0
-    };
     let Progress { synced, leads } = &ctx.progress;
     let flag = |flag: &std::sync::atomic::AtomicBool| {
         vec![(
@@ -445,7 +439,7 @@ fn own(ctx: &Ctx) -> Vec<Own> {
         gauge(
             "flotilla_omitted_deployments",
             "Deployments without series of their own, because there are too many.",
-            vec![(Vec::new(), omitted as u64)],
+            vec![(Vec::new(), omitted(ctx))],
         ),
         gauge(
             "flotilla_synced",
@@ -453,11 +447,43 @@ fn own(ctx: &Ctx) -> Vec<Own> {
             flag(synced),
         ),
         gauge(
+            "flotilla_replicas",
+            "Processes that share the work of this shard; 0 while this one takes no part.",
+            vec![(Vec::new(), ctx.gate.share().n_members() as u64)],
+        ),
+        gauge(
+            "flotilla_owned_objects",
+            "Objects of a kind that this process works on.",
+            owned(ctx),
+        ),
+        gauge(
             "leader_election_master_status",
             "1 while this process leads.",
             flag(leads),
         ),
     ]
+}
+
+/// Deployments without series.
+fn omitted(ctx: &Ctx) -> u64 {
+    let deployments = ctx.world.read(|state| state.index.deployments.len());
+    if deployments > DEPLOYMENTS_MAX {
+        deployments as u64
+    } else {
+        0
+    }
+}
+
+/// Nothing while another process leads.
+fn owned(ctx: &Ctx) -> Vec<(Labels, u64)> {
+    let leads = ctx
+        .progress
+        .leads
+        .load(std::sync::atomic::Ordering::Relaxed);
+    let owned = ctx.world.read(|state| ctx.gate.owned(&state.index));
+    let rows = owned.into_iter();
+    rows.map(|(kind, n)| (vec![("kind", kind.to_owned())], if leads { n } else { 0 }))
+        .collect()
 }
 
 fn queues(queues: &Queues) -> Vec<(Labels, u64)> {

@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Where clusters and repositories are.
 pub(crate) const WORKSPACE: &str = "fleet-default";
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running hub. Dropping it stops everything.
 pub(crate) struct Hub {
@@ -132,23 +132,66 @@ impl Hub {
 
     /// Starts one more process of the hub, which acts only while it leads.
     pub(crate) fn start_candidate(&self, identity: &str) -> Candidate {
-        self.start_process(identity, None)
+        self.start_process(identity, |_| {})
+    }
+
+    /// Starts one more process of the hub that shares the work with others.
+    pub(crate) fn start_replica(&self, identity: &str) -> Candidate {
+        self.start_process(identity, |options| {
+            options.election.as_mut().unwrap().together = true;
+        })
+    }
+
+    /// Starts one more process of the hub that works on a shard.
+    pub(crate) fn start_shard(&self, shard: &str) -> Candidate {
+        self.start_process(&format!("of-{shard}"), |options| {
+            shard.clone_into(&mut options.shard);
+            let election = options.election.as_mut().unwrap();
+            shard.clone_into(&mut election.shard);
+        })
     }
 
     /// The same with metrics at an address.
     pub(crate) fn start_candidate_at(&self, identity: &str, metrics: SocketAddr) -> Candidate {
-        self.start_process(identity, Some(metrics))
+        self.start_process(identity, |options| {
+            options.endpoints.metrics = Some(metrics);
+        })
     }
 
-    fn start_process(&self, identity: &str, metrics: Option<SocketAddr>) -> Candidate {
+    /// A process that shares the work, reaching the API server through a service.
+    pub(crate) fn start_replica_through(&self, identity: &str, service: flaky::Flaky) -> Candidate {
+        let kube = kube::Client::new(service, "default");
+        let budgets = hub::budgets(&Limits::PRODUCTION);
+        let client = Client::new(kube, hub::FIELD_MANAGER, budgets);
+        self.start_process_with(client, identity, |options| {
+            let election = options.election.as_mut().unwrap();
+            election.together = true;
+            // Some renewals fail.
+            election.lease_duration = Duration::from_secs(5);
+            election.renew_deadline = Duration::from_millis(3_500);
+        })
+    }
+
+    fn start_process(&self, identity: &str, change: impl FnOnce(&mut hub::Options)) -> Candidate {
+        self.start_process_with(controller_client(&self.cluster), identity, change)
+    }
+
+    fn start_process_with(
+        &self,
+        client: Client,
+        identity: &str,
+        change: impl FnOnce(&mut hub::Options),
+    ) -> Candidate {
         let mut options = hub::Options::new(self.dir.path().join(identity));
         let mut election = hub::leader::Election::new("cattle-fleet-system", identity);
         election.lease_duration = Duration::from_secs(2);
         election.renew_deadline = Duration::from_secs(1);
         election.retry_period = Duration::from_millis(100);
         options.election = Some(election);
-        options.endpoints.metrics = metrics;
-        let (client, stop) = (controller_client(&self.cluster), CancellationToken::new());
+        options.allow_local_repositories = true;
+        options.polling_interval = Duration::from_millis(300);
+        change(&mut options);
+        let stop = CancellationToken::new();
         let (shared, stopping) = (client.clone(), stop.clone());
         let task = tokio::spawn(async move { hub::run_with(shared, options, stopping).await });
         Candidate { client, stop, task }
