@@ -157,6 +157,8 @@ async fn synchronise(
                 .is_some_and(|left| left.is_current(&state.index, key, repo, &commit))
         });
     if current {
+        // It was left in order; that the repository could not be reached since is over.
+        sync.problem = None;
         return;
     }
     if commit != sync.commit || !same_spec {
