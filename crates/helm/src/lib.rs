@@ -14,6 +14,7 @@ mod command;
 mod decode;
 mod excerpt;
 mod glob;
+pub mod jsonpath;
 pub mod lint;
 mod log;
 mod manifest;

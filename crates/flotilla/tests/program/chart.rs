@@ -17,6 +17,19 @@ fn parts_of_a_chart_are_shown() {
     for (arguments, want) in [
         (&["show", "chart", "chart"][..], about.to_owned()),
         (&["show", "values", "chart"], values.to_owned()),
+        (
+            &["show", "values", "chart", "--jsonpath", "{.text}!"],
+            "none!".to_owned(),
+        ),
+        (
+            &["show", "values", "chart", "--jsonpath="],
+            values.to_owned(),
+        ),
+        // Where a template fails there is nothing, and no error, as in Helm.
+        (
+            &["show", "values", "chart", "--jsonpath", "a{.wings}"],
+            String::new(),
+        ),
         (&["show", "readme", "chart"], String::new()),
         (&["show", "crds", "chart"], String::new()),
         (
@@ -97,6 +110,14 @@ fn wrong_arguments_are_refused() {
         (
             &["show", "chart", "chart", "--wings"],
             "unknown flag: --wings",
+        ),
+        (
+            &["show", "values", "chart", "--jsonpath", "{.text"],
+            "error parsing jsonpath {.text: unclosed action",
+        ),
+        (
+            &["show", "chart", "chart", "--jsonpath", "{.text}"],
+            "unknown flag: --jsonpath",
         ),
         (&["show", "values", "./none"], "path \"./none\" not found"),
         (

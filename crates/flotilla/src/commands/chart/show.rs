@@ -3,8 +3,8 @@
 use std::io::Read as _;
 use std::path::Path;
 
-use anyhow::{Result, bail};
-use helm::{Chart, File};
+use anyhow::{Result, anyhow, bail};
+use helm::{Chart, File, jsonpath};
 
 use super::remote::Fetching;
 use crate::commands::template::args::ChartFlags;
@@ -22,7 +22,7 @@ pub(crate) enum Show {
     /// Show Chart.yaml
     Chart(GoFlags<Flags>),
     /// Show values.yaml
-    Values(GoFlags<Flags>),
+    Values(GoFlags<ValuesFlags>),
     /// Show the README
     Readme(GoFlags<Flags>),
     /// Show the files of the crds folders
@@ -40,12 +40,26 @@ pub(crate) struct Flags {
     globals: Globals,
 }
 
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct ValuesFlags {
+    #[command(flatten)]
+    flags: Flags,
+    /// Print what a JSONPath template makes of the values: '{.image.tag}'
+    #[arg(
+        long,
+        value_name = "TEMPLATE",
+        default_value = "",
+        hide_default_value = true
+    )]
+    jsonpath: String,
+}
+
 /// Prints the part.
 pub(crate) fn run(show: &Show) -> Result<()> {
     let (name, flags) = match show {
         Show::All(flags) => ("all", &flags.0),
         Show::Chart(flags) => ("chart", &flags.0),
-        Show::Values(flags) => ("values", &flags.0),
+        Show::Values(flags) => ("values", &flags.0.flags),
         Show::Readme(flags) => ("readme", &flags.0),
         Show::Crds(flags) => ("crds", &flags.0),
     };
@@ -68,7 +82,12 @@ pub(crate) fn run(show: &Show) -> Result<()> {
         if is_all && values.is_some() {
             text.push_str("---\n");
         }
-        push(&mut text, values.as_deref());
+        match show {
+            Show::Values(flags) if values.is_some() && !flags.0.jsonpath.is_empty() => {
+                text.push_str(&found(&flags.0.jsonpath, &chart)?);
+            }
+            _ => push(&mut text, values.as_deref()),
+        }
     }
     if is_all || matches!(show, Show::Readme(_)) {
         let readme = readme(&chart);
@@ -88,6 +107,14 @@ pub(crate) fn run(show: &Show) -> Result<()> {
         }
     }
     Ok(output::print(&text)?)
+}
+
+/// What a template makes of the chart's values.
+fn found(template: &str, chart: &Chart) -> Result<String> {
+    let parsed = jsonpath::Template::parse(template)
+        .map_err(|error| anyhow!("error parsing jsonpath {template}: {error}"))?;
+    let values = serde_json::Value::Object(chart.values.clone());
+    Ok(String::from_utf8_lossy(&parsed.execute(&values)).into_owned())
 }
 
 fn push(text: &mut String, data: Option<&[u8]>) {
