@@ -33,8 +33,8 @@ pub mod values;
 
 pub use capabilities::{Capabilities, KubeVersion, VersionError};
 pub use chart::{
-    ArchiveError, Chart, Dependency, File, Files, IgnoreError, Limits, LoadError, Lock, Maintainer,
-    Metadata, MissingDependencies, NotInstallable, ValidationError,
+    ArchiveError, Chart, Dependency, File, Files, IgnoreError, Limits, LoadError, LoadFailure,
+    Lock, Maintainer, Metadata, MissingDependencies, NotInstallable, ValidationError,
 };
 pub use command::{
     NameError, Origin, OutputFile, TemplateError, TemplateFlags, TemplateOutput, release_name,

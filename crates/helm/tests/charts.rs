@@ -74,7 +74,12 @@ fn run(case: &Case, line: &str) -> (String, String) {
     };
     let error = match (arguments.values.merge(&mut reader), load(case)) {
         (Err(error), _) => Some(error.to_string()),
-        (_, Err(error)) => Some(error.to_string()),
+        (_, Err(failure)) => {
+            for record in &failure.log {
+                let _ = writeln!(stderr, "{record}");
+            }
+            Some(failure.to_string())
+        }
         (Ok(values), Ok(chart)) => {
             let now = jiff::Timestamp::UNIX_EPOCH;
             let mut program = arguments
@@ -112,7 +117,7 @@ fn post_renderer(case: &Case, name: &str) -> impl FnMut(&str) -> Result<String, 
     }
 }
 
-fn load(case: &Case) -> Result<Chart, helm::LoadError> {
+fn load(case: &Case) -> Result<Chart, helm::LoadFailure> {
     const DEFAULT: &[u8] = b"apiVersion: v2\nname: c\nversion: 1.0.0\n";
     let mut files: BTreeMap<String, Vec<u8>> = case
         .files

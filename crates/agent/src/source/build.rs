@@ -58,7 +58,7 @@ pub(crate) enum Error {
     #[error("load chart {directory:?}")]
     Chart {
         directory: String,
-        source: helm::LoadError,
+        source: helm::LoadFailure,
     },
     /// The chart cannot be installed by itself.
     #[error("load chart {directory:?}: {reason}")]
@@ -280,7 +280,7 @@ fn below(files: Files, directory: &str) -> Files {
 fn around_manifests(
     files: Files,
     recipe: &Recipe,
-) -> Result<Result<Chart, helm::LoadError>, Error> {
+) -> Result<Result<Chart, helm::LoadFailure>, Error> {
     let overlays = recipe
         .options
         .yaml

@@ -4,6 +4,7 @@
 //! In: names and contents. Out: a validated chart, or the first thing wrong with it, in Helm's words.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::sync::Arc;
 
 use serde_json::Map;
@@ -13,7 +14,7 @@ use super::ignore::{IgnoreError, Rules};
 use super::metadata::{Lock, Metadata, ValidationError};
 use super::{API_VERSION_3, Chart, File};
 use crate::decode::Fields;
-use crate::log::Log;
+use crate::log::{Log, Record};
 use crate::schema::Schema;
 use crate::values;
 use goyaml::Target;
@@ -75,13 +76,41 @@ pub enum LoadError {
     TooDeep(usize),
 }
 
+/// A chart that cannot be loaded, and what Helm says before it finds that out.
+#[derive(Debug)]
+pub struct LoadFailure {
+    /// What is wrong.
+    pub error: LoadError,
+    /// The warnings until then.
+    pub log: Vec<Record>,
+}
+
+impl fmt::Display for LoadFailure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(formatter)
+    }
+}
+
+impl std::error::Error for LoadFailure {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.error.source()
+    }
+}
+
+impl From<LoadError> for LoadFailure {
+    fn from(error: LoadError) -> Self {
+        let log = Vec::new();
+        Self { error, log }
+    }
+}
+
 impl Chart {
     /// Loads a chart from files as an archive would hold them: `.helmignore` is not looked at.
     /// Names are relative to the chart, with slashes.
     pub fn from_files<D: Into<Arc<[u8]>>>(
         files: Vec<(String, D)>,
         limits: &Limits,
-    ) -> Result<Self, LoadError> {
+    ) -> Result<Self, LoadFailure> {
         let files = files.into_iter().map(|(name, data)| (name, data.into()));
         let files: Files = files.collect();
         check_version(chart_yaml(&files).ok_or(LoadError::NoChartYaml)?)?;
@@ -93,7 +122,7 @@ impl Chart {
     pub fn from_directory<D: Into<Arc<[u8]>>>(
         files: Vec<(String, D)>,
         limits: &Limits,
-    ) -> Result<Self, LoadError> {
+    ) -> Result<Self, LoadFailure> {
         let files = files.into_iter().map(|(name, data)| (name, data.into()));
         let files: Files = files.collect();
         check_version(chart_yaml(&files).ok_or(LoadError::NoChartYaml)?)?;
@@ -106,16 +135,16 @@ impl Chart {
     pub(crate) fn from_directory_of_any_version(
         files: &[(String, Arc<[u8]>)],
         limits: &Limits,
-    ) -> Result<Self, LoadError> {
+    ) -> Result<Self, LoadFailure> {
         load_within(not_ignored(files.to_vec())?, limits)
     }
 
     /// Loads a chart from a gzipped tar file.
-    pub fn from_archive(archive: &[u8], limits: &Limits) -> Result<Self, LoadError> {
+    pub fn from_archive(archive: &[u8], limits: &Limits) -> Result<Self, LoadFailure> {
         let mut budget = Budget::new(*limits);
         let files = archive::read(archive, &mut budget).map_err(LoadError::OwnArchive)?;
         check_version(chart_yaml(&files).ok_or(LoadError::NotDetected)?)?;
-        load(files, &mut budget, 0)
+        load_logged(files, &mut budget)
     }
 }
 
@@ -133,12 +162,22 @@ fn not_ignored(mut files: Files) -> Result<Files, LoadError> {
     Ok(files)
 }
 
-fn load_within(files: Files, limits: &Limits) -> Result<Chart, LoadError> {
+fn load_within(files: Files, limits: &Limits) -> Result<Chart, LoadFailure> {
     let mut budget = Budget::new(*limits);
     for (_, data) in &files {
-        budget.take(data.len() as u64)?;
+        budget.take(data.len() as u64).map_err(LoadError::from)?;
     }
-    load(files, &mut budget, 0)
+    load_logged(files, &mut budget)
+}
+
+fn load_logged(files: Files, budget: &mut Budget) -> Result<Chart, LoadFailure> {
+    let mut log = Log::default();
+    let loaded = load(files, budget, &mut log, 0);
+    let log = log.records;
+    match loaded {
+        Ok(chart) => Ok(Chart { log, ..chart }),
+        Err(error) => Err(LoadFailure { error, log }),
+    }
 }
 
 /// The files of an archive in their order, names relative to the chart.
@@ -180,7 +219,6 @@ struct Sorted {
     values: Map<String, serde_json::Value>,
     schema: Option<Schema>,
     lock: Option<Lock>,
-    log: Log,
     /// Files below `charts/` by the first element of their path there.
     subcharts: BTreeMap<String, Files>,
 }
@@ -195,7 +233,13 @@ impl Sorted {
 const REQUIREMENTS_MOVED: &str = "Warning: Dependencies are handled in Chart.yaml since apiVersion \"v2\". We recommend migrating dependencies to Chart.yaml.";
 const LOCK_MOVED: &str = "Warning: Dependency locking is handled in Chart.lock since apiVersion \"v2\". We recommend migrating to Chart.lock.";
 
-fn load(files: Files, budget: &mut Budget, depth: usize) -> Result<Chart, LoadError> {
+/// Loads a chart; its log is empty, that of all charts is in `log`.
+fn load(
+    files: Files,
+    budget: &mut Budget,
+    log: &mut Log,
+    depth: usize,
+) -> Result<Chart, LoadError> {
     if depth > budget.depth() {
         return Err(LoadError::TooDeep(budget.depth()));
     }
@@ -209,7 +253,7 @@ fn load(files: Files, budget: &mut Budget, depth: usize) -> Result<Chart, LoadEr
     }
     let mut sorted = Sorted::default();
     for (name, data) in files {
-        sort_file(name, data, &mut metadata, &mut sorted)?;
+        sort_file((name, data), &mut metadata, &mut sorted, log)?;
     }
     let mut metadata = metadata.ok_or(LoadError::NoChartYaml)?;
     metadata.validate()?;
@@ -218,8 +262,7 @@ fn load(files: Files, budget: &mut Budget, depth: usize) -> Result<Chart, LoadEr
         if entry.starts_with(['_', '.']) {
             continue;
         }
-        let loaded = load_subchart(&entry, files, &metadata.name, budget, depth + 1)?;
-        sorted.log.records.extend(loaded.log.iter().cloned());
+        let loaded = load_subchart((&entry, files), &metadata.name, budget, log, depth + 1)?;
         dependencies.push(Arc::new(loaded));
     }
     Ok(Chart {
@@ -230,15 +273,15 @@ fn load(files: Files, budget: &mut Budget, depth: usize) -> Result<Chart, LoadEr
         schema: sorted.schema,
         files: sorted.files,
         dependencies,
-        log: sorted.log.records,
+        log: Vec::new(),
     })
 }
 
 fn sort_file(
-    name: String,
-    data: Arc<[u8]>,
+    (name, data): (String, Arc<[u8]>),
     metadata: &mut Option<Metadata>,
     sorted: &mut Sorted,
+    log: &mut Log,
 ) -> Result<(), LoadError> {
     match name.as_str() {
         "Chart.yaml" => {}
@@ -250,7 +293,7 @@ fn sort_file(
         "requirements.yaml" => {
             let metadata = metadata.get_or_insert_default();
             if metadata.api_version != "v1" {
-                sorted.log.plain(REQUIREMENTS_MOVED);
+                log.plain(REQUIREMENTS_MOVED);
             }
             metadata.read(&data).map_err(in_file("requirements.yaml"))?;
             if metadata.api_version == "v1" {
@@ -262,7 +305,7 @@ fn sort_file(
             if metadata.get_or_insert_default().api_version == "v1" {
                 sorted.keep(name, data);
             } else {
-                sorted.log.plain(LOCK_MOVED);
+                log.plain(LOCK_MOVED);
             }
         }
         _ if name.starts_with("templates/") => {
@@ -284,10 +327,10 @@ fn sort_file(
 }
 
 fn load_subchart(
-    entry: &str,
-    files: Files,
+    (entry, files): (&str, Files),
     chart: &str,
     budget: &mut Budget,
+    log: &mut Log,
     depth: usize,
 ) -> Result<Chart, LoadError> {
     let result = if sprig::gopath::ext(entry.as_bytes()) == b".tgz" {
@@ -303,14 +346,14 @@ fn load_subchart(
         }
         archive::read(&data, budget)
             .map_err(LoadError::from)
-            .and_then(|f| load(f, budget, depth))
+            .and_then(|f| load(f, budget, log, depth))
     } else {
         // Files that lie directly in charts/ belong to no chart.
         let inner = files
             .into_iter()
             .filter_map(|(name, data)| Some((name.split_once('/')?.1.to_owned(), data)))
             .collect();
-        load(inner, budget, depth)
+        load(inner, budget, log, depth)
     };
     result.map_err(|error| LoadError::Subchart {
         entry: entry.to_owned(),

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::chart::{self, Chart, Files, Limits};
-use crate::log::Record;
+use crate::log::{Log, Record};
 
 /// What lies under a name in the directory, links followed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -93,10 +93,19 @@ impl Folder {
         }
     }
 
-    pub(super) fn load(&self) -> Result<Chart, String> {
+    /// Loads the chart; the warnings of loading go to `log`.
+    pub(super) fn load(&self, log: &mut Log) -> Result<Chart, String> {
         let files = self.files.as_ref().map_err(Clone::clone)?;
-        Chart::from_directory_of_any_version(files, &Limits::default())
-            .map_err(|error| error.to_string())
+        let loaded = Chart::from_directory_of_any_version(files, &Limits::default());
+        let (said, result) = match loaded {
+            Ok(chart) => (chart.log.clone(), Ok(chart)),
+            Err(failure) => {
+                let reason = failure.to_string();
+                (failure.log, Err(reason))
+            }
+        };
+        log.records.extend(said);
+        result
     }
 }
 

@@ -134,9 +134,7 @@ impl Linter<'_> {
     /// Loads the chart, as several rules do, each time with the warnings of loading.
     fn load(&mut self) -> Result<crate::Chart, String> {
         self.log.records.extend(self.folder.log.iter().cloned());
-        let chart = self.folder.load()?;
-        self.log.records.extend(chart.log.iter().cloned());
-        Ok(chart)
+        self.folder.load(&mut self.log)
     }
 }
 

@@ -9,6 +9,7 @@ use super::remote::{charts, say, wait};
 use crate::commands::template::args::Access;
 use crate::commands::template::chart::load;
 use crate::commands::template::pflag::GoFlags;
+use crate::commands::template::print_log;
 use crate::commands::template::settings::Globals;
 use crate::output;
 
@@ -94,6 +95,7 @@ fn fetch(flags: &Flags, is_update: bool) -> Result<()> {
 fn list(flags: &ListFlags) -> Result<()> {
     let directory = directory("list", &flags.chart)?;
     let chart = load(&directory)?;
+    print_log(&chart.log)?;
     let Some(dependencies) = &chart.metadata.dependencies else {
         let place = directory.join("charts");
         let place = place.strip_prefix(".").unwrap_or(&place).display();

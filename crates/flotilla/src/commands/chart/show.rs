@@ -9,9 +9,9 @@ use helm::{Chart, File, jsonpath};
 use super::remote::Fetching;
 use crate::commands::template::args::ChartFlags;
 use crate::commands::template::chart::Located;
-use crate::commands::template::locate;
 use crate::commands::template::pflag::GoFlags;
 use crate::commands::template::settings::Globals;
+use crate::commands::template::{locate, print_log};
 use crate::output;
 
 /// Show parts of a chart
@@ -70,6 +70,7 @@ pub(crate) fn run(show: &Show) -> Result<()> {
     };
     let located = locate(chart, &flags.source, &flags.globals, &Fetching)?;
     let chart = located.load()?;
+    print_log(&chart.log)?;
     let is_all = matches!(show, Show::All(_));
     let mut text = String::new();
     if is_all || matches!(show, Show::Chart(_)) {

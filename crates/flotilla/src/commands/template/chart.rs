@@ -3,11 +3,12 @@
 //! In: a path. Out: a loaded chart. Fetches nothing.
 
 use std::collections::BTreeSet;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use helm::{Chart, Limits, LoadError};
+use helm::{Chart, Limits, LoadError, LoadFailure};
+
+use super::print_log;
 
 /// Where a chart was found.
 #[derive(Debug)]
@@ -19,7 +20,7 @@ pub(crate) enum Located {
 }
 
 impl Located {
-    /// Loads the chart.
+    /// Loads the chart. When that fails, what Helm says before is printed.
     pub(crate) fn load(&self) -> Result<Chart> {
         match self {
             Self::Local(path) => load(path),
@@ -88,9 +89,20 @@ fn check_archive(path: &Path, data: &[u8]) -> Result<()> {
 
 fn from_archive(data: &[u8]) -> Result<Chart> {
     match Chart::from_archive(data, &Limits::default()) {
-        Err(LoadError::OwnArchive(_)) => bail!("unable to load chart archive"),
-        loaded => Ok(loaded?),
+        Err(LoadFailure {
+            error: LoadError::OwnArchive(_),
+            ..
+        }) => bail!("unable to load chart archive"),
+        loaded => told(loaded),
     }
+}
+
+/// Prints what there was to say before a chart turned out to be none.
+fn told(loaded: Result<Chart, LoadFailure>) -> Result<Chart> {
+    if let Err(failure) = &loaded {
+        print_log(&failure.log)?;
+    }
+    Ok(loaded?)
 }
 
 fn load_directory(path: &Path) -> Result<Chart> {
@@ -102,18 +114,16 @@ fn load_directory(path: &Path) -> Result<Chart> {
             go_error("open", &about, &error)
         );
     }
-    Ok(Chart::from_directory(
+    told(Chart::from_directory(
         read_directory(path)?,
         &Limits::default(),
-    )?)
+    ))
 }
 
 /// The files below a directory, names being relative to it.
 pub(crate) fn read_directory(path: &Path) -> Result<helm::Files> {
     let (files, log) = walk(path);
-    for record in log {
-        writeln!(std::io::stderr(), "{record}")?;
-    }
+    print_log(&log)?;
     files
 }
 

@@ -269,7 +269,8 @@ fn record(level: Level, message: &str) -> Record {
     }
 }
 
-fn print_log(records: &[Record]) -> Result<()> {
+/// Prints messages in Helm's form.
+pub(crate) fn print_log(records: &[Record]) -> Result<()> {
     let mut stderr = std::io::stderr().lock();
     for record in records {
         writeln!(stderr, "{record}")?;

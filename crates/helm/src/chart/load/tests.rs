@@ -33,7 +33,7 @@ fn gzip(data: &[u8]) -> Vec<u8> {
     encoder.finish().expect("finishes")
 }
 
-fn refused(result: Result<Chart, LoadError>) -> String {
+fn refused(result: Result<Chart, LoadFailure>) -> String {
     result.expect_err("must be refused").to_string()
 }
 
