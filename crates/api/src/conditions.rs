@@ -29,6 +29,9 @@ pub const ACCEPTED: &str = "Accepted";
 pub const RECONCILING: &str = "Reconciling";
 /// GitRepo, HelmOp: the last attempt failed.
 pub const STALLED: &str = "Stalled";
+/// GitRepo, Bundle: some of it stays at an earlier commit. Not upstream's; there is none before the
+/// first time.
+pub const PINNED: &str = "Pinned";
 /// GitRepo: the repository was polled.
 pub const GIT_POLLING: &str = "GitPolling";
 /// HelmOp: the Helm repository was polled.

@@ -9,6 +9,8 @@ pub const REPO_NAME: &str = "fleet.cattle.io/repo-name";
 pub const HELM_OP_NAME: &str = "fleet.cattle.io/fleet-helm-name";
 /// Commit a Bundle or BundleDeployment comes from.
 pub const COMMIT: &str = "fleet.cattle.io/commit";
+/// Commit that a Bundle or BundleDeployment stays at, whatever is current. Not upstream's.
+pub const PINNED_COMMIT: &str = "fleet.cattle.io/pinned-commit";
 /// Name of the Bundle that owns a BundleDeployment.
 pub const BUNDLE_NAME: &str = "fleet.cattle.io/bundle-name";
 /// Namespace of the Bundle that owns a BundleDeployment.
@@ -98,6 +100,11 @@ pub const SECRET_TYPE_BUNDLE_DEPLOYMENT: &str = "fleet.cattle.io/bundle-deployme
 pub const DEPLOYMENT_VALUES_KEY: &str = "values";
 /// Key of the staged values in that Secret.
 pub const DEPLOYMENT_STAGED_VALUES_KEY: &str = "stagedValues";
+/// Type of the Secret with a Bundle as an earlier commit gave it, for clusters that stay at it. Not
+/// upstream's.
+pub const SECRET_TYPE_BUNDLE_REVISION: &str = "fleet.cattle.io/bundle-revision/v1alpha1";
+/// Key of the Bundle in that Secret: its labels and spec as JSON, with Helm values.
+pub const BUNDLE_REVISION_KEY: &str = "bundle";
 /// Type of the Secret with access to contents in an OCI registry.
 pub const SECRET_TYPE_OCI_STORAGE: &str = "fleet.cattle.io/bundle-oci-storage/v1alpha1";
 /// Type of the Secret with access to the Helm repository of a HelmOp.

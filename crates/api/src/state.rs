@@ -8,6 +8,7 @@
 use std::fmt;
 
 use crate::conditions;
+use crate::labels::PINNED_COMMIT;
 use crate::v1alpha1::{
     BundleDeployment, BundleDeploymentDisplay, BundleSummary, Condition, ModifiedStatus,
     NonReadyStatus, Summary,
@@ -130,7 +131,16 @@ pub fn display(deployment: &BundleDeployment) -> BundleDeploymentDisplay {
         deployed: condition_display(found, conditions::DEPLOYED),
         monitored: condition_display(found, conditions::MONITORED),
         state: State::of(deployment).to_string(),
+        pinned: pinned(deployment).to_owned(),
     }
+}
+
+/// The commit that a deployment stays at; empty if it follows its bundle.
+fn pinned(deployment: &BundleDeployment) -> &str {
+    let labels = deployment.metadata.labels.as_ref();
+    labels
+        .and_then(|labels| labels.get(PINNED_COMMIT))
+        .map_or("", String::as_str)
 }
 
 /// The status of a condition, or its error.

@@ -25,6 +25,8 @@ const VOLATILE: [&str; 10] = [
     "lastTransitionTime",
     "observedGeneration",
     "newlyCreated",
+    // A commit that was never written without failure is not in it.
+    "history",
     "ownerReferences",
 ];
 

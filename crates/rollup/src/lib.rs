@@ -378,6 +378,7 @@ impl Rollup {
             display: BundleDisplay {
                 ready_clusters: tally.ready_of_total(),
                 state: self.worst_word(tally),
+                ..BundleDisplay::default()
             },
             unavailable: bundle.unavailable,
             ready_message: tally.ready_message(&self.deployments, &self.limits),

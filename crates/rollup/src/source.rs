@@ -177,6 +177,7 @@ impl SourceTally {
             state,
             error: !message.is_empty(),
             message,
+            ..StatusDisplay::default()
         }
     }
 

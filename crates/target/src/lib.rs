@@ -15,6 +15,7 @@
 //! | `deployment` | what does a cluster get, all in all? |
 //! | `explain` | why does a cluster get what it gets? |
 //! | `rollout` | which clusters get it now? |
+//! | `pins` | which clusters stay at an earlier commit? |
 //! | `mapping` | which bundles reach clusters of other namespaces? |
 //!
 //! Unlike upstream, a template that fails for one cluster leaves the others alone, and namespace labels
@@ -28,6 +29,7 @@ pub mod explain;
 pub mod mapping;
 pub mod matching;
 pub mod merge;
+pub mod pins;
 pub mod policy;
 pub mod rollout;
 pub mod template;

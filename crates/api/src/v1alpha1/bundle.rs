@@ -311,6 +311,9 @@ pub struct BundleDisplay {
     /// Worst state of the deployments; empty if all are ready.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "is_empty")]
     pub state: String,
+    /// Commits that clusters stay at. Not upstream's.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "is_empty")]
+    pub pinned: String,
 }
 
 /// State of one partition.

@@ -153,6 +153,9 @@ pub struct BundleDeploymentDisplay {
     /// State of the deployment.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "is_empty")]
     pub state: String,
+    /// The commit it stays at. Not upstream's.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "is_empty")]
+    pub pinned: String,
 }
 
 /// Identity of a deployed object.

@@ -114,6 +114,25 @@ pub struct GitRepoSpec {
     /// Bundles to make, each from a directory and an options file. When given, `paths` is ignored.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "is_empty")]
     pub bundles: Vec<BundlePath>,
+    /// Commits that bundles or clusters stay at, whatever is current. The first that concerns a bundle
+    /// on a cluster counts. Not upstream's; `flotilla rollback` writes it.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "is_empty")]
+    pub pins: Vec<GitRepoPin>,
+}
+
+/// A commit that bundles or clusters stay at.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase")]
+pub struct GitRepoPin {
+    /// Full id of the commit.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "is_empty")]
+    pub commit: String,
+    /// Names of the bundles. Empty means all of the repository.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "is_empty")]
+    pub bundles: Vec<String>,
+    /// The clusters. A cluster is taken if one entry matches; empty means all.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "is_empty")]
+    pub targets: Vec<GitTarget>,
 }
 
 /// Clusters to deploy to. All given criteria must hold; without any it matches nothing.
@@ -198,4 +217,19 @@ pub struct GitRepoStatus {
     /// When the repository was polled last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_polling_triggered: Option<Time>,
+    /// Commits that were deployed, newest first, at most twenty: what one can go back to. Not upstream's.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "is_empty")]
+    pub history: Vec<DeployedCommit>,
+}
+
+/// A commit that was deployed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase")]
+pub struct DeployedCommit {
+    /// Its id.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "is_empty")]
+    pub commit: String,
+    /// When its bundles were written to the hub.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time: Option<Time>,
 }

@@ -226,6 +226,9 @@ pub struct StatusDisplay {
     /// There is a message.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "is_empty")]
     pub error: bool,
+    /// Commits that clusters stay at. Not upstream's.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "is_empty")]
+    pub pinned: String,
 }
 
 /// An object that is deployed to one or more clusters.

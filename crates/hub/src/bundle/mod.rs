@@ -22,6 +22,7 @@ mod interleavings;
 mod observe;
 mod options;
 mod plan;
+pub(crate) mod revision;
 mod settled;
 #[cfg(test)]
 mod tests;

@@ -8,10 +8,10 @@ use apiclient::{Kind, ObjectKey, Selector};
 use k8s_openapi::api::core::v1::Secret;
 use kube_core::ObjectMeta;
 use target::mapping::Unclear;
-use target::matching::mentions_groups;
 use target::policy::Rules;
 
 use super::Settled;
+use super::revision::{self, Pin};
 use crate::Ctx;
 use crate::index::{
     BundleEntry, ClusterEntry, ContentSource, DeploymentEntry, GroupEntry, Index, Membership,
@@ -48,6 +48,8 @@ pub(crate) struct Observed {
     pub(crate) settled: Arc<Settled>,
     /// Why it is not known which other namespaces it reaches.
     pub(crate) unclear: Option<Unclear>,
+    /// What some clusters get instead, in order.
+    pub(crate) pins: Vec<Pin>,
 }
 
 /// Why the Helm values of a bundle are not usable right now.
@@ -79,6 +81,12 @@ pub(crate) enum Error {
         bundle: ObjectKey,
         source: apiclient::Error,
     },
+    /// The bundle as an earlier commit gave it cannot be read.
+    #[error("read what clusters get of bundle {bundle} that stay at an earlier commit")]
+    Revision {
+        bundle: ObjectKey,
+        source: apiclient::Error,
+    },
     /// It is not known whether a deployment was written.
     #[error("read deployment {deployment} after its write was not answered")]
     Reread {
@@ -91,6 +99,7 @@ impl crate::failure::Classified for Error {
     fn request(&self) -> Option<&apiclient::Error> {
         match self {
             Self::Values { source, .. }
+            | Self::Revision { source, .. }
             | Self::TakeOver { source, .. }
             | Self::Reread { source, .. } => Some(source),
         }
@@ -123,6 +132,14 @@ pub(crate) async fn observe(ctx: &Ctx, key: &ObjectKey) -> Result<Option<Observe
         };
         observed.object = with_values(&observed.bundle.spec, hash, secret)
             .map(|spec| object(key, &observed.bundle, spec));
+    }
+    if !observed.bundle.meta.deleting {
+        revision::read(ctx, key, &mut observed.pins)
+            .await
+            .map_err(|source| Error::Revision {
+                bundle: key.clone(),
+                source,
+            })?;
     }
     Ok(Some(observed))
 }
@@ -198,14 +215,15 @@ fn from_index(index: &Index, key: &ObjectKey) -> Option<Observed> {
     let namespaces = std::iter::once(&key.namespace).chain(&reach.namespaces);
     let mut clusters = Vec::new();
     let (mut memberships, mut groups) = (BTreeMap::new(), BTreeMap::new());
-    let mentions_groups = mentions_groups(&bundle.spec);
+    let pins = index.pins_of(key, &bundle);
+    let looks_at_groups = index.looks_at_groups(key, &bundle);
     for namespace in namespaces {
         let first = || ObjectKey::new(namespace.clone(), "");
         let near = |other: &ObjectKey| other.namespace == *namespace;
         let own = index.clusters.range(first()..);
         let own = own.take_while(|(other, _)| near(other));
         clusters.extend(own.map(|(key, entry)| (key.clone(), Arc::clone(entry))));
-        if !mentions_groups {
+        if !looks_at_groups {
             continue;
         }
         let own = index.memberships.range(first()..);
@@ -233,13 +251,7 @@ fn from_index(index: &Index, key: &ObjectKey) -> Option<Observed> {
     });
     let content_exists = match &bundle.content {
         ContentSource::Chart => true,
-        stored => index.contents.get(stored.id()).is_some_and(|content| {
-            !content.deleting
-                && content
-                    .chunks
-                    .iter()
-                    .all(|chunk| index.contents.contains_key(chunk))
-        }),
+        stored => index.has_content(stored.id()),
     };
     Some(Observed {
         key: key.clone(),
@@ -255,6 +267,7 @@ fn from_index(index: &Index, key: &ObjectKey) -> Option<Observed> {
         is_of_agent: is_of_agent(index, key, &bundle),
         settled: Arc::default(),
         unclear: reach.unclear,
+        pins: pins.into_iter().map(Pin::unread).collect(),
         bundle,
     })
 }
@@ -303,6 +316,15 @@ fn with_values(
         return Err(ValuesProblem::OtherHash);
     }
     let mut spec = spec.clone();
+    fill_values(&mut spec, data)?;
+    Ok(spec)
+}
+
+/// Puts values, as they stand in a Secret, back where they were taken from.
+pub(super) fn fill_values(
+    spec: &mut BundleSpec,
+    data: BTreeMap<String, Vec<u8>>,
+) -> Result<(), ValuesProblem> {
     for (key, bytes) in data {
         let Ok(values) = serde_json::from_slice::<Values>(&bytes) else {
             return Err(ValuesProblem::NotAMap { key });
@@ -313,5 +335,5 @@ fn with_values(
             target.options.helm.get_or_insert_default().values = Some(values);
         }
     }
-    Ok(spec)
+    Ok(())
 }

@@ -68,16 +68,17 @@ pub(crate) struct Settled {
 }
 
 impl Settled {
-    /// Answers that hold for a bundle as it is, with what is imposed on it.
+    /// Answers that hold for a bundle as it is, with what is imposed on it and what pins change.
     pub(crate) fn new(
         bundle: &BundleEntry,
         imposed: &Imposed,
+        pins: &Digest,
         mut answers: Vec<(u64, Answer)>,
     ) -> Self {
         answers.retain(|(cluster, answer)| *cluster != 0 && *answer != Answer::Deployed(0));
         answers.sort_unstable_by_key(|(cluster, _)| *cluster);
         Self {
-            inputs: inputs(bundle, imposed),
+            inputs: inputs(bundle, imposed, pins),
             answers,
         }
     }
@@ -99,8 +100,8 @@ impl Settled {
     }
 
     /// Whether the answers hold for this bundle.
-    pub(crate) fn holds_for(&self, bundle: &BundleEntry, imposed: &Imposed) -> bool {
-        self.inputs == inputs(bundle, imposed)
+    pub(crate) fn holds_for(&self, bundle: &BundleEntry, imposed: &Imposed, pins: &Digest) -> bool {
+        self.inputs == inputs(bundle, imposed, pins)
     }
 
     /// What is known of a cluster, if that still holds.
@@ -124,7 +125,7 @@ impl Settled {
 }
 
 /// All that a deployment depends on beside its cluster and what is stored of it.
-fn inputs(bundle: &BundleEntry, imposed: &Imposed) -> Digest {
+fn inputs(bundle: &BundleEntry, imposed: &Imposed, pins: &Digest) -> Digest {
     let meta = &bundle.meta;
     let Imposed {
         allowed_target_namespace_selector,
@@ -141,5 +142,6 @@ fn inputs(bundle: &BundleEntry, imposed: &Imposed) -> Digest {
         create_namespace,
         rules,
         is_of_agent,
+        pins,
     ))
 }

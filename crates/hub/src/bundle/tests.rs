@@ -61,6 +61,7 @@ fn observed(bundle: Bundle, clusters: Vec<(ObjectKey, Arc<ClusterEntry>)>) -> Ob
         settled: Arc::default(),
         circle: None,
         unclear: None,
+        pins: Vec::new(),
     }
 }
 

@@ -76,9 +76,10 @@ async fn write_display(
         deployed,
         monitored,
         state,
+        pinned,
     } = display;
     let body = json!({ "status": { "display": {
-        "deployed": deployed, "monitored": monitored, "state": state,
+        "deployed": deployed, "monitored": monitored, "state": state, "pinned": pinned_or_none(pinned),
     } } });
     let kind = Kind::of::<BundleDeployment>();
     let patch = Patch::Merge(&body);
@@ -95,6 +96,11 @@ async fn write_display(
         Err(error) if error.is_not_found() => Ok(()),
         Err(source) => Err(Error::Display { deployment, source }),
     }
+}
+
+/// Null where the deployment follows its bundle, so that the member is absent as upstream has it.
+fn pinned_or_none(pinned: &str) -> Option<&str> {
+    Some(pinned).filter(|commit| !commit.is_empty())
 }
 
 async fn release(ctx: &Ctx, deployment: ObjectKey) -> Result<(), Error> {

@@ -40,9 +40,13 @@ pub(crate) fn plan(key: &ObjectKey, entry: &DeploymentEntry, failure: Option<&st
             Action::Release { deployment },
         ];
     }
-    let wanted = failure.map_or_else(|| (*entry.display_wanted).clone(), failed);
+    let wanted = failure.map_or_else(
+        || (*entry.display_wanted).clone(),
+        |reason| failed(reason, &entry.display_wanted.pinned),
+    );
     let says_nothing_new = *entry.display == BundleDeploymentDisplay::default()
-        && wanted.state == State::Ready.as_str();
+        && wanted.state == State::Ready.as_str()
+        && wanted.pinned.is_empty();
     if *entry.display == wanted || says_nothing_new {
         return Vec::new();
     }
@@ -52,8 +56,9 @@ pub(crate) fn plan(key: &ObjectKey, entry: &DeploymentEntry, failure: Option<&st
     }]
 }
 
-fn failed(reason: &str) -> BundleDeploymentDisplay {
+fn failed(reason: &str, pinned: &str) -> BundleDeploymentDisplay {
     BundleDeploymentDisplay {
+        pinned: pinned.to_owned(),
         deployed: format!("Error: {reason}"),
         monitored: String::new(),
         state: State::ErrApplied.to_string(),

@@ -61,6 +61,24 @@ fn a_display_that_nobody_wrote_stays_empty_while_the_deployment_is_ready() {
 }
 
 #[test]
+fn a_deployment_that_stays_at_a_commit_says_so_even_if_it_is_ready() {
+    let status = json!({
+        "appliedDeploymentID": "s-1:a", "ready": true, "nonModified": true,
+        "conditions": [{ "type": "Deployed", "status": "True" }],
+    });
+    let labels = json!({ "labels": {
+        "fleet.cattle.io/bundle-name": "app", "fleet.cattle.io/bundle-namespace": "ns",
+        "fleet.cattle.io/pinned-commit": "c0ffee",
+    } });
+    let pinned = |reason| match plan(&key(), &entry(&status, &labels), reason).as_slice() {
+        [Action::Display { display, .. }] => display.pinned.clone(),
+        other => format!("{other:?}"),
+    };
+    assert_eq!(pinned(None), "c0ffee");
+    assert_eq!(pinned(Some("label zone is missing")), "c0ffee");
+}
+
+#[test]
 fn an_error_of_the_agent_is_shown_with_its_text() {
     let status = json!({ "conditions": [
         { "type": "Deployed", "status": "False", "reason": "Error", "message": "no such chart" },

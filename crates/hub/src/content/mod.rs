@@ -6,8 +6,9 @@
 //! * **Woken by**: changes of Contents, and Bundles and BundleDeployments that come or go,
 //!   [`SETTLE`] later.
 //!
-//! A Content is in use while a BundleDeployment has its name as a label, while a Bundle has it as
-//! its content, or while a Content in use lists it as a chunk. What is not in use is kept for
+//! A Content is in use while a BundleDeployment has its name as a label or runs or stages what is in it,
+//! while a Bundle has it as its content, now or at a commit that clusters stay at, or while a Content in
+//! use lists it as a chunk. What is not in use is kept for
 //! [`GRACE`]: it is written before the Bundle that will refer to it, and a roll-back soon after a
 //! commit finds it still there. Payloads are never rewritten for counting.
 

@@ -48,6 +48,8 @@ pub(crate) fn plan(
 fn used(index: &Index) -> BTreeSet<&str> {
     let mut used: BTreeSet<&str> = index.content_users.keys().map(String::as_str).collect();
     used.extend(index.bundles.values().map(|bundle| bundle.content.id()));
+    let pinned = index.pinned_contents.values().flatten();
+    used.extend(pinned.map(String::as_str));
     let chunks = index
         .contents
         .iter()

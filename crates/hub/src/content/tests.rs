@@ -1,12 +1,15 @@
 //! Cases of collecting unused Contents.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use api::v1alpha1::BundleDeployment;
+use apiclient::ObjectKey;
+use serde_json::json;
 use tokio::time::Instant;
 
 use super::plan::{Plan, plan};
-use crate::index::{ContentEntry, Index};
+use crate::index::{ContentEntry, Index, Wake};
 
 const GRACE: Duration = Duration::from_mins(10);
 
@@ -89,4 +92,48 @@ fn use_that_comes_back_starts_the_grace_anew() {
     plan(&busy, &mut unused, now + GRACE / 2, GRACE);
     let again = plan(&idle, &mut unused, now + GRACE, GRACE);
     assert_eq!(again.delete, Vec::<String>::new());
+}
+
+fn deployment(id: &str, staged: &str) -> BundleDeployment {
+    serde_json::from_value(json!({
+        "metadata": { "name": "app", "namespace": "cluster-a", "labels": {
+            "fleet.cattle.io/bundle-name": "app", "fleet.cattle.io/bundle-namespace": "ns",
+            "fleet.cattle.io/content-name": staged,
+        } },
+        "spec": { "deploymentID": format!("{id}:o"), "stagedDeploymentID": format!("{staged}:o") },
+    }))
+    .unwrap()
+}
+
+#[test]
+fn what_runs_stays_while_something_else_is_staged_and_is_looked_at_when_it_stops() {
+    let mut index = index(&[("s-old", &[]), ("s-new", &[])], &[]);
+    let due = |index: &Index| {
+        let (mut unused, now) = (BTreeMap::new(), Instant::now());
+        plan(index, &mut unused, now, GRACE);
+        plan(index, &mut unused, now + GRACE, GRACE).delete
+    };
+    index.deployment_applied(&deployment("s-old", "s-old"));
+    index.deployment_applied(&deployment("s-old", "s-new"));
+    assert_eq!(due(&index), Vec::<String>::new());
+    let wakes = index.deployment_applied(&deployment("s-new", "s-new"));
+    assert!(wakes.unwrap().contains(&Wake::Contents));
+    assert_eq!(due(&index), ["s-old"]);
+    let key = ObjectKey::new("cluster-a", "app");
+    index.deployment_deleted(&key);
+    assert_eq!(due(&index), ["s-new", "s-old"]);
+}
+
+#[test]
+fn what_a_pinned_commit_has_stays_until_nothing_is_pinned() {
+    let mut index = index(&[("s-root", &["s-a"]), ("s-a", &[])], &[]);
+    let repo = ObjectKey::new("ns", "repo");
+    index.pins_stored(&repo, BTreeSet::from(["s-root".to_owned()]));
+    let (mut unused, now) = (BTreeMap::new(), Instant::now());
+    assert_eq!(plan(&index, &mut unused, now, GRACE), Plan::default());
+    let wakes = index.pins_stored(&repo, BTreeSet::new());
+    assert_eq!(wakes, [Wake::Contents]);
+    plan(&index, &mut unused, now, GRACE);
+    let gone = plan(&index, &mut unused, now + GRACE, GRACE).delete;
+    assert_eq!(gone, ["s-a", "s-root"]);
 }

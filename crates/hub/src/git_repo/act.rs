@@ -50,6 +50,9 @@ pub(crate) enum Error {
         repo: ObjectKey,
         source: apiclient::Error,
     },
+    /// What a pinned commit has cannot be used.
+    #[error("commit {commit}, to which clusters are pinned: {reason}")]
+    Pin { commit: String, reason: String },
     /// An object was not written or deleted.
     #[error("write the bundles of gitrepo {repo}")]
     Write {
@@ -65,7 +68,7 @@ impl crate::failure::Classified for Error {
             | Self::Complete { source, .. }
             | Self::ListBundles { source, .. }
             | Self::Write { source, .. } => Some(source),
-            Self::ReadTree { .. } | Self::Build { .. } => None,
+            Self::ReadTree { .. } | Self::Build { .. } | Self::Pin { .. } => None,
         }
     }
 }
@@ -210,7 +213,7 @@ pub(crate) async fn synchronise(
 ///
 /// Only the directories that the GitRepo names are read, of which a large repository may have a few;
 /// all of it when a bundle turns out to need a file elsewhere.
-async fn build(
+pub(super) async fn build(
     ctx: &Ctx,
     key: &ObjectKey,
     repo: &GitRepoEntry,

@@ -3,7 +3,8 @@
 //! * **Object**: GitRepo.
 //! * **Reads**: the index; the repository; the Secret with its credential; the Bundles it gave
 //!   before, when something changed.
-//! * **Writes**: Bundles, their Contents and values Secrets; the GitRepo's finalizer; its service account
+//! * **Writes**: Bundles, their Contents and values Secrets; what clusters need that stay at an earlier
+//!   commit; the GitRepo's finalizer; its service account
 //!   and the name of its credential where it has none and the rules of the namespace give one.
 //! * **Woken by**: changes of the GitRepo's spec, labels or deletion timestamp; a Bundle of it that
 //!   somebody else changed or deleted; GitRepoRestrictions and Policies of its namespace; the polling
@@ -16,6 +17,7 @@
 mod act;
 mod credentials;
 mod observe;
+mod pins;
 mod plan;
 #[cfg(test)]
 mod tests;
@@ -24,7 +26,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::v1alpha1::DeployedCommit;
 use apiclient::ObjectKey;
+use jiff::Timestamp;
 use workqueue::Next;
 
 use crate::Ctx;
@@ -47,6 +51,12 @@ pub(crate) struct Sync {
     pub(crate) problem: Option<String>,
     /// The problem is that the rules of the namespace do not allow the GitRepo.
     pub(crate) is_denied: bool,
+    /// Why clusters that stay at an earlier commit do not have what it has.
+    pub(crate) pin_problem: Option<String>,
+    /// What is kept for them.
+    pub(crate) pins: Option<pins::Left>,
+    /// Commits that were deployed, newest first.
+    pub(crate) history: Vec<DeployedCommit>,
     /// What should be seen but hinders nothing.
     pub(crate) warnings: Vec<String>,
     /// Bundles are being made.
@@ -65,6 +75,14 @@ pub(crate) struct Left {
     pub(crate) labels: BTreeMap<String, String>,
     /// Generation and labels of each Bundle, by name.
     pub(crate) bundles: BTreeMap<String, (i64, BTreeMap<String, String>)>,
+}
+
+impl Sync {
+    /// What stands in the way.
+    pub(crate) fn problem(&self) -> Option<&str> {
+        let problem = self.problem.as_deref();
+        problem.or(self.pin_problem.as_deref())
+    }
 }
 
 impl Left {
@@ -122,7 +140,7 @@ pub(crate) async fn reconcile(ctx: Arc<Ctx>, key: ObjectKey) -> Next {
         Ok(observed) => {
             sync.polling_error = None;
             sync.polling_commit.clone_from(&observed.commit.id);
-            synchronise(&ctx, &key, &repo, observed, &mut sync).await;
+            synchronise_all(&ctx, &key, &repo, observed, &mut sync).await;
             Next::After(interval)
         }
     };
@@ -135,10 +153,36 @@ fn previous(known: Option<&Sync>, repo: &GitRepoEntry) -> Sync {
     known.cloned().unwrap_or_else(|| Sync {
         commit: repo.status.commit.clone(),
         polling_commit: repo.status.polling_commit.clone(),
+        history: repo.status.history.clone(),
         generation: repo.status.observed_generation,
         force_sync_generation: repo.status.update_generation,
         ..Sync::default()
     })
+}
+
+/// The current commit, or the one that all stays at; then what some clusters stay at.
+async fn synchronise_all(
+    ctx: &Ctx,
+    key: &ObjectKey,
+    repo: &GitRepoEntry,
+    mut observed: observe::Observed,
+    sync: &mut Sync,
+) {
+    if let Err(error) = target::pins::validate(&repo.spec.pins) {
+        sync.problem = Some(errors::chain(&error));
+        sync.left = None;
+        return;
+    }
+    if let Some(commit) = target::pins::whole(&repo.spec.pins) {
+        commit.clone_into(&mut observed.commit.id);
+    }
+    let (repository, reference) = (
+        observed.repository.clone(),
+        observed.commit.reference.clone(),
+    );
+    synchronise(ctx, key, repo, observed, sync).await;
+    let pinned = pins::synchronise(ctx, key, repo, &repository, reference.as_ref(), sync).await;
+    sync.pin_problem = pinned.err().map(|error| errors::chain(&error));
 }
 
 async fn synchronise(
@@ -178,6 +222,9 @@ async fn synchronise(
             sync.warnings = done.warnings;
             // A run that left something undone looks at everything again.
             sync.left = sync.problem.is_none().then_some(done.left);
+            if sync.problem.is_none() {
+                plan::remember(&mut sync.history, &commit, Timestamp::now());
+            }
             sync.commit = commit;
             sync.generation = repo.meta.generation;
             sync.force_sync_generation = repo.spec.force_sync_generation;
@@ -187,12 +234,12 @@ async fn synchronise(
 }
 
 fn record(ctx: &Ctx, key: &ObjectKey, sync: Sync) {
-    if let Some(problem) = &sync.problem {
+    if let Some(problem) = sync.problem() {
         let known = ctx.world.read(|state| {
             state
                 .syncs
                 .get(key)
-                .is_some_and(|known| known.problem.as_deref() == Some(problem))
+                .is_some_and(|known| known.problem() == Some(problem))
         });
         if !known {
             tracing::warn!(gitrepo = %key, error = problem, "synchronising failed");

@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use api::labels::REPO_NAME;
+use api::labels::{PINNED_COMMIT, REPO_NAME};
 use api::limits::Limits;
-use api::v1alpha1::GitRepoSpec;
+use api::v1alpha1::{DeployedCommit, GitRepoSpec};
 use apiclient::ObjectKey;
 use bundle::content::Stored;
 use bundle::write::{Existing, WritePlan, plan_write};
 use bundle::{ApplyOptions, DrivenPath, OnError, Outcome, Paths, Targets, Warning};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use target::policy::{Defaults, Rules};
 
 use crate::index::{GitRepoEntry, Index, NotServed};
@@ -37,6 +39,15 @@ pub(crate) fn bundles_of(
     .collect()
 }
 
+/// Uid of each Bundle of a repository that is not on its way out, by name.
+pub(crate) fn uids_of(index: &Index, repo: &ObjectKey) -> BTreeMap<String, String> {
+    let near = index.bundles_of(&repo.namespace);
+    let own = near
+        .filter(|(_, entry)| entry.git_repo() == Some(repo.name.as_str()) && !entry.meta.deleting);
+    own.map(|(key, entry)| (key.name.clone(), entry.meta.uid.clone()))
+        .collect()
+}
+
 /// What a GitRepo has to be completed with by the rules of its namespace, or why they deny it.
 pub(crate) fn authorize(
     rules: Result<Arc<Rules>, NotServed>,
@@ -53,6 +64,9 @@ pub(crate) fn options(key: &ObjectKey, repo: &GitRepoEntry, commit: &str) -> App
     let mut labels = repo.meta.labels.clone();
     labels.insert(REPO_NAME.to_owned(), key.name.clone());
     labels.extend([bundle::commit_label(commit)]);
+    if target::pins::whole(&spec.pins) == Some(commit) {
+        labels.insert(PINNED_COMMIT.to_owned(), commit.to_owned());
+    }
     ApplyOptions {
         name: key.name.clone(),
         namespace: key.namespace.clone(),
@@ -81,6 +95,30 @@ fn paths(spec: &GitRepoSpec) -> Paths {
         options: Some(path.options.clone()).filter(|options| !options.is_empty()),
     });
     Paths::Driven(driven.collect())
+}
+
+/// Commits that are remembered.
+const HISTORY_MAX: usize = 20;
+
+/// Puts a commit that was deployed at the front of those that were before.
+pub(crate) fn remember(history: &mut Vec<DeployedCommit>, commit: &str, now: Timestamp) {
+    if history
+        .first()
+        .is_some_and(|newest| newest.commit == commit)
+    {
+        return;
+    }
+    // As it is stored: what is finer would differ from it for ever.
+    let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
+    history.retain(|known| known.commit != commit);
+    history.insert(
+        0,
+        DeployedCommit {
+            commit: commit.to_owned(),
+            time: Some(Time(now)),
+        },
+    );
+    history.truncate(HISTORY_MAX);
 }
 
 /// The bundles of a commit, ready to be written.

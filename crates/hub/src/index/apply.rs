@@ -73,17 +73,25 @@ impl Index {
             .git_repos
             .get(&key)
             .is_none_or(|previous| previous.sync_differs(&entry));
+        let none = Vec::new();
+        let pins = self.git_repos.get(&key);
+        let pins = pins.map_or(&none, |previous| &previous.spec.pins);
+        let mut wakes = if *pins == entry.spec.pins {
+            Vec::new()
+        } else {
+            self.bundles_of_repo(&key)
+        };
         self.git_repos.insert(key.clone(), Arc::new(entry));
         if differs {
-            vec![Wake::GitRepo(key)]
-        } else {
-            Vec::new()
+            wakes.push(Wake::GitRepo(key));
         }
+        wakes
     }
 
     /// A GitRepo is gone.
     pub(crate) fn git_repo_deleted(&mut self, key: &ObjectKey) -> Vec<Wake> {
         self.git_repos.remove(key);
+        self.pinned_contents.remove(key);
         // Lets the controller drop its timer and its mirror.
         vec![Wake::GitRepo(key.clone())]
     }
@@ -160,11 +168,14 @@ impl Index {
         if moved || makes_room {
             wakes.push(Wake::Bundle(entry.bundle.clone()));
         }
-        self.store_deployment(key, entry);
+        if self.store_deployment(key, entry) {
+            wakes.push(Wake::Contents);
+        }
         Some(wakes)
     }
 
-    fn store_deployment(&mut self, key: ObjectKey, mut entry: DeploymentEntry) {
+    /// Whether a Content has lost its last user.
+    fn store_deployment(&mut self, key: ObjectKey, mut entry: DeploymentEntry) -> bool {
         let previous = self.forget_deployment(&key);
         let kept = entry.revision_after(previous.as_deref());
         entry.revision = kept.unwrap_or_else(|| self.next_revision());
@@ -172,13 +183,13 @@ impl Index {
             .entry(entry.bundle.clone())
             .or_default()
             .insert(key.clone());
-        if !entry.content.is_empty() {
-            *self
-                .content_users
-                .entry(entry.content.to_string())
-                .or_default() += 1;
+        for content in entry.contents() {
+            *self.content_users.entry(content.to_owned()).or_default() += 1;
         }
         self.deployments.insert(key, Arc::new(entry));
+        let before = previous.as_ref().map(|previous| previous.contents());
+        let mut before = before.into_iter().flatten();
+        before.any(|content| !self.content_users.contains_key(content))
     }
 
     /// A BundleDeployment is gone.
@@ -199,7 +210,9 @@ impl Index {
                 self.deployments_of.remove(&entry.bundle);
             }
         }
-        release(&mut self.content_users, &entry.content);
+        for content in entry.contents() {
+            release(&mut self.content_users, content);
+        }
         Some(entry)
     }
 

@@ -1,5 +1,7 @@
 //! What the index keeps of a BundleDeployment: identities and digests, a few hundred bytes.
 
+use std::collections::BTreeSet;
+
 use api::v1alpha1::{
     BundleDeployment, BundleDeploymentDisplay, BundleDeploymentOptions, BundleDeploymentSpec,
 };
@@ -77,6 +79,14 @@ impl DeploymentEntry {
     /// Whether the agent has this deployment running and ready; upstream calls the opposite `isUnavailable`.
     pub(crate) fn is_available(&self) -> bool {
         self.applied_deployment_id == self.deployment_id && self.ready
+    }
+
+    /// The Contents that it needs: by its label, for what is staged, and for what runs.
+    pub(super) fn contents(&self) -> BTreeSet<&str> {
+        let ids = [&self.staged_deployment_id, &self.deployment_id];
+        let ids = ids.map(|id| api::ids::content_id_of(id));
+        let all = ids.into_iter().chain([&*self.content]);
+        all.filter(|content| !content.is_empty()).collect()
     }
 
     /// Whether somebody other than the agent has to act after the change from `previous`.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use api::v1alpha1::{ClusterGroup, LabelSelector};
 use apiclient::ObjectKey;
-use target::matching::mentions_groups;
 
 use super::{ClusterEntry, GroupEntry, Index, Wake, key_of};
 
@@ -102,7 +101,7 @@ impl Index {
         wakes.retain(|wake| {
             let Wake::Bundle(key) = wake else { return true };
             let bundle = self.bundles.get(key);
-            bundle.is_some_and(|bundle| mentions_groups(&bundle.spec))
+            bundle.is_some_and(|bundle| self.looks_at_groups(key, bundle))
         });
         wakes
     }

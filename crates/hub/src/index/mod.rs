@@ -17,6 +17,7 @@ mod git_repo;
 mod groups;
 mod meta;
 mod namespace;
+mod pins;
 mod reach;
 mod rolling;
 mod rules;
@@ -72,6 +73,8 @@ pub(crate) struct Index {
     pub(crate) deployments_of: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
     /// By name: Contents are cluster-scoped.
     pub(crate) contents: BTreeMap<String, ContentEntry>,
+    /// Contents that clusters need which stay at an earlier commit, by GitRepo.
+    pub(crate) pinned_contents: BTreeMap<ObjectKey, BTreeSet<String>>,
     /// Number of deployments that refer to a Content.
     pub(crate) content_users: BTreeMap<String, usize>,
     /// Bundles whose roll-out may wait for deployments to become available.

@@ -1,16 +1,18 @@
 //! The status of a Bundle.
 
+use api::labels::PINNED_COMMIT;
 use api::limits;
 use api::v1alpha1::{Bundle, BundleStatus, PartitionStatus};
 use apiclient::Kind;
 use jiff::Timestamp;
 use rollup::BundleView;
+use target::pins::short;
 use workqueue::Next;
 
 use super::write;
 use crate::Ctx;
 use crate::bundle::Report;
-use crate::index::{BundleEntry, ContentSource};
+use crate::index::{BundleEntry, ContentSource, label};
 use crate::world::{State, client_key};
 
 pub(super) async fn reconcile(ctx: &Ctx, key: &rollup::ObjectKey) -> Next {
@@ -63,6 +65,7 @@ fn status(
         status.resources_sha256_sum.clone_from(sha256);
     }
     partitions(state, report_or_none, &mut status);
+    pinned(state, report_or_none, entry, &mut status, now);
     let message = report_or_none
         .problem
         .as_deref()
@@ -70,6 +73,38 @@ fn status(
     let message = limits::fit_text(message, state.limits().message_bytes_max);
     write::set_ready(&mut status.conditions, &message, now);
     status
+}
+
+/// What stays at an earlier commit, with all of its GitRepo or on some clusters.
+fn pinned(
+    state: &State,
+    report: &Report,
+    entry: &BundleEntry,
+    status: &mut BundleStatus,
+    now: Timestamp,
+) {
+    let mut texts = Vec::new();
+    let mut commits: Vec<&str> = Vec::new();
+    for pin in &report.pinned {
+        let commit = short(&pin.commit);
+        let n = pin.n_clusters;
+        texts.push(match pin.held.as_str() {
+            "" => format!("commit {commit} on {n} clusters"),
+            reason => {
+                format!("commit {commit} on {n} clusters, which keep what they have: {reason}")
+            }
+        });
+        commits.push(commit);
+    }
+    if let Some(commit) = label(&entry.meta.labels, PINNED_COMMIT) {
+        texts.push(format!("commit {} with its GitRepo", short(commit)));
+        commits.push(short(commit));
+    }
+    commits.dedup();
+    let bytes_max = state.limits().message_bytes_max;
+    status.display.pinned = limits::fit_text(&commits.join(", "), bytes_max).into_owned();
+    let message = limits::fit_text(&texts.join("; "), bytes_max).into_owned();
+    write::set_pinned(&mut status.conditions, &message, now);
 }
 
 /// Partitions with their numbers as of now; those that do not fit are counted.

@@ -2,10 +2,11 @@
 
 use api::conditions::{self, ACCEPTED, Finding, GIT_POLLING, RECONCILING, STALLED};
 use api::limits;
-use api::v1alpha1::{Condition, GitRepo, GitRepoStatus};
+use api::v1alpha1::{Condition, GitRepo, GitRepoPin, GitRepoStatus, StatusBase};
 use apiclient::{Kind, ObjectKey};
 use jiff::Timestamp;
 use rollup::{Source, SourceView};
+use target::pins;
 use workqueue::Next;
 
 use super::write;
@@ -28,7 +29,8 @@ pub(super) async fn reconcile(ctx: &Ctx, key: &rollup::ObjectKey) -> Next {
         let problem = bundle_problem(state, &name);
         let sync = state.syncs.get(&name);
         let bytes_max = state.limits().message_bytes_max;
-        let wanted = status(&entry.status, view, sync, problem, bytes_max, now);
+        let mut wanted = status(&entry.status, view, sync, problem, bytes_max, now);
+        pinned(&mut wanted.base, &entry.spec.pins, bytes_max, now);
         Some((entry.status.clone(), wanted))
     }) else {
         return Next::Done;
@@ -80,7 +82,8 @@ fn status(
         status.observed_generation = sync.generation;
         status.update_generation = sync.force_sync_generation;
         status.polling_commit.clone_from(&sync.polling_commit);
-        let job = if sync.problem.is_some() {
+        status.history.clone_from(&sync.history);
+        let job = if sync.problem().is_some() {
             "Failed"
         } else if sync.is_running {
             "InProgress"
@@ -101,21 +104,28 @@ fn status(
                 Finding::False
             },
         );
-        set(STALLED, stalled(sync.problem.as_deref().map(fit)));
+        set(STALLED, stalled(sync.problem().map(fit)));
         lint(conditions, &sync.warnings, message_bytes_max, now);
-        if let Some(problem) = &sync.problem {
+        if let Some(problem) = sync.problem() {
             problem.clone_into(&mut ready);
         }
         if sync.is_running {
             GIT_UPDATING.clone_into(&mut status.base.display.state);
         }
     }
-    if let Some(sync) = sync.and_then(|sync| sync.problem.as_deref()) {
+    if let Some(sync) = sync.and_then(Sync::problem) {
         status.base.display.message = fit(sync);
         status.base.display.error = true;
     }
     write::set_ready(&mut status.base.conditions, &fit(&ready), now);
     status
+}
+
+/// A repository that never had a pin has no such condition.
+fn pinned(base: &mut StatusBase, pins: &[GitRepoPin], bytes_max: usize, now: Timestamp) {
+    base.display.pinned = limits::fit_text(&pins::commits(pins), bytes_max).into_owned();
+    let message = limits::fit_text(&pins::describe(pins), bytes_max).into_owned();
+    write::set_pinned(&mut base.conditions, &message, now);
 }
 
 fn stalled(problem: Option<String>) -> Finding {

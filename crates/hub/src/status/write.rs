@@ -1,6 +1,6 @@
 //! Writing a status that differs from the stored one.
 
-use api::conditions::{self, Finding, READY};
+use api::conditions::{self, Finding, PINNED, READY};
 use api::limits::json_len;
 use api::v1alpha1::Condition;
 use apiclient::{Kind, ObjectKey, Patch, WriteOptions};
@@ -16,6 +16,21 @@ use crate::Ctx;
 pub(super) fn set_ready(conditions: &mut Vec<Condition>, message: &str, now: Timestamp) {
     let error = (!message.is_empty()).then(|| message.to_owned());
     conditions::set(conditions, READY, Finding::from_error(error), now);
+}
+
+/// Sets the condition about what stays at an earlier commit; an empty message means nothing does. What never
+/// did has no such condition.
+pub(super) fn set_pinned(conditions: &mut Vec<Condition>, message: &str, now: Timestamp) {
+    if !message.is_empty() {
+        let finding = Finding::Full {
+            status: "True",
+            reason: PINNED.to_owned(),
+            message: message.to_owned(),
+        };
+        conditions::set(conditions, PINNED, finding, now);
+    } else if conditions::get(conditions, PINNED).is_some() {
+        conditions::set(conditions, PINNED, Finding::False, now);
+    }
 }
 
 /// Writes `wanted` over `stored` if they differ: only the members that do, so that members of other

@@ -1,10 +1,12 @@
 //! What a Bundle needs on the hub. Pure, apart from the thread it runs on.
 
 //!
+//! `source` says which clusters get the bundle as an earlier commit gave it;
 //! `selection` asks targeting about every cluster and turns the pass of the roll-out into actions;
 //! `write` compares what one cluster should have with what is stored.
 
 mod selection;
+mod source;
 mod write;
 
 use std::collections::BTreeMap;
@@ -20,6 +22,7 @@ use target::template::Templates;
 use workqueue::Next;
 
 use self::selection::Selection;
+use self::source::Sources;
 use super::observe::Observed;
 use super::settled::{Settled, Written};
 use crate::Ctx;
@@ -106,6 +109,17 @@ pub(crate) struct Report {
     pub(crate) partitions: Vec<ReportedPartition>,
     /// The roll-out waits for deployments to become available.
     pub(crate) is_waiting: bool,
+    /// Clusters that stay at an earlier commit.
+    pub(crate) pinned: Vec<ReportedPin>,
+}
+
+/// Clusters that stay at a commit as the status shows them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ReportedPin {
+    pub(crate) commit: String,
+    pub(crate) n_clusters: usize,
+    /// Why they keep what they have; empty if they get what the commit has.
+    pub(crate) held: String,
 }
 
 /// A partition as the status shows it.
@@ -176,7 +190,8 @@ pub(crate) fn plan(observed: &Observed, templates: &Templates) -> Plan {
         return Plan::nothing(problem, generation, Next::After(CONTENT_PAUSE));
     }
     let imposed = rules.imposed(observed.is_of_agent);
-    let selection = Selection::of(observed, bundle, imposed, &targets, templates);
+    let sources = Sources::of(observed, bundle, rules);
+    let selection = Selection::of(observed, bundle, imposed, sources, templates);
     let strategy = bundle.spec.rollout_strategy.as_ref();
     match rollout::pass(strategy, &selection.rollout_targets()) {
         Ok(pass) => selection.plan(generation, &pass),

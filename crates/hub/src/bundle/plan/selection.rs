@@ -8,12 +8,13 @@ use api::labels::BUNDLE_FINALIZER;
 use api::v1alpha1::Bundle;
 use apiclient::ObjectKey;
 use target::deployment::{Imposed, Wanted, wanted};
-use target::matching::{ClusterFacts, Criteria, GroupFacts, Targets};
+use target::matching::{ClusterFacts, Criteria, GroupFacts};
 use target::rollout::{self, Access, Decision};
 use target::template::{ClusterValues, Templates};
 use workqueue::Next;
 
-use super::{Action, Plan, Report, ReportedPartition};
+use super::source::{Held, Source, Sources};
+use super::{Action, CONTENT_PAUSE, Plan, Report, ReportedPartition, ReportedPin};
 use crate::bundle::observe::Observed;
 use crate::bundle::settled::{Answer, Settled};
 use crate::index::{ClusterEntry, ContentSource, DeploymentEntry};
@@ -31,6 +32,8 @@ pub(super) struct Chosen<'a> {
     pub(super) wanted: Option<Wanted>,
     /// Why it is not known what it should have, or why that cannot be written.
     failed: Option<String>,
+    /// What it should have is made of this.
+    pub(super) source: Source<'a>,
 }
 
 /// What targeting says about all clusters, in the order of their names.
@@ -38,7 +41,10 @@ pub(super) struct Selection<'a> {
     pub(super) observed: &'a Observed,
     pub(super) bundle: &'a Bundle,
     imposed: Imposed,
+    sources: Sources<'a>,
     chosen: Vec<Chosen<'a>>,
+    /// Clusters of each pin.
+    n_pinned: Vec<usize>,
     /// Revisions of the clusters that the bundle is not for.
     not_meant: Vec<u64>,
 }
@@ -48,71 +54,92 @@ impl<'a> Selection<'a> {
         observed: &'a Observed,
         bundle: &'a Bundle,
         imposed: Imposed,
-        targets: &Targets<'a>,
+        sources: Sources<'a>,
         templates: &Templates,
     ) -> Self {
         let mut selection = Self {
             observed,
             bundle,
             imposed,
-            chosen: Vec::new(),
+            n_pinned: vec![0; sources.pins.len()],
+            sources,
+            chosen: Vec::with_capacity(observed.clusters.len()),
             not_meant: Vec::new(),
         };
-        let known = Some(&observed.settled);
-        let known = known.filter(|known| known.holds_for(&observed.bundle, &selection.imposed));
         for (key, cluster) in &observed.clusters {
-            let groups = groups_of(observed, key);
-            let deployment = ObjectKey::new(cluster.namespace(), observed.key.name.clone());
-            let stored = observed.deployments.get(&deployment);
-            let known = known.and_then(|known| known.get(cluster, stored.map(Arc::as_ref)));
-            let wanted = match (known, stored) {
-                (Some(Answer::NotMeant), _) => Ok(None),
-                (Some(Answer::Deployed(_)), Some(stored)) => {
-                    Ok(Some((stored.deployment_id.to_string(), None)))
-                }
-                _ => selection
-                    .wanted(key, cluster, &groups, targets, templates)
-                    .map(|wanted| {
-                        wanted.map(|wanted| (wanted.deployment_id.clone(), Some(wanted)))
-                    }),
-            };
-            let stored_id = || stored.map(|stored| stored.deployment_id.to_string());
-            let (wanted_id, wanted, failed) = match wanted {
-                Ok(None) => {
-                    selection.not_meant.push(cluster.revision);
-                    continue;
-                }
-                Ok(Some((wanted_id, wanted))) => (wanted_id, wanted, None),
-                Err(reason) => (stored_id().unwrap_or_default(), None, Some(reason)),
-            };
-            selection.chosen.push(Chosen {
-                key,
-                cluster,
-                groups,
-                deployment,
-                stored,
-                wanted_id,
-                wanted,
-                failed,
-            });
+            match selection.choose(key, cluster, templates) {
+                Some(chosen) => selection.chosen.push(chosen),
+                None => selection.not_meant.push(cluster.revision),
+            }
         }
         selection
+    }
+
+    /// What a cluster should have; `None` when that is nothing.
+    fn choose(
+        &mut self,
+        key: &'a ObjectKey,
+        cluster: &'a Arc<ClusterEntry>,
+        templates: &Templates,
+    ) -> Option<Chosen<'a>> {
+        let groups = groups_of(self.observed, key);
+        let deployment = ObjectKey::new(cluster.namespace(), self.observed.key.name.clone());
+        let stored = self.observed.deployments.get(&deployment);
+        let facts = ClusterFacts {
+            name: &key.name,
+            labels: &cluster.meta.labels,
+            groups: &groups,
+        };
+        let pin = self.sources.pin_of(&facts);
+        let source = match pin.and_then(|pin| self.sources.pins.get(pin)) {
+            None => Ok(self.sources.current),
+            Some(pinned) => pinned.source.clone(),
+        };
+        let known = Some(&self.observed.settled);
+        let known = known.filter(|known| {
+            known.holds_for(&self.observed.bundle, &self.imposed, &self.sources.digest)
+        });
+        let known = known.and_then(|known| known.get(cluster, stored.map(Arc::as_ref)));
+        let stored_id = || stored.map(|stored| stored.deployment_id.to_string());
+        let (wanted_id, wanted, failed) = match (known, &source) {
+            (Some(Answer::NotMeant), _) => return None,
+            (Some(Answer::Deployed(_)), _) | (None, Err(Held::Waiting | Held::Absent)) => {
+                (stored_id()?, None, None)
+            }
+            (None, Err(Held::Failed(reason))) => (stored_id()?, None, Some(reason.clone())),
+            (None, Ok(source)) => match self.wanted(key, cluster, &facts, source, templates) {
+                Ok(wanted) => {
+                    let wanted = wanted?;
+                    (wanted.deployment_id.clone(), Some(wanted), None)
+                }
+                Err(reason) => (stored_id().unwrap_or_default(), None, Some(reason)),
+            },
+        };
+        if let Some(n) = pin.and_then(|pin| self.n_pinned.get_mut(pin)) {
+            *n += 1;
+        }
+        Some(Chosen {
+            key,
+            cluster,
+            groups,
+            deployment,
+            stored,
+            wanted_id,
+            wanted,
+            failed,
+            source: source.unwrap_or(self.sources.current),
+        })
     }
 
     fn wanted(
         &self,
         key: &ObjectKey,
         cluster: &ClusterEntry,
-        groups: &[GroupFacts<'_>],
-        targets: &Targets<'_>,
+        facts: &ClusterFacts<'_>,
+        source: &Source<'_>,
         templates: &Templates,
     ) -> Result<Option<Wanted>, String> {
         let meta = &cluster.meta;
-        let facts = ClusterFacts {
-            name: &key.name,
-            labels: &meta.labels,
-            groups,
-        };
         let values = ClusterValues {
             namespace: &key.namespace,
             name: &key.name,
@@ -120,9 +147,17 @@ impl<'a> Selection<'a> {
             annotations: &meta.annotations,
             template_values: cluster.cluster.spec.template_values.as_ref(),
         };
-        let (spec, content) = (&self.bundle.spec, self.observed.bundle.content.id());
+        let (targets, content) = (&source.targets, source.content);
         let imposed = &self.imposed;
-        let wanted = wanted(spec, targets, content, imposed, &facts, &values, templates);
+        let wanted = wanted(
+            source.spec,
+            targets,
+            content,
+            imposed,
+            facts,
+            &values,
+            templates,
+        );
         // The cluster is named where the reason is shown.
         let wanted = wanted.map_err(|error| error.reason())?;
         let deployment = ObjectKey::new(cluster.namespace(), self.observed.key.name.clone());
@@ -163,12 +198,15 @@ impl<'a> Selection<'a> {
             written.extend(action.as_ref().and_then(|action| chosen.written(action)));
             actions.extend(action);
         }
-        let settled = Settled::new(&self.observed.bundle, &self.imposed, settled);
+        let pins = &self.sources.digest;
+        let settled = Settled::new(&self.observed.bundle, &self.imposed, pins, settled);
         actions.extend(self.orphans());
         // With nothing created only agents can make room, and their reports wake us.
         let has_more = pass.has_more_to_create && pass.numbers.newly_created > 0;
         let next = if has_more {
             Next::After(Duration::ZERO)
+        } else if self.waits_for_revision() {
+            Next::After(CONTENT_PAUSE)
         } else {
             Next::Done
         };
@@ -207,7 +245,30 @@ impl<'a> Selection<'a> {
             numbers: pass.numbers,
             partitions: pass.partitions.iter().map(partition).collect(),
             is_waiting: pass.is_waiting || pass.has_more_to_create,
+            pinned: self.pinned(),
         }
+    }
+
+    fn pinned(&self) -> Vec<ReportedPin> {
+        let pins = self.sources.pins.iter().zip(&self.n_pinned);
+        let pins = pins.filter(|(_, n)| **n > 0);
+        pins.map(|(pinned, n_clusters)| ReportedPin {
+            commit: pinned.pin.commit.clone(),
+            n_clusters: *n_clusters,
+            held: match &pinned.source {
+                Ok(_) => String::new(),
+                Err(Held::Waiting) => "it is being read".to_owned(),
+                Err(Held::Absent) => "it does not have this bundle".to_owned(),
+                Err(Held::Failed(reason)) => reason.clone(),
+            },
+        })
+        .collect()
+    }
+
+    /// Nobody may tell when a commit was read: another process may do it.
+    fn waits_for_revision(&self) -> bool {
+        let mut pins = self.sources.pins.iter().zip(&self.n_pinned);
+        pins.any(|(pinned, n)| *n > 0 && matches!(pinned.source, Err(Held::Waiting)))
     }
 
     fn first_actions(&self) -> Vec<Action> {

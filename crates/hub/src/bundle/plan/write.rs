@@ -27,7 +27,7 @@ impl Selection<'_> {
     /// The spec in which what is wanted is both staged and current.
     fn spec(&self, chosen: &Chosen<'_>, wanted: &Wanted, values: &[u8]) -> BundleDeploymentSpec {
         let (options, id) = (without_values(&wanted.options), &wanted.deployment_id);
-        let (spec, status) = (&self.bundle.spec, chosen.cluster.status());
+        let (spec, status) = (chosen.source.spec, chosen.cluster.status());
         BundleDeploymentSpec {
             paused: chosen.is_paused(self.bundle),
             staged_options: options.clone(),
@@ -48,9 +48,9 @@ impl Selection<'_> {
     }
 
     fn labels(&self, chosen: &Chosen<'_>) -> BTreeMap<String, String> {
-        let (bundle, content) = (&self.observed.key, self.observed.bundle.content.id());
+        let (bundle, content) = (&self.observed.key, chosen.source.content);
         deployment_labels(
-            &self.observed.bundle.meta.labels,
+            chosen.source.labels,
             &bundle.namespace,
             &bundle.name,
             &chosen.key.namespace,
