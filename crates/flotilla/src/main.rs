@@ -40,6 +40,7 @@ enum Command {
     Chart(commands::chart::Args),
     Crds(commands::crds::Args),
     Doctor(commands::doctor::Args),
+    Rollback(Box<commands::rollback::Args>),
     Version(commands::version::Args),
     Completion(commands::completion::Args),
 }
@@ -74,6 +75,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Chart(args) => Ok(commands::chart::run(&args)),
         Command::Crds(args) => commands::crds::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args),
+        Command::Rollback(args) => commands::rollback::run(&args),
         Command::Version(args) => commands::version::run(&args),
         Command::Completion(args) => commands::completion::run(&args, &mut Cli::command()),
     }

@@ -7,6 +7,7 @@ pub(crate) mod completion;
 pub(crate) mod controller;
 pub(crate) mod crds;
 pub(crate) mod doctor;
+pub(crate) mod rollback;
 pub(crate) mod sandbox;
 pub(crate) mod target;
 pub(crate) mod template;

@@ -20,4 +20,5 @@ mod chunks;
 mod doctor;
 mod product;
 mod repository;
+mod rollback;
 mod view;
