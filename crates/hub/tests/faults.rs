@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 /// Names a seed, to see a failure again.
 const SEED: &str = "FAULTS_SEED";
 /// Members that differ from run to run.
-const VOLATILE: [&str; 10] = [
+const VOLATILE: [&str; 11] = [
     "uid",
     "resourceVersion",
     "generation",
