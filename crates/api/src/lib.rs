@@ -4,6 +4,7 @@
 //! ids, canonical JSON) lives in this crate, so that hub, agent and command line cannot disagree.
 
 pub mod conditions;
+pub mod config;
 pub mod crds;
 pub mod fleet_yaml;
 pub mod ids;

@@ -4,9 +4,13 @@
 //! live in [`commands`], a file or directory each, and print through [`output`].
 
 mod commands;
+mod names;
 mod output;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
+
+use names::Name;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Parser, Subcommand};
@@ -32,7 +36,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Sandbox(Box<commands::sandbox::Args>),
-    Controller(commands::controller::Args),
+    Controller(Box<commands::controller::Args>),
     Agent(commands::agent::Args),
     Apply(Box<commands::apply::Args>),
     Target(commands::target::Args),
@@ -43,14 +47,21 @@ enum Command {
     Rollback(Box<commands::rollback::Args>),
     Version(commands::version::Args),
     Completion(commands::completion::Args),
+    /// A process of upstream, which only its `fleetcontroller` has.
+    #[command(skip)]
+    Part(commands::controller::Part),
 }
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let name = Name::of(arguments.first().map(OsString::as_os_str));
+    let cli = match names::parse(name, &arguments) {
         Ok(cli) => cli,
-        Err(error) => return refuse_arguments(&error),
+        Err(error) => return refuse_arguments(name, &error),
     };
-    output::set_up_logging(cli.verbose, matches!(cli.command, Command::Sandbox(_)));
+    let (verbose, is_json) = logging(&cli);
+    let is_quiet = matches!(cli.command, Command::Sandbox(_));
+    output::set_up_logging(verbose, is_quiet, is_json);
     // One TLS provider for the whole process; a second installation would only say so.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match run(cli.command) {
@@ -62,10 +73,22 @@ fn main() -> ExitCode {
     }
 }
 
+/// How much is logged, and whether as JSON if that was said.
+fn logging(cli: &Cli) -> (u8, Option<bool>) {
+    match &cli.command {
+        Command::Controller(args) => {
+            let flags = &args.upstream;
+            (cli.verbose.max(flags.verbosity()), flags.is_json())
+        }
+        _ => (cli.verbose, None),
+    }
+}
+
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Sandbox(args) => commands::sandbox::run(&args),
         Command::Controller(args) => commands::controller::run(&args),
+        Command::Part(part) => commands::controller::run_part(&part),
         Command::Agent(args) => commands::agent::run(&args),
         Command::Apply(args) => Ok(commands::apply::run(&args).map(|()| ExitCode::SUCCESS)?),
         Command::Target(args) => Ok(commands::target::run(&args).map(|()| ExitCode::SUCCESS)?),
@@ -82,14 +105,19 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
 }
 
 /// Help and version go to stdout with success. Scripts that asked for JSON get errors as JSON too.
-fn refuse_arguments(error: &clap::Error) -> ExitCode {
+fn refuse_arguments(name: Name, error: &clap::Error) -> ExitCode {
     if let Some(code) = refuse_in_words_of_helm(error) {
         return code;
     }
     if !error.use_stderr() || !output::errors_as_json() {
         // Nothing is left to do if the terminal is gone.
         let _ = error.print();
-        return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        let code = if error.use_stderr() {
+            name.usage_code()
+        } else {
+            0
+        };
+        return ExitCode::from(code);
     }
     let text = match (error.kind(), error.get(ContextKind::InvalidArg)) {
         (ErrorKind::UnknownArgument, Some(ContextValue::String(flag))) => {

@@ -72,8 +72,8 @@ pub(crate) fn stderr_is_terminal() -> bool {
 }
 
 /// Logs go to stderr: warnings and errors, more with `-v`; `quiet` keeps expected warnings of a
-/// sandbox out of the progress display.
-pub(crate) fn set_up_logging(verbose: u8, quiet: bool) {
+/// sandbox out of the progress display. `json` decides the form, else `FLOTILLA_LOG_FORMAT`.
+pub(crate) fn set_up_logging(verbose: u8, quiet: bool, json: Option<bool>) {
     let default = match (verbose, quiet) {
         (0, true) => "error",
         (0, false) => "warn,flotilla=info,hub=info,agent=info",
@@ -93,7 +93,8 @@ pub(crate) fn set_up_logging(verbose: u8, quiet: bool) {
         .with_writer(io::stderr)
         .with_ansi(stderr_is_terminal())
         .with_span_events(FmtSpan::NONE);
-    if std::env::var("FLOTILLA_LOG_FORMAT").is_ok_and(|format| format == "json") {
+    let by_variable = || std::env::var("FLOTILLA_LOG_FORMAT").is_ok_and(|format| format == "json");
+    if json.unwrap_or_else(by_variable) {
         subscriber.json().init();
     } else {
         subscriber.init();

@@ -16,6 +16,7 @@
 mod bundle;
 mod bundle_deployment;
 mod cluster;
+mod config;
 mod content;
 mod failure;
 mod finalizers;
@@ -59,12 +60,13 @@ pub struct Options {
     pub allow_local_repositories: bool,
     /// How often repositories are polled whose GitRepo does not say.
     pub polling_interval: Duration,
-    /// How often agents report; one that is silent for three times as long is shown as offline.
-    pub agent_checkin_interval: Duration,
-    /// GitRepos synchronised at the same time.
-    pub git_workers: usize,
-    /// Keys of each other kind worked on at the same time.
-    pub workers: usize,
+    /// How often agents report; one that is silent for three times as long is shown as offline. What the
+    /// hub's ConfigMap says unless it is given here.
+    pub agent_checkin_interval: Option<Duration>,
+    /// The system namespace, where the hub's ConfigMap is.
+    pub namespace: String,
+    /// How many objects are worked on at the same time.
+    pub workers: Workers,
     /// The shard whose objects are worked on, by their label `fleet.cattle.io/shard-ref`; empty for the
     /// objects without this label.
     pub shard: String,
@@ -84,13 +86,40 @@ impl Options {
             git_cache: git_cache.into(),
             allow_local_repositories: false,
             polling_interval: Duration::from_secs(15),
-            agent_checkin_interval: Duration::from_mins(15),
-            git_workers: 4,
-            workers: 8,
+            agent_checkin_interval: None,
+            namespace: "cattle-fleet-system".to_owned(),
+            workers: Workers::default(),
             shard: String::new(),
             election: None,
             grace_period: Duration::from_secs(20),
             endpoints: telemetry::Endpoints::default(),
+        }
+    }
+}
+
+/// Numbers of objects that are worked on at the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Workers {
+    /// GitRepos being synchronised.
+    pub git_repos: usize,
+    /// Bundles.
+    pub bundles: usize,
+    /// BundleDeployments.
+    pub deployments: usize,
+    /// Clusters.
+    pub clusters: usize,
+    /// Statuses of Bundles, GitRepos, Clusters and ClusterGroups.
+    pub statuses: usize,
+}
+
+impl Default for Workers {
+    fn default() -> Self {
+        Self {
+            git_repos: 4,
+            bundles: 8,
+            deployments: 8,
+            clusters: 8,
+            statuses: 8,
         }
     }
 }
@@ -129,9 +158,21 @@ pub(crate) struct Ctx {
     /// Clusters whose status waits for deployments on their way.
     pub(crate) clusters_held: in_flight::Held,
     pub(crate) progress: telemetry::Progress,
-    pub(crate) agent_checkin_interval: Duration,
+    agent_checkin_interval: Option<Duration>,
+    pub(crate) namespace: String,
     pub(crate) contacts: status::contact::Contacts,
     pub(crate) gate: Arc<sharding::Gate>,
+}
+
+impl Ctx {
+    /// How often agents report.
+    pub(crate) fn agent_checkin_interval(&self) -> Duration {
+        let configured = || {
+            self.world
+                .read(|state| state.config.config().checkin_interval())
+        };
+        self.agent_checkin_interval.unwrap_or_else(configured)
+    }
 }
 
 /// The byte budgets of what the hub writes.
@@ -183,6 +224,7 @@ pub async fn run_with(
         clusters_held: in_flight::Held::default(),
         progress: telemetry::Progress::default(),
         agent_checkin_interval: options.agent_checkin_interval,
+        namespace: options.namespace.clone(),
         contacts: status::contact::Contacts::default(),
         gate,
     });
@@ -217,7 +259,7 @@ async fn control(
         }
     }
     ctx.progress.leads.store(true, Ordering::Relaxed);
-    let mut controllers = start_controllers(ctx, options.git_workers, options.workers);
+    let mut controllers = start_controllers(ctx, &options.workers);
     let lost = tokio::select! {
         () = stop.cancelled() => false,
         () = hold.keep(ctx) => true,
@@ -340,7 +382,7 @@ fn gate(options: &Options) -> sharding::Gate {
     )
 }
 
-fn start_controllers(ctx: &Arc<Ctx>, git_workers: usize, workers: usize) -> JoinSet<()> {
+fn start_controllers(ctx: &Arc<Ctx>, workers: &Workers) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     macro_rules! start {
         ($name:literal, $kind:ident, $queue:ident, $workers:expr, $reconcile:path) => {
@@ -359,23 +401,30 @@ fn start_controllers(ctx: &Arc<Ctx>, git_workers: usize, workers: usize) -> Join
             ));
         };
     }
+    let Workers {
+        git_repos,
+        bundles,
+        deployments,
+        clusters,
+        statuses,
+    } = *workers;
     start!(
         "gitrepo",
         GitRepo,
         git_repos,
-        git_workers,
+        git_repos,
         git_repo::reconcile
     );
-    start!("bundle", Bundle, bundles, workers, bundle::reconcile);
+    start!("bundle", Bundle, bundles, bundles, bundle::reconcile);
     start!(
         "bundledeployment",
         Deployment,
         deployments,
-        workers,
+        deployments,
         bundle_deployment::reconcile
     );
-    start!("cluster", Cluster, clusters, workers, cluster::reconcile);
+    start!("cluster", Cluster, clusters, clusters, cluster::reconcile);
     start!("content", Contents, contents, 1, content::reconcile);
-    start!("status", Status, statuses, workers, status::reconcile);
+    start!("status", Status, statuses, statuses, status::reconcile);
     tasks
 }

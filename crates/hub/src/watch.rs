@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use api::config::CONFIG_MAP;
 use api::v1alpha1::{
     Bundle, BundleDeployment, BundleNamespaceMapping, Cluster, ClusterGroup, Content, GitRepo,
     GitRepoRestriction, Policy,
 };
 use apiclient::{Event, Kind, Object, ObjectKey, Scope, Selector, Watch};
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -21,6 +22,7 @@ use crate::world::State;
 pub(crate) async fn start(ctx: &Arc<Ctx>, tasks: &mut JoinSet<()>) {
     let (synced, mut all_synced) = mpsc::channel::<()>(1);
     let mut watches = Watches { ctx, tasks, synced };
+    watches.configuration();
     watches.targets();
     watches.sources();
     watches.namespaces();
@@ -37,6 +39,20 @@ struct Watches<'a> {
 }
 
 impl Watches<'_> {
+    /// What people configured.
+    fn configuration(&mut self) {
+        let one = Selector {
+            namespace: Some(self.ctx.namespace.clone()),
+            fields: Some(format!("metadata.name={CONFIG_MAP}")),
+            ..Selector::default()
+        };
+        self.follow::<ConfigMap, ConfigMap>(
+            one,
+            |state, map| state.configured(Some(&map)),
+            |state, _| state.configured(None),
+        );
+    }
+
     /// What is deployed to.
     fn targets(&mut self) {
         self.follow::<Cluster, Cluster>(

@@ -7,11 +7,13 @@ use std::time::Duration;
 use api::limits::Limits;
 use api::v1alpha1::{Bundle, BundleDeployment, Cluster, ClusterGroup, GitRepo};
 use apiclient::ObjectKey;
+use k8s_openapi::api::core::v1::ConfigMap;
 use rollup::{Contribution, Dirty, Rollup, Source};
 use tokio::time::Instant;
 use workqueue::Queue;
 
 use crate::bundle::{Report, Settled, Written};
+use crate::config::Live;
 use crate::git_repo::Sync;
 use crate::in_flight::InFlight;
 use crate::index::{Index, Wake, key_of};
@@ -46,6 +48,8 @@ pub(crate) struct State {
     pub(crate) taken_over: BTreeSet<ObjectKey>,
     /// Another process collected unused Contents meanwhile.
     pub(crate) contents_were_lost: bool,
+    /// What people configured.
+    pub(crate) config: Live,
     /// Whose business an object is.
     pub(crate) gate: Arc<Gate>,
     limits: Limits,
@@ -109,6 +113,7 @@ impl World {
             unsure: BTreeMap::new(),
             taken_over: BTreeSet::new(),
             contents_were_lost: false,
+            config: Live::default(),
             gate,
             limits,
         };
@@ -177,6 +182,17 @@ impl State {
                 (owner, patience)
             })
             .collect()
+    }
+
+    /// The hub's ConfigMap is new, has changed or is gone.
+    pub(crate) fn configured(&mut self, stored: Option<&ConfigMap>) -> Vec<Wake> {
+        if self.config.follow(stored) {
+            // Whether a cluster is offline is a matter of configuration.
+            for key in self.index.clusters.keys() {
+                self.rollup.mark_dirty(Dirty::Cluster(rollup_key(key)));
+            }
+        }
+        Vec::new()
     }
 
     /// A Cluster is new or has changed.

@@ -405,7 +405,7 @@ async fn a_cluster_whose_agent_is_silent_is_offline_until_it_speaks() {
     let mut hub = Hub::start().await;
     hub.cluster("north", json!({})).await;
     hub.stop_controllers().await;
-    hub.agent_checkin_interval = std::time::Duration::from_secs(1);
+    hub.agent_checkin_interval = Some(std::time::Duration::from_secs(1));
     hub.start_controllers();
     let beat = async |at: &str| {
         let status = json!({ "status": { "agent": { "lastSeen": at, "namespace": "agent" } } });

@@ -117,7 +117,7 @@ async fn no_more_than_max_new_are_created_in_a_pass_and_all_in_the_end() {
 /// A hub that expects agents to report every second, and a cluster whose agent did so once.
 async fn with_silent_cluster(hub: &mut Hub, name: &str) {
     hub.stop_controllers().await;
-    hub.agent_checkin_interval = Duration::from_secs(1);
+    hub.agent_checkin_interval = Some(Duration::from_secs(1));
     hub.start_controllers();
     beat(hub, name, 0).await;
     is_offline(hub, name, true).await;

@@ -14,6 +14,7 @@ mod chart;
 mod cli;
 mod links;
 mod lint;
+mod names;
 mod target;
 mod template;
 

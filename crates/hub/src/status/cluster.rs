@@ -40,7 +40,7 @@ pub(super) async fn reconcile(ctx: &Ctx, key: &rollup::ObjectKey) -> Next {
     if let Some(left) = ctx.clusters_held.hold(&name, may_wait, instant) {
         return Next::After(left);
     }
-    let interval = ctx.agent_checkin_interval;
+    let interval = ctx.agent_checkin_interval();
     let contact = ctx.contacts.look(&name, &stored, interval, instant);
     let mut wanted = status(&stored, view, now);
     contact::show(&mut wanted, contact, interval, now);

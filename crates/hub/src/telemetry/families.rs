@@ -390,12 +390,6 @@ fn git_repos(state: &State) -> Family {
 
 /// Objects' sizes against their limits, requests, queues and the state of this process.
 fn own(ctx: &Ctx) -> Vec<Own> {
-    let gauge = |name, help, rows| Own {
-        name,
-        help,
-        is_counter: false,
-        rows,
-    };
     let stats = ctx.client.stats();
     let sizes = stats.sizes();
     let by_kind = |get: fn(&apiclient::Size) -> usize| -> Vec<(Labels, u64)> {
@@ -407,14 +401,7 @@ fn own(ctx: &Ctx) -> Vec<Own> {
         let labels = vec![("verb", call.verb.to_owned()), ("resource", call.resource)];
         (labels, n)
     });
-    let Progress { synced, leads } = &ctx.progress;
-    let flag = |flag: &std::sync::atomic::AtomicBool| {
-        vec![(
-            Vec::new(),
-            u64::from(flag.load(std::sync::atomic::Ordering::Relaxed)),
-        )]
-    };
-    vec![
+    let mut own = vec![
         gauge(
             "flotilla_object_bytes",
             "Size of the largest object of a kind that was written, in bytes.",
@@ -441,10 +428,30 @@ fn own(ctx: &Ctx) -> Vec<Own> {
             "Deployments without series of their own, because there are too many.",
             vec![(Vec::new(), omitted(ctx))],
         ),
+    ];
+    own.extend(progress(ctx));
+    own
+}
+
+/// How far this process is, and what it is in charge of.
+fn progress(ctx: &Ctx) -> Vec<Own> {
+    let Progress { synced, leads } = &ctx.progress;
+    let flag = |flag: &std::sync::atomic::AtomicBool| {
+        vec![(
+            Vec::new(),
+            u64::from(flag.load(std::sync::atomic::Ordering::Relaxed)),
+        )]
+    };
+    vec![
         gauge(
             "flotilla_synced",
             "1 when all objects are known.",
             flag(synced),
+        ),
+        gauge(
+            "flotilla_config_valid",
+            "1 unless the ConfigMap of the hub cannot be read, and what it said before applies.",
+            vec![(Vec::new(), u64::from(config_is_valid(ctx)))],
         ),
         gauge(
             "flotilla_replicas",
@@ -462,6 +469,19 @@ fn own(ctx: &Ctx) -> Vec<Own> {
             flag(leads),
         ),
     ]
+}
+
+fn gauge(name: &'static str, help: &'static str, rows: Vec<(Labels, u64)>) -> Own {
+    Own {
+        name,
+        help,
+        is_counter: false,
+        rows,
+    }
+}
+
+fn config_is_valid(ctx: &Ctx) -> bool {
+    ctx.world.read(|state| state.config.problem().is_none())
 }
 
 /// Deployments without series.

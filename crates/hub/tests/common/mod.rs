@@ -43,7 +43,7 @@ pub(crate) struct Hub {
     /// Where the controllers that are started next tell metrics and health.
     pub(crate) endpoints: hub::telemetry::Endpoints,
     /// What they expect of agents.
-    pub(crate) agent_checkin_interval: Duration,
+    pub(crate) agent_checkin_interval: Option<Duration>,
 }
 
 /// A process of the hub among several.
@@ -85,7 +85,7 @@ impl Hub {
             controllers: None,
             dir,
             endpoints: hub::telemetry::Endpoints::default(),
-            agent_checkin_interval: Duration::from_mins(15),
+            agent_checkin_interval: None,
         };
         let crd = Kind::new(
             "apiextensions.k8s.io",
@@ -195,6 +195,11 @@ impl Hub {
         let (shared, stopping) = (client.clone(), stop.clone());
         let task = tokio::spawn(async move { hub::run_with(shared, options, stopping).await });
         Candidate { client, stop, task }
+    }
+
+    /// A directory for this test.
+    pub(crate) fn directory(&self) -> &Path {
+        self.dir.path()
     }
 
     /// The API server without sockets.

@@ -1,5 +1,8 @@
 //! `controller`: the hub's controllers against an API server.
 
+mod parts;
+mod upstream;
+
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -8,6 +11,8 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use hub::leader::Election;
 use hub::telemetry::Endpoints;
+
+pub(crate) use parts::{Part, run as run_part};
 
 /// Run the hub's controllers
 ///
@@ -25,23 +30,15 @@ pub(crate) struct Args {
     /// then read every repository that this process can
     #[arg(long)]
     allow_local_repositories: bool,
-    /// Number of GitRepos synchronised at the same time
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = 4,
-        env = "GITREPO_RECONCILER_WORKERS"
-    )]
-    gitrepo_workers: usize,
-    /// Number of objects of each other kind worked on at the same time
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = 8,
-        env = "BUNDLE_RECONCILER_WORKERS"
-    )]
-    workers: usize,
-    /// Where the Leases are by which several controllers agree on one that acts
+    /// Number of GitRepos synchronised at the same time; else GITREPO_RECONCILER_WORKERS, else 4
+    #[arg(long, value_name = "N")]
+    gitrepo_workers: Option<usize>,
+    /// Number of objects of each other kind worked on at the same time; else KIND_RECONCILER_WORKERS for
+    /// KIND of BUNDLE, BUNDLEDEPLOYMENT, CLUSTER and CLUSTERGROUP (which is all statuses), else 8
+    #[arg(long, value_name = "N")]
+    workers: Option<usize>,
+    /// The system namespace: of the ConfigMap fleet-controller, and of the Leases by which several
+    /// controllers agree on one that acts
     #[arg(
         long,
         value_name = "NAMESPACE",
@@ -77,12 +74,18 @@ pub(crate) struct Args {
     /// Where `/healthz` and `/readyz` are served; `0` for nowhere. In a pod `:8081` unless it is said
     #[arg(long, value_name = "ADDRESS", value_parser = address, env = "FLEET_HEALTHPROBE_BIND_ADDRESS")]
     health_probe_bind_address: Option<Listen>,
-    /// How often agents report; one that is silent for three times as long is shown as offline
-    #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = duration)]
-    agent_checkin_interval: Duration,
+    /// How often agents report; one that is silent for three times as long is shown as offline. Without it
+    /// agentCheckinInterval of the ConfigMap fleet-controller counts, else 15m
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    agent_checkin_interval: Option<Duration>,
     /// Serve no metrics
     #[arg(long)]
     disable_metrics: bool,
+    /// How long what runs may go on after a signal told the controller to stop
+    #[arg(long, value_name = "DURATION", default_value = "20s", value_parser = duration)]
+    grace_period: Duration,
+    #[command(flatten)]
+    pub(crate) upstream: upstream::Flags,
 }
 
 /// Where to listen; `None` for nowhere.
@@ -185,6 +188,23 @@ impl Args {
     }
 }
 
+impl Args {
+    fn workers(&self) -> hub::Workers {
+        let of = |variable| {
+            self.workers
+                .unwrap_or_else(|| upstream::workers(variable, 8))
+        };
+        let git_repos = || upstream::workers("GITREPO_RECONCILER_WORKERS", 4);
+        hub::Workers {
+            git_repos: self.gitrepo_workers.unwrap_or_else(git_repos),
+            bundles: of("BUNDLE_RECONCILER_WORKERS"),
+            deployments: of("BUNDLEDEPLOYMENT_RECONCILER_WORKERS"),
+            clusters: of("CLUSTER_RECONCILER_WORKERS"),
+            statuses: of("CLUSTERGROUP_RECONCILER_WORKERS"),
+        }
+    }
+}
+
 /// Host and process; a pod's host name is the pod's.
 fn identity() -> String {
     let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "flotilla".to_owned());
@@ -204,9 +224,10 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let mut options = hub::Options::new(cache);
     options.allow_local_repositories = args.allow_local_repositories;
-    options.git_workers = args.gitrepo_workers;
-    options.workers = args.workers;
+    options.workers = args.workers();
+    options.grace_period = args.grace_period;
     options.agent_checkin_interval = args.agent_checkin_interval;
+    options.namespace.clone_from(&args.namespace);
     options.shard.clone_from(&args.shard_id);
     options.election = election;
     options.endpoints = args.endpoints();
