@@ -22,7 +22,7 @@ use crate::object::Entry;
 pub(crate) type Digests = BTreeMap<&'static str, u64>;
 
 /// Members of a status that the agent owns.
-pub(crate) const MEMBERS: [&str; 12] = [
+pub(crate) const MEMBERS: [&str; 13] = [
     "conditions",
     "appliedDeploymentID",
     "release",
@@ -32,6 +32,7 @@ pub(crate) const MEMBERS: [&str; 12] = [
     "modifiedStatus",
     "incompleteState",
     "syncGeneration",
+    "downstreamResourcesGeneration",
     "resources",
     "resourcesOmitted",
     "resourceCounts",
@@ -130,6 +131,10 @@ pub(crate) struct Track {
     /// How the last run ended; `None` before the first, and while the deployment is paused.
     pub(crate) outcome: Option<Outcome>,
     pub(crate) applied: Option<Arc<Applied>>,
+    /// State of the copies that it was rendered with, as the hub counts them.
+    pub(crate) copied: Option<i64>,
+    /// Id of the deployment for which copies were looked through.
+    pub(crate) pruned: Option<String>,
     /// Conditions as last written or read.
     pub(crate) conditions: Vec<Condition>,
     /// Digests of what is stored.

@@ -5,6 +5,7 @@
 
 pub mod conditions;
 pub mod config;
+pub mod copies;
 pub mod crds;
 pub mod fleet_yaml;
 pub mod ids;

@@ -27,6 +27,7 @@ mod index;
 pub mod leader;
 pub mod registration;
 mod sharding;
+mod source;
 mod status;
 pub mod telemetry;
 mod watch;
@@ -162,6 +163,7 @@ pub(crate) struct Ctx {
     pub(crate) namespace: String,
     pub(crate) contacts: status::contact::Contacts,
     pub(crate) gate: Arc<sharding::Gate>,
+    pub(crate) source_watches: source::Watches,
 }
 
 impl Ctx {
@@ -183,6 +185,7 @@ pub fn budgets(limits: &Limits) -> Budgets {
         .with(fleet, "Content", limits.chunk_bytes_max)
         // Values are the user's; what etcd takes, we take.
         .with("", "Secret", api::limits::ETCD_REQUEST_BYTES)
+        .with("", "ConfigMap", api::limits::ETCD_REQUEST_BYTES)
 }
 
 /// Runs all controllers until `stop` is cancelled.
@@ -227,6 +230,7 @@ pub async fn run_with(
         namespace: options.namespace.clone(),
         contacts: status::contact::Contacts::default(),
         gate,
+        source_watches: source::Watches::default(),
     });
     let (mut watches, mut servers) = (JoinSet::new(), JoinSet::new());
     telemetry::start(&ctx, &options.endpoints, &mut servers).await?;
@@ -424,6 +428,11 @@ fn start_controllers(ctx: &Arc<Ctx>, workers: &Workers) -> JoinSet<()> {
         bundle_deployment::reconcile
     );
     start!("cluster", Cluster, clusters, clusters, cluster::reconcile);
+    // It only reads, for the bundles of this process.
+    let shared = Arc::clone(ctx);
+    let work = move |key| Box::pin(source::reconcile(Arc::clone(&shared), key));
+    let queue = ctx.world.queues.sources.clone();
+    tasks.spawn(workqueue::run("source", queue, workers.bundles, work));
     start!("content", Contents, contents, 1, content::reconcile);
     start!("status", Status, statuses, statuses, status::reconcile);
     tasks

@@ -16,7 +16,7 @@ use crate::bundle::{Report, Settled, Written};
 use crate::config::Live;
 use crate::git_repo::Sync;
 use crate::in_flight::InFlight;
-use crate::index::{Index, Wake, key_of};
+use crate::index::{Index, SourceKey, Wake, key_of};
 use crate::sharding::Gate;
 
 /// Index, roll-up and queues, shared by all controllers.
@@ -62,6 +62,7 @@ pub(crate) struct Queues {
     pub(crate) bundles: Queue<ObjectKey>,
     pub(crate) deployments: Queue<ObjectKey>,
     pub(crate) clusters: Queue<ObjectKey>,
+    pub(crate) sources: Queue<SourceKey>,
     pub(crate) contents: Queue<()>,
     pub(crate) statuses: Queue<Dirty>,
 }
@@ -76,6 +77,7 @@ impl Queues {
                     .add_after(key, crate::bundle_deployment::SETTLE);
             }
             Wake::Cluster(key) => self.clusters.add(key),
+            Wake::Source(key) => self.sources.add(key),
             Wake::Contents => self.contents.add_after((), crate::content::SETTLE),
         }
     }
@@ -87,6 +89,7 @@ impl Queues {
             bundles,
             deployments,
             clusters,
+            sources,
             contents,
             statuses,
         } = self;
@@ -94,6 +97,7 @@ impl Queues {
         bundles.close();
         deployments.close();
         clusters.close();
+        sources.close();
         contents.close();
         statuses.close();
     }

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use super::error::{Error, in_store, in_values};
 use super::restore::{Recorded, recorded, register, restore};
-use super::{policy, uninstall};
+use super::{copies, policy, uninstall};
 use crate::agent::Agent;
 use crate::kinds::{Kinds, Served};
 use crate::monitor::{Tally, View, view};
@@ -60,27 +60,33 @@ struct Before {
 }
 
 /// Installs or upgrades. `before` is what is on the cluster as far as this process knows.
+///
+/// `is_forced`: what is deployed is rendered anew, because a copy has changed.
 pub(super) async fn deploy(
     agent: &Arc<Agent>,
     known: &Known,
     before: Option<Arc<Applied>>,
+    is_forced: bool,
 ) -> Result<(), Error> {
     let release = release::release_of(&known.object);
     helm::release::check_name(&release.name).map_err(Error::Name)?;
     check_policy(agent, known, &release.namespace).await?;
+    copies::bring(agent, known, &release.namespace)
+        .await
+        .map_err(|error| Error::Copies(Box::new(error)))?;
     let values = hub_values(agent, known).await?;
     let _room = agent.shared.deployment().await;
     let mut history = store::history(&agent.cluster, &release)
         .await
         .map_err(in_store)?;
-    let mut step = next(&history, &known.object.spec.deployment_id);
+    let mut step = next(&history, &known.object.spec.deployment_id, is_forced);
     if step == Next::Uninstall {
         let uninstalled = uninstall::release(agent, &release, known.name()).await;
         uninstalled.map_err(|error| Error::Uninstall(Box::new(error)))?;
         history = store::history(&agent.cluster, &release)
             .await
             .map_err(in_store)?;
-        step = next(&history, &known.object.spec.deployment_id);
+        step = next(&history, &known.object.spec.deployment_id, is_forced);
     }
     let revision = match step {
         Next::Adopt(revision) if restore(agent, known, &release, revision).await? => return Ok(()),
@@ -148,12 +154,18 @@ impl Run<'_> {
     async fn deploy(&self, values: Values, before: Option<Arc<Applied>>) -> Result<(), Error> {
         let (agent, options) = (self.agent, &self.known.object.spec.options);
         let helm = helm_options(self.known);
+        let copied = api::copies::named(options).unwrap_or_default();
         let recipe = Recipe::of(&self.known.object);
         let built = source::load(&agent.hub, &agent.shared, recipe)
             .await
             .map_err(Error::Source)?;
-        let values =
-            values::with_references(&agent.cluster, values, &helm, &self.release.namespace);
+        let values = values::with_references(
+            &agent.cluster,
+            values,
+            &helm,
+            &copied,
+            &self.release.namespace,
+        );
         let values = values.await.map_err(in_values)?;
         let (mut rendered, kinds) = self.render(&built, &values).await?;
         let before = self.before(before.as_deref(), &kinds).await?;

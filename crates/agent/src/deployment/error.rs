@@ -1,6 +1,6 @@
 //! Why a deployment failed, and how that is treated.
 
-use super::uninstall;
+use super::{copies, uninstall};
 use crate::failure::{Class, is_permanent};
 use crate::release::store;
 use crate::shared::Panicked;
@@ -13,6 +13,9 @@ pub(crate) enum Error {
     /// The values are not known.
     #[error(transparent)]
     Values(Box<values::Error>),
+    /// What the bundle takes along is not there.
+    #[error(transparent)]
+    Copies(Box<copies::Error>),
     /// There is no chart.
     #[error(transparent)]
     Source(source::Error),
@@ -80,6 +83,10 @@ impl Error {
                 _ => error
                     .request()
                     .map_or(Class::Stubborn, |request| of_request(request.class())),
+            },
+            Self::Copies(error) => match **error {
+                copies::Error::Foreign { .. } | copies::Error::UnknownKind(_) => Class::Stubborn,
+                _ => Class::Transient,
             },
             Self::Values(_)
             | Self::Kinds { .. }

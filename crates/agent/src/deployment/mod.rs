@@ -9,6 +9,7 @@
 //!   while it waits for others, garbage found on the cluster.
 
 mod act;
+mod copies;
 mod dependencies;
 mod error;
 pub(crate) mod garbage;
@@ -27,6 +28,7 @@ use crate::failure::Class;
 use crate::monitor;
 use crate::world::Known;
 use plan::Step;
+use uninstall::Left;
 
 /// How long a deployment waits for others at most before it looks again.
 const DEPENDENCY_POLL: Duration = Duration::from_secs(15);
@@ -88,22 +90,25 @@ pub(crate) async fn reconcile(agent: Arc<Agent>, name: String) -> Next {
                     end(&agent, &name, Outcome::Deployed);
                     tidy(&agent, &name).await
                 }
-                Ok(false) => deploy(&agent, &name, &known).await,
+                Ok(false) => deploy(&agent, &name, &known, false).await,
                 Err(error) => failed(&agent, &name, &known, &error),
             }
         }
-        Step::Deploy => deploy(&agent, &name, &known).await,
+        Step::Deploy => deploy(&agent, &name, &known, false).await,
+        Step::Renew => deploy(&agent, &name, &known, true).await,
     }
 }
 
-async fn deploy(agent: &Arc<Agent>, name: &str, known: &Arc<Known>) -> Next {
+async fn deploy(agent: &Arc<Agent>, name: &str, known: &Arc<Known>, is_forced: bool) -> Next {
     let before = agent.track(name, |track| {
         // What is reported now would be neither the old nor the new.
         track.outcome = None;
         track.applied.clone()
     });
-    match act::deploy(agent, known, before).await {
+    match act::deploy(agent, known, before, is_forced).await {
         Ok(()) => {
+            let generation = known.object.spec.downstream_resources_generation;
+            agent.track(name, |track| track.copied = Some(generation));
             tracing::info!(deployment = name, cluster = %agent.options.cluster, "deployed");
             end(agent, name, Outcome::Deployed);
             tidy(agent, name).await
@@ -128,6 +133,10 @@ fn failed(agent: &Agent, name: &str, known: &Known, error: &error::Error) -> Nex
     tracing::warn!(deployment = name, %cluster, error = text, ?class, "deployment failed");
     let message = format!("cluster {cluster}: {text}");
     let deployment_id = known.object.spec.deployment_id.clone();
+    if class == Class::Permanent {
+        let generation = known.object.spec.downstream_resources_generation;
+        agent.track(name, |track| track.copied = Some(generation));
+    }
     let outcome = match class {
         Class::Permanent => Outcome::GivenUp {
             deployment_id,
@@ -145,7 +154,14 @@ fn failed(agent: &Agent, name: &str, known: &Known, error: &error::Error) -> Nex
 
 /// The BundleDeployment is gone: so are its releases.
 async fn vanished(agent: &Arc<Agent>, name: &str) -> Next {
-    match uninstall::all_of(agent, name).await {
+    let gone = match uninstall::all_of(agent, name).await {
+        Ok(Left::Nothing) => copies::prune(agent, name, None)
+            .await
+            .map_err(|e| errors::chain(&e)),
+        Ok(Left::Objects) => Ok(()),
+        Err(error) => Err(errors::chain(&error)),
+    };
+    match gone {
         Ok(()) => {
             agent.world(|world| {
                 world.tracks.remove(name);
@@ -156,15 +172,24 @@ async fn vanished(agent: &Arc<Agent>, name: &str) -> Next {
             Next::Done
         }
         Err(error) => {
-            let error = errors::chain(&error);
             tracing::warn!(deployment = name, error, "uninstall failed, trying again");
             Next::Retry
         }
     }
 }
 
-/// Removes releases that the deployment had under another name, now that it has its new one.
+/// Removes copies that the deployment does not name any more, and releases that it had under another name, now
+/// that it has its new one.
 async fn tidy(agent: &Arc<Agent>, name: &str) -> Next {
+    if let Err(error) = prune(agent, name).await {
+        let error = errors::chain(&error);
+        tracing::warn!(
+            deployment = name,
+            error,
+            "removing copies failed, trying again"
+        );
+        return Next::Retry;
+    }
     let stale = agent
         .world(|world| world.stale.get(name).cloned())
         .unwrap_or_default();
@@ -181,4 +206,27 @@ async fn tidy(agent: &Arc<Agent>, name: &str) -> Next {
         });
     }
     Next::Done
+}
+
+/// Only a deployment that ever took something along can have copies to remove, and only after its options, and so
+/// its id, have changed.
+async fn prune(agent: &Arc<Agent>, name: &str) -> Result<(), copies::Error> {
+    let known = agent.world(|world| world.deployments.get(name).cloned());
+    let Some(known) = known else {
+        return Ok(());
+    };
+    let spec = &known.object.spec;
+    let is_pruned = agent.track(name, |track| {
+        track.pruned.as_deref() == Some(spec.deployment_id.as_str())
+    });
+    if spec.downstream_resources_generation == 0 || is_pruned {
+        return Ok(());
+    }
+    let release = crate::release::release_of(&known.object);
+    let named = api::copies::named(&spec.options).unwrap_or_default();
+    copies::prune(agent, name, Some((&release.namespace, named))).await?;
+    agent.track(name, |track| {
+        track.pruned = Some(spec.deployment_id.clone());
+    });
+    Ok(())
 }

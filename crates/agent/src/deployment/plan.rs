@@ -27,6 +27,8 @@ pub(super) enum Step {
     Restore { release: ObjectKey, revision: u32 },
     /// It is not on the cluster.
     Deploy,
+    /// It is, with copies that have changed on the hub since.
+    Renew,
 }
 
 /// Decides. `all` are the deployments of the agent, for dependencies.
@@ -44,13 +46,22 @@ pub(super) fn plan<'a>(
         return Step::Refuse { message };
     }
     let applied = track.and_then(|track| track.applied.as_ref());
+    let copied = track.and_then(|track| track.copied);
+    let copied = copied.unwrap_or(status.downstream_resources_generation);
+    let is_renewed = !spec.options.downstream_resources.is_empty()
+        && copied != spec.downstream_resources_generation;
     if applied.is_some_and(|applied| applied.deployment_id == *id) {
-        return Step::Monitor;
+        return if is_renewed {
+            Step::Renew
+        } else {
+            Step::Monitor
+        };
     }
     match track.and_then(|track| track.outcome.as_ref()) {
-        Some(Outcome::GivenUp { deployment_id, .. }) if deployment_id == id => {
+        Some(Outcome::GivenUp { deployment_id, .. }) if deployment_id == id && !is_renewed => {
             return Step::Nothing;
         }
+        None if status.applied_deployment_id == *id && is_renewed => return Step::Renew,
         None if status.applied_deployment_id == *id => {
             if status.release.is_empty() {
                 return Step::Nothing;
@@ -83,10 +94,6 @@ fn refusal(spec: &BundleDeploymentSpec) -> Option<String> {
         ),
         (spec.oci_contents, "contents in an OCI registry"),
         (!options.service_account.is_empty(), "serviceAccount"),
-        (
-            !options.downstream_resources.is_empty(),
-            "downstreamResources",
-        ),
         (helm.is_some_and(|helm| helm.atomic), "helm.atomic"),
     ];
     let names: Vec<&str> = asked
@@ -161,10 +168,6 @@ mod tests {
                 "serviceAccount",
             ),
             (
-                json!({"options": {"downstreamResources": [{"kind": "Secret", "name": "s"}]}}),
-                "downstreamResources",
-            ),
-            (
                 json!({"options": {"helm": {"atomic": true}}}),
                 "helm.atomic",
             ),
@@ -209,6 +212,29 @@ mod tests {
         assert_eq!(step(spec.clone(), applied, Some(&failed)), Step::Deploy);
         let nonsense = json!({"appliedDeploymentID": "s:o", "release": "what"});
         assert_eq!(step(spec, nonsense, None), Step::Deploy);
+    }
+
+    #[test]
+    fn copies_that_changed_are_brought_and_rendered_with() {
+        let spec = json!({"deploymentID": "s:o", "downstreamResourcesGeneration": 2,
+            "options": {"downstreamResources": [{"kind": "Secret", "name": "s"}]}});
+        let status = |generation: i64| {
+            json!({"appliedDeploymentID": "s:o", "release": "n/a:3",
+                "downstreamResourcesGeneration": generation})
+        };
+        assert_eq!(step(spec.clone(), status(1), None), Step::Renew);
+        assert!(matches!(
+            step(spec.clone(), status(2), None),
+            Step::Restore { .. }
+        ));
+        let mut memory = track(Some("s:o"), Some(Outcome::Deployed));
+        assert_eq!(step(spec.clone(), status(1), Some(&memory)), Step::Renew);
+        memory.copied = Some(2);
+        assert_eq!(step(spec.clone(), status(1), Some(&memory)), Step::Monitor);
+        // Nothing is named any more, or not yet applied.
+        let none = json!({"deploymentID": "s:o", "downstreamResourcesGeneration": 2});
+        assert_eq!(step(none, status(1), Some(&memory)), Step::Monitor);
+        assert_eq!(step(spec, json!({}), None), Step::Deploy);
     }
 
     #[test]

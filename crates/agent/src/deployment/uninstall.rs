@@ -65,8 +65,17 @@ pub(super) async fn owned(agent: &Agent) -> Result<Vec<Record>, apiclient::Error
     Ok(records)
 }
 
+/// What is on the cluster after an uninstall.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    /// Nothing of it.
+    Nothing,
+    /// Objects that were to be kept, and what they need.
+    Objects,
+}
+
 /// Uninstalls every release of a bundle.
-pub(super) async fn all_of(agent: &Arc<Agent>, bundle: &str) -> Result<(), Error> {
+pub(super) async fn all_of(agent: &Arc<Agent>, bundle: &str) -> Result<Left, Error> {
     let listed = owned(agent).await.map_err(|source| Error::Store {
         bundle: bundle.to_owned(),
         source: store::Error::List {
@@ -93,10 +102,13 @@ pub(super) async fn all_of(agent: &Arc<Agent>, bundle: &str) -> Result<(), Error
     releases.extend(stale);
     let applied = applied.and_then(|applied| release::parse_release_id(&applied.release));
     releases.extend(applied.map(|(release, _)| release));
+    let mut left = Left::Nothing;
     for found in releases {
-        release(agent, &found, bundle).await?;
+        if release(agent, &found, bundle).await? == Left::Objects {
+            left = Left::Objects;
+        }
     }
-    Ok(())
+    Ok(left)
 }
 
 /// Uninstalls one release.
@@ -104,7 +116,7 @@ pub(super) async fn release(
     agent: &Arc<Agent>,
     release: &ObjectKey,
     bundle: &str,
-) -> Result<(), Error> {
+) -> Result<Left, Error> {
     let in_store = |source| Error::Store {
         bundle: bundle.to_owned(),
         source,
@@ -112,15 +124,18 @@ pub(super) async fn release(
     let (cluster, shared) = (&agent.cluster, &agent.shared);
     let history = store::history(cluster, release).await.map_err(in_store)?;
     let Some(last) = newest(&history) else {
-        return Ok(());
+        return Ok(Left::Nothing);
     };
     let record = store::load(cluster, shared, release, last.revision)
         .await
         .map_err(in_store)?;
-    if let Some(record) = record
-        && !keeps_objects(&record, bundle)
-    {
-        remove(agent, record, &history, bundle).await?;
+    let mut left = Left::Nothing;
+    if let Some(record) = record {
+        if keeps_objects(&record, bundle) {
+            left = Left::Objects;
+        } else {
+            remove(agent, record, &history, bundle).await?;
+        }
     }
     let mut revisions: Vec<u32> = history.iter().map(|record| record.revision).collect();
     revisions.sort_unstable();
@@ -130,7 +145,7 @@ pub(super) async fn release(
             .map_err(in_store)?;
     }
     tracing::info!(%release, bundle, cluster = %agent.options.cluster, "uninstalled");
-    Ok(())
+    Ok(left)
 }
 
 /// Whether only the records go.

@@ -19,15 +19,16 @@ pub(crate) enum Next {
     Uninstall,
 }
 
-/// Decides by the newest revision. `history` is in no particular order.
-pub(crate) fn next(history: &[Record], deployment_id: &str) -> Next {
+/// Decides by the newest revision. `history` is in no particular order. `is_forced`: what is deployed is wanted
+/// once more, because something changed that it was rendered with.
+pub(crate) fn next(history: &[Record], deployment_id: &str, is_forced: bool) -> Next {
     let Some(newest) = newest(history) else {
         return Next::Create(1);
     };
     let is_wanted = newest.deployment_id == deployment_id;
     match newest.status {
         Status::Uninstalling => Next::Uninstall,
-        Status::Deployed if is_wanted => Next::Adopt(newest.revision),
+        Status::Deployed if is_wanted && !is_forced => Next::Adopt(newest.revision),
         Status::PendingInstall | Status::PendingUpgrade | Status::Failed if is_wanted => {
             Next::Resume(newest.revision)
         }
@@ -182,7 +183,7 @@ mod tests {
                 .iter()
                 .map(|(revision, status, id)| record(*revision, *status, id))
                 .collect();
-            assert_eq!(next(&records, "a"), expected, "{history:?}");
+            assert_eq!(next(&records, "a", false), expected, "{history:?}");
         }
     }
 

@@ -53,6 +53,7 @@ pub(crate) async fn run(agent: Arc<Agent>, name: String) -> Next {
             conditions: &track.conditions,
             outcome,
             applied,
+            copied: track.copied,
             view,
             limits: &agent.options.limits,
             now,

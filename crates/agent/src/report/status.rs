@@ -28,6 +28,8 @@ pub(super) struct Inputs<'a> {
     pub(super) conditions: &'a [Condition],
     pub(super) outcome: &'a Outcome,
     pub(super) applied: Option<&'a Applied>,
+    /// State of the copies that it was rendered with, where that is known.
+    pub(super) copied: Option<i64>,
     /// What is live of it.
     pub(super) view: View,
     pub(super) limits: &'a Limits,
@@ -42,6 +44,7 @@ pub(super) fn status(inputs: Inputs<'_>) -> BTreeMap<&'static str, Value> {
         conditions,
         outcome,
         applied,
+        copied,
         view,
         limits,
         now,
@@ -78,6 +81,10 @@ pub(super) fn status(inputs: Inputs<'_>) -> BTreeMap<&'static str, Value> {
                 .clone_from(&applied.deployment_id);
             status.release.clone_from(&applied.release);
             told.extend(["appliedDeploymentID", "release"]);
+            if let Some(copied) = copied {
+                status.downstream_resources_generation = copied;
+                told.push("downstreamResourcesGeneration");
+            }
             conditions::set(&mut status.conditions, INSTALLED, Finding::True, now);
             conditions::set(&mut status.conditions, DEPLOYED, Finding::True, now);
             told.extend(["ready", "nonModified"]);

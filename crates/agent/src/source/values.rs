@@ -2,6 +2,9 @@
 //!
 //! Neither values nor parts of them occur in errors (invariant T-1).
 
+use std::collections::BTreeSet;
+
+use api::copies::{Copied, CopiedKind};
 use api::ids::options_secret_hash;
 use api::labels::{DEPLOYMENT_STAGED_VALUES_KEY, DEPLOYMENT_VALUES_KEY};
 use api::v1alpha1::{HelmOptions, KeySelector, Values};
@@ -98,18 +101,28 @@ pub(crate) async fn with_references(
     cluster: &Client,
     mut values: Values,
     helm: &HelmOptions,
+    copied: &BTreeSet<Copied>,
     namespace: &str,
 ) -> Result<Values, Error> {
+    // Copies are in the release namespace, whatever the reference says.
+    let place = |kind, selector: &KeySelector| {
+        let name = selector.name.clone();
+        let (mut object, key) = target(selector, namespace);
+        if copied.contains(&Copied { kind, name }) {
+            namespace.clone_into(&mut object.namespace);
+        }
+        (object, key)
+    };
     for from in &helm.values_from {
         if let Some(selector) = &from.config_map_key_ref {
-            let (object, key) = target(selector, namespace);
+            let (object, key) = place(CopiedKind::ConfigMap, selector);
             let found: Option<ConfigMap> = read(cluster, "configmap", &object).await?;
             let data = found.unwrap_or_default().data.unwrap_or_default();
             let text = data.get(&key).map(String::as_bytes);
             helm::values::merge(&mut values, parse("configmap", object, key, text)?);
         }
         if let Some(selector) = &from.secret_key_ref {
-            let (object, key) = target(selector, namespace);
+            let (object, key) = place(CopiedKind::Secret, selector);
             let found: Option<Secret> = read(cluster, "secret", &object).await?;
             let data = found.unwrap_or_default().data.unwrap_or_default();
             let text = data.get(&key).map(|bytes| bytes.0.as_slice());

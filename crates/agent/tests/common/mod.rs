@@ -196,7 +196,7 @@ impl World {
             ..rbac("ClusterRoleBinding", "clusterrolebindings")
         };
         let may = |resource: &str, verbs: &[&str]| {
-            let group = if resource == "secrets" {
+            let group = if ["secrets", "configmaps"].contains(&resource) {
                 ""
             } else {
                 "fleet.cattle.io"
@@ -209,6 +209,7 @@ impl World {
             may("bundledeployments", &["get", "list", "watch"]),
             may("bundledeployments/status", &["get", "update", "patch"]),
             may("secrets", &["get"]),
+            may("configmaps", &["get"]),
         ]);
         let account =
             json!([{ "kind": "ServiceAccount", "name": "agent", "namespace": NAMESPACE }]);

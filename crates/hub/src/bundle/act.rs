@@ -9,6 +9,7 @@ use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::json;
 
+use super::copies::{self, Copies};
 use super::options;
 use super::plan::{Action, Write};
 use crate::Ctx;
@@ -58,6 +59,13 @@ pub(crate) enum Error {
         deployment: ObjectKey,
         source: apiclient::Error,
     },
+    /// What the deployment takes along was not copied.
+    #[error("deployment {deployment} of cluster {cluster}")]
+    Copy {
+        deployment: ObjectKey,
+        cluster: ObjectKey,
+        source: copies::Error,
+    },
     /// A bundle with the same name in another namespace was faster. The next run says so.
     #[error("create deployment {deployment}, which belongs to another bundle")]
     Taken { deployment: ObjectKey },
@@ -78,6 +86,7 @@ impl crate::failure::Classified for Error {
             | Self::WriteDeployment { source, .. }
             | Self::DeleteDeployment { source, .. }
             | Self::DeleteValues { source, .. } => Some(source),
+            Self::Copy { source, .. } => source.request(),
             Self::PackContent { .. } | Self::Taken { .. } => None,
         }
     }
@@ -98,8 +107,9 @@ pub(crate) async fn act(ctx: &Ctx, bundle: &ObjectKey, actions: Vec<Action>) -> 
         Box::pin(run(ctx, bundle, action, &mut files)).await?;
     }
     drop(files);
+    let copies = Copies::new(ctx, &bundle.namespace);
     let runs = futures::stream::iter(deployments)
-        .map(async |action| Box::pin(run(ctx, bundle, action, &mut None)).await);
+        .map(async |action| Box::pin(run_one(ctx, bundle, &copies, action)).await);
     let results: Vec<Result<(), Error>> = runs.buffer_unordered(WRITES_AT_ONCE).collect().await;
     let n_written = results.len();
     let mut failed: Vec<Error> = results.into_iter().filter_map(Result::err).collect();
@@ -108,6 +118,36 @@ pub(crate) async fn act(ctx: &Ctx, bundle: &ObjectKey, actions: Vec<Action>) -> 
         tracing::warn!(%bundle, n_failed, n_written, "some deployments were not written");
     }
     failed.pop().map_or(Ok(()), Err)
+}
+
+/// Runs the action of one deployment, with its copies before it.
+async fn run_one(
+    ctx: &Ctx,
+    bundle: &ObjectKey,
+    copies: &Copies<'_>,
+    action: Action,
+) -> Result<(), Error> {
+    if let Action::Deploy {
+        deployment,
+        cluster,
+        write,
+    } = &action
+    {
+        let spec = match write.as_ref() {
+            Write::Create { object, .. } => Some(&object.spec),
+            Write::Promote { spec, .. } => Some(spec),
+            Write::Stage { .. } | Write::Flags { .. } => None,
+        };
+        if let Some(spec) = spec {
+            let done = copies.bring(deployment, spec).await;
+            done.map_err(|source| Error::Copy {
+                deployment: deployment.clone(),
+                cluster: cluster.clone(),
+                source,
+            })?;
+        }
+    }
+    run(ctx, bundle, action, &mut None).await
 }
 
 /// `files` is the bundle as the API server answered the last write of it: who stores its files next

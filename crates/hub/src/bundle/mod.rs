@@ -3,12 +3,12 @@
 //! * **Object**: Bundle.
 //! * **Reads**: the index; the Secret with the bundle's Helm values; the Bundle itself when its
 //!   files have to be stored as a Content; a BundleDeployment whose promotion is held back.
-//! * **Writes**: BundleDeployments and their Secrets; the Content of a Bundle with inline files; the
+//! * **Writes**: BundleDeployments and their Secrets, copies of what they take along; the Content of a Bundle with inline files; the
 //!   Bundle's finalizer.
 //! * **Woken by**: changes of the Bundle's spec, labels or deletion timestamp; changes of Clusters
 //!   and ClusterGroups, of its namespace and of those it is mapped to, that targeting looks at;
 //!   BundleNamespaceMappings and labels of namespaces that change where it is mapped to;
-//!   GitRepoRestrictions and Policies of its namespace;
+//!   GitRepoRestrictions and Policies of its namespace; Secrets and ConfigMaps that it takes along;
 //!   BundleDeployments that somebody else changed or deleted; deployments that become available while
 //!   its roll-out waits for them.
 //!
@@ -17,6 +17,7 @@
 //! be read, changes nothing on any cluster (invariant I-2).
 
 mod act;
+pub(crate) mod copies;
 #[cfg(test)]
 mod interleavings;
 mod observe;
@@ -50,7 +51,14 @@ pub(crate) async fn reconcile(ctx: Arc<Ctx>, key: ObjectKey) -> Next {
         if let Some(settled) = planned.settled {
             state.bundle_settled(&key, settled, &planned.written);
         }
-        state.bundle_planned(&key, planned.report)
+        let mut wakes = state.bundle_planned(&key, planned.report);
+        if let Some(sources) = planned
+            .sources
+            .filter(|_| state.index.bundles.contains_key(&key))
+        {
+            wakes.extend(state.index.sources.set(&key, &sources));
+        }
+        wakes
     });
     match outcome {
         Ok(()) => planned.next,

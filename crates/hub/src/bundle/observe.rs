@@ -15,7 +15,7 @@ use super::revision::{self, Pin};
 use crate::Ctx;
 use crate::index::{
     BundleEntry, ClusterEntry, ContentSource, DeploymentEntry, GroupEntry, Index, Membership,
-    NotServed,
+    NotServed, SourceKey, SourceState,
 };
 use crate::world::State;
 
@@ -50,6 +50,8 @@ pub(crate) struct Observed {
     pub(crate) unclear: Option<Unclear>,
     /// What some clusters get instead, in order.
     pub(crate) pins: Vec<Pin>,
+    /// Secrets and ConfigMaps that it named when it was planned last.
+    pub(crate) sources: BTreeMap<SourceKey, SourceState>,
 }
 
 /// Why the Helm values of a bundle are not usable right now.
@@ -268,6 +270,7 @@ fn from_index(index: &Index, key: &ObjectKey) -> Option<Observed> {
         settled: Arc::default(),
         unclear: reach.unclear,
         pins: pins.into_iter().map(Pin::unread).collect(),
+        sources: index.sources.of(key),
         bundle,
     })
 }

@@ -11,7 +11,8 @@ use api::v1alpha1::{BundleDeploymentSpec, LabelSelector};
 use apiclient::ObjectKey;
 use target::deployment::Imposed;
 
-use crate::index::{BundleEntry, ClusterEntry, DeploymentEntry, Digest, StoredSpec};
+use super::observe::Observed;
+use crate::index::{ClusterEntry, DeploymentEntry, Digest, SourceState, StoredSpec};
 
 /// What was found about one state of one cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +71,7 @@ pub(crate) struct Settled {
 impl Settled {
     /// Answers that hold for a bundle as it is, with what is imposed on it and what pins change.
     pub(crate) fn new(
-        bundle: &BundleEntry,
+        observed: &Observed,
         imposed: &Imposed,
         pins: &Digest,
         mut answers: Vec<(u64, Answer)>,
@@ -78,7 +79,7 @@ impl Settled {
         answers.retain(|(cluster, answer)| *cluster != 0 && *answer != Answer::Deployed(0));
         answers.sort_unstable_by_key(|(cluster, _)| *cluster);
         Self {
-            inputs: inputs(bundle, imposed, pins),
+            inputs: inputs(observed, imposed, pins),
             answers,
         }
     }
@@ -100,8 +101,8 @@ impl Settled {
     }
 
     /// Whether the answers hold for this bundle.
-    pub(crate) fn holds_for(&self, bundle: &BundleEntry, imposed: &Imposed, pins: &Digest) -> bool {
-        self.inputs == inputs(bundle, imposed, pins)
+    pub(crate) fn holds_for(&self, observed: &Observed, imposed: &Imposed, pins: &Digest) -> bool {
+        self.inputs == inputs(observed, imposed, pins)
     }
 
     /// What is known of a cluster, if that still holds.
@@ -125,8 +126,13 @@ impl Settled {
 }
 
 /// All that a deployment depends on beside its cluster and what is stored of it.
-fn inputs(bundle: &BundleEntry, imposed: &Imposed, pins: &Digest) -> Digest {
-    let meta = &bundle.meta;
+fn inputs(observed: &Observed, imposed: &Imposed, pins: &Digest) -> Digest {
+    let meta = &observed.bundle.meta;
+    let digests = observed.sources.values().map(|state| match state {
+        SourceState::Known(digest) => Some(digest.number()),
+        SourceState::Unknown | SourceState::Missing | SourceState::Refused(_) => None,
+    });
+    let sources: Vec<Option<i64>> = digests.collect();
     let Imposed {
         allowed_target_namespace_selector,
         create_namespace,
@@ -143,5 +149,6 @@ fn inputs(bundle: &BundleEntry, imposed: &Imposed, pins: &Digest) -> Digest {
         rules,
         is_of_agent,
         pins,
+        sources,
     ))
 }

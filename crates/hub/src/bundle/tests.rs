@@ -62,6 +62,7 @@ fn observed(bundle: Bundle, clusters: Vec<(ObjectKey, Arc<ClusterEntry>)>) -> Ob
         circle: None,
         unclear: None,
         pins: Vec::new(),
+        sources: BTreeMap::new(),
     }
 }
 

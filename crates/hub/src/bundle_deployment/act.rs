@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::plan::Action;
 use crate::Ctx;
+use crate::bundle::copies;
 
 /// A step failed.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +25,12 @@ pub(crate) enum Error {
         deployment: ObjectKey,
         source: apiclient::Error,
     },
+    /// Copies were not removed.
+    #[error("remove the copies for deployment {deployment}")]
+    LetGo {
+        deployment: ObjectKey,
+        source: Box<copies::Error>,
+    },
     /// The finalizer was not removed.
     #[error("release deployment {deployment}")]
     Release {
@@ -38,6 +45,7 @@ impl crate::failure::Classified for Error {
             Self::Display { source, .. }
             | Self::DeleteOptions { source, .. }
             | Self::Release { source, .. } => Some(source),
+            Self::LetGo { source, .. } => source.request(),
         }
     }
 }
@@ -59,6 +67,15 @@ pub(crate) async fn act(ctx: &Ctx, actions: Vec<Action>) -> Result<(), Error> {
                     .delete(&kind, &deployment, &DeleteOptions::default())
                     .await;
                 deleted.map_err(|source| Error::DeleteOptions { deployment, source })?;
+            }
+            Action::LetGo { deployment, copied } => {
+                for object in &copied {
+                    let gone = copies::let_go(ctx, &deployment, object).await;
+                    gone.map_err(|source| Error::LetGo {
+                        deployment: deployment.clone(),
+                        source: Box::new(source),
+                    })?;
+                }
             }
             Action::Release { deployment } => release(ctx, deployment).await?,
         }

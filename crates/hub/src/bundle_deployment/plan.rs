@@ -1,5 +1,6 @@
 //! What a BundleDeployment needs from the hub besides its spec. Pure.
 
+use api::copies::Copied;
 use api::state::State;
 use api::v1alpha1::BundleDeploymentDisplay;
 use apiclient::ObjectKey;
@@ -16,6 +17,11 @@ pub(crate) enum Action {
     },
     /// Deletes the Secret with the options.
     DeleteOptions { deployment: ObjectKey },
+    /// Lets go of what was copied for it.
+    LetGo {
+        deployment: ObjectKey,
+        copied: Box<[Copied]>,
+    },
     /// Removes the hub's finalizer.
     Release { deployment: ObjectKey },
 }
@@ -33,12 +39,17 @@ pub(crate) fn plan(key: &ObjectKey, entry: &DeploymentEntry, failure: Option<&st
         if !entry.has_finalizer {
             return Vec::new();
         }
-        return vec![
-            Action::DeleteOptions {
+        let mut actions = vec![Action::DeleteOptions {
+            deployment: deployment.clone(),
+        }];
+        if !entry.copied.is_empty() {
+            actions.push(Action::LetGo {
                 deployment: deployment.clone(),
-            },
-            Action::Release { deployment },
-        ];
+                copied: entry.copied.clone(),
+            });
+        }
+        actions.push(Action::Release { deployment });
+        return actions;
     }
     let wanted = failure.map_or_else(
         || (*entry.display_wanted).clone(),

@@ -29,7 +29,7 @@ fn key() -> ObjectKey {
 fn states(actions: &[Action]) -> Vec<String> {
     let display = actions.iter().filter_map(|action| match action {
         Action::Display { display, .. } => Some(format!("{}|{}", display.deployed, display.state)),
-        Action::DeleteOptions { .. } | Action::Release { .. } => None,
+        Action::DeleteOptions { .. } | Action::LetGo { .. } | Action::Release { .. } => None,
     });
     display.collect()
 }

@@ -1,6 +1,6 @@
 //! From a changed object to the maps, and to whom it concerns.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use api::v1alpha1::{Bundle, BundleDeployment, Cluster, GitRepo};
@@ -127,6 +127,7 @@ impl Index {
             return Vec::new();
         };
         let mut wakes = vec![Wake::Bundle(key.clone()), Wake::Contents];
+        wakes.extend(self.sources.set(key, &BTreeSet::new()));
         wakes.extend(self.owner_of(key, &entry).map(Wake::GitRepo));
         if entry.has_dependencies() {
             wakes.extend(self.dependent_bundles(&key.namespace));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use api::copies::{self, Copied};
 use api::v1alpha1::{
     BundleDeployment, BundleDeploymentDisplay, BundleDeploymentOptions, BundleDeploymentSpec,
 };
@@ -30,6 +31,8 @@ pub(crate) struct DeploymentEntry {
     pub(crate) ready: bool,
     pub(crate) values_hash: Box<str>,
     pub(crate) downstream_resources_generation: i64,
+    /// What its options name to be copied. Empty for most.
+    pub(crate) copied: Box<[Copied]>,
     pub(crate) off_schedule: bool,
     /// Fingerprints of what is stored, to write only differences.
     pub(crate) stored: StoredSpec,
@@ -142,10 +145,17 @@ impl DeploymentEntry {
             ready: status.ready,
             values_hash: spec.values_hash.as_str().into(),
             downstream_resources_generation: spec.downstream_resources_generation,
+            copied: copied(&spec.options),
             off_schedule: spec.off_schedule,
             stored: StoredSpec::of(spec, labels),
             display: Box::new(status.display.clone()),
             display_wanted: Box::new(api::state::display(deployment)),
         })
     }
+}
+
+/// What cannot be copied was never copied.
+fn copied(options: &BundleDeploymentOptions) -> Box<[Copied]> {
+    let named = copies::named(options).unwrap_or_default();
+    named.into_iter().collect()
 }

@@ -23,6 +23,13 @@ impl io::Write for Sink {
 }
 
 impl Digest {
+    /// A positive number that every reader of JSON holds exactly, made of the digest's first bytes.
+    pub(crate) fn number(&self) -> i64 {
+        let mut bytes = [0; 8];
+        bytes[2..].copy_from_slice(&self.0[..6]);
+        i64::from_be_bytes(bytes).max(1)
+    }
+
     /// The digest of `value`. A value that cannot be serialised has the default digest, which no
     /// other value has; writing it fails with the reason.
     pub(crate) fn of<T: Serialize + ?Sized>(value: &T) -> Self {

@@ -21,6 +21,7 @@ mod pins;
 mod reach;
 mod rolling;
 mod rules;
+mod sources;
 #[cfg(test)]
 mod tests;
 
@@ -40,6 +41,7 @@ pub(crate) use git_repo::GitRepoEntry;
 pub(crate) use groups::Membership;
 pub(crate) use namespace::NamespaceMeta;
 pub(crate) use rules::NotServed;
+pub(crate) use sources::{SourceKey, SourceState};
 
 /// Somebody who has to look again.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,6 +54,8 @@ pub(crate) enum Wake {
     Deployment(ObjectKey),
     /// The Cluster controller.
     Cluster(ObjectKey),
+    /// The reader of what bundles take along.
+    Source(SourceKey),
     /// The collector of unused Contents.
     Contents,
 }
@@ -85,6 +89,8 @@ pub(crate) struct Index {
     pub(crate) mappings: Mappings,
     /// GitRepoRestrictions and Policies.
     pub(crate) rules: rules::RuleBook,
+    /// Secrets and ConfigMaps that bundles take along.
+    pub(crate) sources: sources::Sources,
     /// The last number that was given to a state of a cluster or deployment.
     revision: u64,
     /// Deployments that are being created, so that no two bundles take one name.

@@ -67,6 +67,7 @@ fn computed(
         conditions: &[],
         outcome,
         applied,
+        copied: None,
         view,
         limits,
         now,

@@ -9,7 +9,7 @@ mod selection;
 mod source;
 mod write;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use api::labels::BUNDLE_FINALIZER;
@@ -26,7 +26,7 @@ use self::source::Sources;
 use super::observe::Observed;
 use super::settled::{Settled, Written};
 use crate::Ctx;
-use crate::index::ContentSource;
+use crate::index::{ContentSource, SourceKey};
 
 /// What is to be done, in order.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,6 +88,8 @@ pub(crate) struct Plan {
     pub(crate) report: Report,
     /// What was found in order; `None` when nothing was looked at.
     pub(crate) settled: Option<Settled>,
+    /// What deployments take along; `None` when nothing was looked at.
+    pub(crate) sources: Option<BTreeSet<SourceKey>>,
     /// What will be in order once it is written.
     pub(crate) written: Vec<Written>,
     pub(crate) next: Next,
@@ -154,6 +156,7 @@ impl Plan {
             actions: Vec::new(),
             report,
             settled: None,
+            sources: None,
             written: Vec::new(),
             next,
         }
@@ -249,6 +252,7 @@ fn plan_deletion(observed: &Observed) -> Plan {
         actions,
         report,
         settled: None,
+        sources: None,
         written: Vec::new(),
         next: Next::Done,
     }

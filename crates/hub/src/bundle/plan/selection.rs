@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::copies;
 use api::labels::BUNDLE_FINALIZER;
 use api::v1alpha1::Bundle;
 use apiclient::ObjectKey;
@@ -17,7 +18,7 @@ use super::source::{Held, Source, Sources};
 use super::{Action, CONTENT_PAUSE, Plan, Report, ReportedPartition, ReportedPin};
 use crate::bundle::observe::Observed;
 use crate::bundle::settled::{Answer, Settled};
-use crate::index::{ClusterEntry, ContentSource, DeploymentEntry};
+use crate::index::{ClusterEntry, ContentSource, DeploymentEntry, Digest, SourceKey, SourceState};
 
 /// A cluster that the bundle can be deployed to.
 pub(super) struct Chosen<'a> {
@@ -30,6 +31,8 @@ pub(super) struct Chosen<'a> {
     wanted_id: String,
     /// `None` when what is stored stays.
     pub(super) wanted: Option<Wanted>,
+    /// What [`Selection::generation`] says.
+    pub(super) generation: Option<i64>,
     /// Why it is not known what it should have, or why that cannot be written.
     failed: Option<String>,
     /// What it should have is made of this.
@@ -47,6 +50,8 @@ pub(super) struct Selection<'a> {
     n_pinned: Vec<usize>,
     /// Revisions of the clusters that the bundle is not for.
     not_meant: Vec<u64>,
+    /// What is to be copied to the clusters.
+    taken_along: BTreeSet<SourceKey>,
 }
 
 impl<'a> Selection<'a> {
@@ -65,9 +70,19 @@ impl<'a> Selection<'a> {
             sources,
             chosen: Vec::with_capacity(observed.clusters.len()),
             not_meant: Vec::new(),
+            taken_along: BTreeSet::new(),
         };
+        let is_known =
+            observed
+                .settled
+                .holds_for(observed, &selection.imposed, &selection.sources.digest);
+        if is_known {
+            // What clusters need that are not looked at again.
+            let known = observed.sources.keys().cloned();
+            selection.taken_along.extend(known);
+        }
         for (key, cluster) in &observed.clusters {
-            match selection.choose(key, cluster, templates) {
+            match selection.choose(key, cluster, is_known, templates) {
                 Some(chosen) => selection.chosen.push(chosen),
                 None => selection.not_meant.push(cluster.revision),
             }
@@ -80,6 +95,7 @@ impl<'a> Selection<'a> {
         &mut self,
         key: &'a ObjectKey,
         cluster: &'a Arc<ClusterEntry>,
+        is_known: bool,
         templates: &Templates,
     ) -> Option<Chosen<'a>> {
         let groups = groups_of(self.observed, key);
@@ -95,12 +111,10 @@ impl<'a> Selection<'a> {
             None => Ok(self.sources.current),
             Some(pinned) => pinned.source.clone(),
         };
-        let known = Some(&self.observed.settled);
-        let known = known.filter(|known| {
-            known.holds_for(&self.observed.bundle, &self.imposed, &self.sources.digest)
-        });
+        let known = is_known.then_some(&self.observed.settled);
         let known = known.and_then(|known| known.get(cluster, stored.map(Arc::as_ref)));
         let stored_id = || stored.map(|stored| stored.deployment_id.to_string());
+        let mut generation = None;
         let (wanted_id, wanted, failed) = match (known, &source) {
             (Some(Answer::NotMeant), _) => return None,
             (Some(Answer::Deployed(_)), _) | (None, Err(Held::Waiting | Held::Absent)) => {
@@ -110,7 +124,13 @@ impl<'a> Selection<'a> {
             (None, Ok(source)) => match self.wanted(key, cluster, &facts, source, templates) {
                 Ok(wanted) => {
                     let wanted = wanted?;
-                    (wanted.deployment_id.clone(), Some(wanted), None)
+                    match self.generation(&wanted) {
+                        Ok(found) => {
+                            generation = found;
+                            (wanted.deployment_id.clone(), Some(wanted), None)
+                        }
+                        Err(reason) => (stored_id().unwrap_or_default(), None, Some(reason)),
+                    }
                 }
                 Err(reason) => (stored_id().unwrap_or_default(), None, Some(reason)),
             },
@@ -126,9 +146,41 @@ impl<'a> Selection<'a> {
             stored,
             wanted_id,
             wanted,
+            generation,
             failed,
             source: source.unwrap_or(self.sources.current),
         })
+    }
+
+    /// A number for the state of everything that a cluster's options name to be copied; `None` when they name
+    /// nothing.
+    fn generation(&mut self, wanted: &Wanted) -> Result<Option<i64>, String> {
+        let named = copies::named(&wanted.options).map_err(|error| error.to_string())?;
+        if named.is_empty() {
+            return Ok(None);
+        }
+        let mut states: Vec<(SourceKey, i64)> = Vec::with_capacity(named.len());
+        let mut problem = None;
+        for object in named {
+            let namespace = self.observed.key.namespace.clone();
+            let key = SourceKey { namespace, object };
+            let why = match self.observed.sources.get(&key) {
+                Some(SourceState::Known(digest)) => {
+                    states.push((key.clone(), digest.number()));
+                    None
+                }
+                Some(SourceState::Missing) => Some("it does not exist".to_owned()),
+                Some(SourceState::Refused(reason)) => Some(reason.clone()),
+                Some(SourceState::Unknown) | None => Some("it was not read yet".to_owned()),
+            };
+            let text = |why| format!("downstreamResources names {key}: {why}");
+            problem = problem.or_else(|| why.map(text));
+            self.taken_along.insert(key);
+        }
+        match problem {
+            Some(problem) => Err(problem),
+            None => Ok(Some(Digest::of(&states).number())),
+        }
     }
 
     fn wanted(
@@ -199,7 +251,7 @@ impl<'a> Selection<'a> {
             actions.extend(action);
         }
         let pins = &self.sources.digest;
-        let settled = Settled::new(&self.observed.bundle, &self.imposed, pins, settled);
+        let settled = Settled::new(self.observed, &self.imposed, pins, settled);
         actions.extend(self.orphans());
         // With nothing created only agents can make room, and their reports wake us.
         let has_more = pass.has_more_to_create && pass.numbers.newly_created > 0;
@@ -214,6 +266,7 @@ impl<'a> Selection<'a> {
             actions,
             report: self.report(generation, pass),
             settled: Some(settled),
+            sources: Some(self.taken_along.clone()),
             written,
             next,
         }

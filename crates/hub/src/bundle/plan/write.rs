@@ -39,9 +39,10 @@ impl Selection<'_> {
             oci_contents: false,
             helm_chart_options: spec.helm_op_options.clone(),
             values_hash: hash(values, values),
-            downstream_resources_generation: chosen
-                .stored
-                .map_or(0, |entry| entry.downstream_resources_generation),
+            downstream_resources_generation: chosen.generation.unwrap_or_else(|| {
+                let stored = chosen.stored;
+                stored.map_or(0, |entry| entry.downstream_resources_generation)
+            }),
             off_schedule: status.scheduled && !status.active_schedule,
             waiting_for_values: false,
         }
@@ -63,12 +64,16 @@ impl Selection<'_> {
     fn write(&self, chosen: &Chosen<'_>, decision: Decision) -> Option<Write> {
         let wanted = chosen.wanted.as_ref()?;
         let values = api::ids::options_secret_entry(&wanted.options);
-        let (spec, labels) = (self.spec(chosen, wanted, &values), self.labels(chosen));
+        let (mut spec, labels) = (self.spec(chosen, wanted, &values), self.labels(chosen));
         let Some(stored) = chosen.stored else {
             return (decision == Decision::Create).then(|| chosen.create(spec, labels, values));
         };
         if stored.deleting {
             return None;
+        }
+        if decision != Decision::Promote {
+            // Copies go with what runs.
+            spec.downstream_resources_generation = stored.downstream_resources_generation;
         }
         let fingerprints = StoredSpec::of(&spec, &labels);
         let staged_id_differs = *stored.staged_deployment_id != *spec.staged_deployment_id;
