@@ -22,6 +22,7 @@ mod network;
 mod number;
 mod patterns;
 mod print;
+mod quick;
 mod report;
 mod schema;
 mod validate;

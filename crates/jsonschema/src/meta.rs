@@ -9,6 +9,7 @@ use crate::error::Reason;
 use crate::json::Json;
 use crate::limits::Budget;
 use crate::patterns::Patterns;
+use crate::quick::Quick;
 use crate::schema::{Id, Schema};
 use crate::validate::{self, Checked};
 use crate::{Loader, Location};
@@ -63,11 +64,30 @@ fn compile(versions: &BTreeSet<Version>) -> Result<Metaschemas, Reason> {
     })
 }
 
-/// The report about a schema that its metaschema refuses; None for a good one.
+/// The report about a schema that its metaschema refuses; None for a good one. Most schemas are good at
+/// first sight, and need no metaschema.
+pub(crate) fn check(
+    part: &Json,
+    dialect: &Dialect,
+    resources: &BTreeMap<String, Arc<Resource>>,
+    patterns: &Patterns,
+    budget: &Budget,
+) -> Result<Option<String>, Reason> {
+    let quick = Quick {
+        version: dialect.version,
+        patterns,
+    };
+    if resources.len() == 1 && dialect.vocabularies.is_none() && quick.is_good(part) {
+        return Ok(None);
+    }
+    report(part, dialect, resources, patterns, budget)
+}
+
+/// As [`check`], by the metaschema.
 ///
 /// `resources` are those of the whole document, by pointer. Quirk: Go looks them up by pointers into
 /// `part`, and so does this.
-pub(crate) fn check(
+pub(crate) fn report(
     part: &Json,
     dialect: &Dialect,
     resources: &BTreeMap<String, Arc<Resource>>,
