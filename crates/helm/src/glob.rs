@@ -4,12 +4,44 @@
 //! In: a pattern. Out: a matcher. `*` and `?` stop at slashes, `**` does not; `[abc]`, `[!a-z]` and
 //! `{one,two}` are understood; a backslash takes the next character literally.
 
-use regex::Regex;
+/// States of a pattern.
+const STATES_MAX: usize = 4_096;
 
-/// A compiled pattern.
+/// A compiled pattern: an automaton that is in several states at once.
 #[derive(Debug, Clone)]
 pub struct Glob {
-    regex: Regex,
+    states: Vec<State>,
+}
+
+#[derive(Debug, Clone)]
+enum State {
+    Literal(char),
+    /// `?`, and each step of `*`.
+    NotSlash,
+    /// Each step of `**`.
+    Any,
+    Class {
+        negated: bool,
+        /// First and last characters.
+        ranges: Vec<(char, char)>,
+    },
+    /// Goes on at the next state and at this one.
+    Split(usize),
+    Jump(usize),
+}
+
+impl State {
+    fn takes(&self, c: char) -> bool {
+        match self {
+            Self::Literal(literal) => *literal == c,
+            Self::NotSlash => c != '/',
+            Self::Any => true,
+            Self::Class { negated, ranges } => {
+                ranges.iter().any(|(low, high)| (*low..=*high).contains(&c)) != *negated
+            }
+            Self::Split(_) | Self::Jump(_) => false,
+        }
+    }
 }
 
 /// Why a pattern does not compile.
@@ -40,34 +72,92 @@ pub enum Error {
 impl Glob {
     /// Compiles a pattern.
     pub fn new(pattern: &str) -> Result<Self, Error> {
-        let mut translator = Translator {
+        let mut compiler = Compiler {
             input: pattern.chars().collect(),
             position: 0,
-            terms: 0,
-            out: String::new(),
+            terms: Vec::new(),
+            states: Vec::new(),
         };
-        translator.run()?;
-        let regex = Regex::new(&format!("^(?s:{})$", translator.out));
+        compiler.run()?;
         Ok(Self {
-            regex: regex.map_err(|_| Error::TooLarge)?,
+            states: compiler.states,
         })
     }
 
     /// Whether the whole text matches.
     pub fn matches(&self, text: &str) -> bool {
-        self.regex.is_match(text)
+        let end = self.states.len();
+        let (mut now, mut next) = (Active::new(end), Active::new(end));
+        now.enter(0, &self.states);
+        for c in text.chars() {
+            for at in &now.list {
+                if self.states.get(*at).is_some_and(|state| state.takes(c)) {
+                    next.enter(at + 1, &self.states);
+                }
+            }
+            std::mem::swap(&mut now, &mut next);
+            next.clear();
+            if now.list.is_empty() {
+                return false;
+            }
+        }
+        now.is_in[end]
     }
 }
 
-struct Translator {
-    input: Vec<char>,
-    position: usize,
-    /// Depth of braces.
-    terms: usize,
-    out: String,
+/// The states that an automaton is in; the one behind the last is the end of the pattern.
+struct Active {
+    list: Vec<usize>,
+    is_in: Vec<bool>,
 }
 
-impl Translator {
+impl Active {
+    fn new(end: usize) -> Self {
+        Self {
+            list: Vec::new(),
+            is_in: vec![false; end + 1],
+        }
+    }
+
+    fn clear(&mut self) {
+        for at in self.list.drain(..) {
+            self.is_in[at] = false;
+        }
+    }
+
+    /// Enters a state and those that it leads to without a character.
+    fn enter(&mut self, at: usize, states: &[State]) {
+        let mut open = vec![at];
+        while let Some(at) = open.pop() {
+            if std::mem::replace(&mut self.is_in[at], true) {
+                continue;
+            }
+            self.list.push(at);
+            match states.get(at) {
+                Some(State::Split(other)) => open.extend([at + 1, *other]),
+                Some(State::Jump(to)) => open.push(*to),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// An open brace.
+struct Term {
+    /// The split before the current alternative.
+    split: usize,
+    /// The jumps from the ends of the alternatives before it.
+    jumps: Vec<usize>,
+}
+
+struct Compiler {
+    input: Vec<char>,
+    position: usize,
+    terms: Vec<Term>,
+    states: Vec<State>,
+}
+
+impl Compiler {
     fn next(&mut self) -> Option<char> {
         let c = self.input.get(self.position).copied();
         self.position += usize::from(c.is_some());
@@ -78,43 +168,78 @@ impl Translator {
         self.input.get(self.position).copied()
     }
 
+    fn push(&mut self, state: State) -> Result<usize, Error> {
+        if self.states.len() >= STATES_MAX {
+            return Err(Error::TooLarge);
+        }
+        self.states.push(state);
+        Ok(self.states.len() - 1)
+    }
+
     fn run(&mut self) -> Result<(), Error> {
         while let Some(c) = self.next() {
             match c {
                 '{' => {
-                    self.terms += 1;
-                    self.out.push_str("(?:");
+                    let split = self.alternative()?;
+                    let jumps = Vec::new();
+                    self.terms.push(Term { split, jumps });
                 }
-                ',' if self.terms > 0 => self.out.push('|'),
-                '}' if self.terms > 0 => {
-                    self.terms -= 1;
-                    self.out.push(')');
-                }
+                ',' if !self.terms.is_empty() => self.next_alternative()?,
+                '}' if !self.terms.is_empty() => self.close(),
                 '[' => self.class()?,
-                '?' => self.out.push_str("[^/]"),
+                '?' => {
+                    self.push(State::NotSlash)?;
+                }
                 '*' if self.peek() == Some('*') => {
                     self.position += 1;
-                    self.out.push_str(".*");
+                    self.star(State::Any)?;
                 }
-                '*' => self.out.push_str("[^/]*"),
+                '*' => self.star(State::NotSlash)?,
                 '\\' => {
                     if let Some(escaped) = self.next() {
-                        self.literal(escaped);
+                        self.push(State::Literal(escaped))?;
                     }
                 }
-                other => self.literal(other),
+                other => {
+                    self.push(State::Literal(other))?;
+                }
             }
         }
         // An open brace at the end is closed silently.
-        for _ in 0..self.terms {
-            self.out.push(')');
+        while !self.terms.is_empty() {
+            self.close();
         }
         Ok(())
     }
 
-    fn literal(&mut self, c: char) {
-        self.out
-            .push_str(&regex::escape(c.encode_utf8(&mut [0; 4])));
+    fn star(&mut self, step: State) -> Result<(), Error> {
+        let split = self.push(State::Split(self.states.len() + 3))?;
+        self.push(step)?;
+        self.push(State::Jump(split))?;
+        Ok(())
+    }
+
+    /// The start of an alternative. While it is the last there is nothing else to go to.
+    fn alternative(&mut self) -> Result<usize, Error> {
+        self.push(State::Split(self.states.len() + 1))
+    }
+
+    fn next_alternative(&mut self) -> Result<(), Error> {
+        let jump = self.push(State::Jump(0))?;
+        let split = self.alternative()?;
+        if let Some(term) = self.terms.last_mut() {
+            term.jumps.push(jump);
+            let before = std::mem::replace(&mut term.split, split);
+            self.states[before] = State::Split(split);
+        }
+        Ok(())
+    }
+
+    fn close(&mut self) {
+        let end = self.states.len();
+        for jump in self.terms.pop().into_iter().flat_map(|term| term.jumps) {
+            self.states[jump] = State::Jump(end);
+        }
     }
 
     fn class(&mut self) -> Result<(), Error> {
@@ -123,8 +248,7 @@ impl Translator {
         if negated {
             first = self.next().ok_or(Error::UnexpectedEnd)?;
         }
-        self.out.push_str(if negated { "[^" } else { "[" });
-        if self.peek() == Some('-') {
+        let ranges = if self.peek() == Some('-') {
             self.position += 1;
             let high = self.next().ok_or(Error::UnexpectedEnd)?;
             match self.next() {
@@ -135,38 +259,26 @@ impl Translator {
             if high < first {
                 return Err(Error::Reversed { low: first, high });
             }
-            self.class_literal(first);
-            self.out.push('-');
-            self.class_literal(high);
+            vec![(first, high)]
         } else {
             self.position -= 1;
-            self.class_list()?;
-        }
-        self.out.push(']');
+            self.class_list()?
+        };
+        self.push(State::Class { negated, ranges })?;
         Ok(())
     }
 
-    fn class_list(&mut self) -> Result<(), Error> {
-        let mut some = false;
+    fn class_list(&mut self) -> Result<Vec<(char, char)>, Error> {
+        let mut ranges = Vec::new();
         loop {
-            match self.next().ok_or(Error::UnexpectedEnd)? {
-                ']' if some => return Ok(()),
-                ']' => return Err(Error::Range),
-                '\\' => {
-                    let escaped = self.next().ok_or(Error::UnexpectedEnd)?;
-                    self.class_literal(escaped);
-                }
-                c => self.class_literal(c),
-            }
-            some = true;
+            let c = match self.next().ok_or(Error::UnexpectedEnd)? {
+                ']' if ranges.is_empty() => return Err(Error::Range),
+                ']' => return Ok(ranges),
+                '\\' => self.next().ok_or(Error::UnexpectedEnd)?,
+                c => c,
+            };
+            ranges.push((c, c));
         }
-    }
-
-    fn class_literal(&mut self, c: char) {
-        if c.is_ascii_punctuation() {
-            self.out.push('\\');
-        }
-        self.out.push(c);
     }
 }
 
@@ -192,12 +304,33 @@ mod tests {
             ("a,b}", "a,b}", true),
             ("[&&x]", "&", true),
             ("?", "/", false),
+            ("{a,{b,c*}}/?", "cd/x", true),
+            ("{a,{b,c*}}/?", "a/x", true),
+            ("{a,{b,c*}}/?", "b/", false),
+            ("{,a}b", "b", true),
+            ("{}b", "b", true),
+            ("{a}b", "ab", true),
+            ("{a}b", "b", false),
+            ("**/x/**", "a/b/x/c", true),
+            ("**/x/**", "a/b/y/c", false),
+            ("*", "é", true),
+            ("?", "é", true),
+            ("[!é]", "e", true),
             ("", "", true),
             ("", "a", false),
         ] {
             let glob = Glob::new(pattern).expect(pattern);
             assert_eq!(glob.matches(text), want, "{pattern:?} on {text:?}");
         }
+    }
+
+    #[test]
+    fn long_patterns_end_and_match_in_time() {
+        assert_eq!(Glob::new(&"a".repeat(5_000)).err(), Some(Error::TooLarge));
+        assert_eq!(Glob::new(&"{".repeat(5_000)).err(), Some(Error::TooLarge));
+        let stars = Glob::new(&"*a".repeat(200)).expect("a pattern");
+        assert!(!stars.matches(&"a".repeat(190)));
+        assert!(stars.matches(&"a".repeat(1_000)));
     }
 
     #[test]

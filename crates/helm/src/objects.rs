@@ -164,10 +164,14 @@ fn file(this: &Value, args: &mut Args) -> Str {
 
 /// What it is worth to compile a short pattern, in steps of a template.
 const GLOB_STEPS: u64 = 1_000;
+/// Bytes of a pattern that cost as much as a step for each name that is held against it.
+const GLOB_BYTES_PER_STEP: u64 = 16;
 
 /// A bad pattern matches everything, as in Helm.
 fn glob(ctx: &mut Context<'_>, files: &Map, pattern: &Str) -> Result<Value, CallError> {
-    ctx.spend_steps(GLOB_STEPS + 4 * pattern.len() as u64 + files.len() as u64)?;
+    let bytes = pattern.len() as u64;
+    let per_name = 1 + bytes / GLOB_BYTES_PER_STEP;
+    ctx.spend_steps(GLOB_STEPS + 4 * bytes + per_name * files.len() as u64)?;
     let glob = Glob::new(&pattern.to_str_lossy());
     let kept: BTreeMap<Str, Value> = files
         .borrow()
