@@ -129,28 +129,31 @@ fn decode_utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> (Cow<'_, str>, Option
 
 /// The position of the first character that YAML forbids.
 fn first_forbidden(text: &str) -> Option<usize> {
+    // Long enough to be looked at by vector instructions.
+    const CHUNK_BYTES: usize = 64;
     let bytes = text.as_bytes();
     let may_be_forbidden =
-        |byte: &u8| matches!(byte, 0x00..=0x08 | 0x0B | 0x0C | 0x0E..=0x1F | 0x7F | 0xC2 | 0xEF);
-    let looked_at = bytes
-        .iter()
+        |byte: u8| matches!(byte, 0x00..=0x08 | 0x0B | 0x0C | 0x0E..=0x1F | 0x7F | 0xC2 | 0xEF);
+    bytes
+        .chunks(CHUNK_BYTES)
         .enumerate()
-        .filter(|(_, byte)| may_be_forbidden(byte));
-    looked_at.into_iter().find_map(|(at, &byte)| {
-        let forbidden = match byte {
-            b'\t' | b'\n' | b'\r' => false,
-            0x00..=0x1F | 0x7F => true,
-            // U+0080 to U+009F but for U+0085.
-            0xC2 => bytes
-                .get(at + 1)
-                .is_some_and(|next| *next < 0xA0 && *next != 0x85),
-            // U+FFFE and U+FFFF.
-            0xEF => {
-                bytes.get(at + 1) == Some(&0xBF)
-                    && bytes.get(at + 2).is_some_and(|next| *next >= 0xBE)
-            }
-            _ => false,
-        };
-        forbidden.then_some(at)
-    })
+        .filter(|(_, chunk)| {
+            let any = |found: bool, byte: &u8| found | may_be_forbidden(*byte);
+            chunk.iter().fold(false, any)
+        })
+        .flat_map(|(n, chunk)| n * CHUNK_BYTES..n * CHUNK_BYTES + chunk.len())
+        .find(|at| is_forbidden(&bytes[*at..]))
+}
+
+/// Whether the character at the start of `bytes` is forbidden.
+fn is_forbidden(bytes: &[u8]) -> bool {
+    match bytes {
+        [b'\t' | b'\n' | b'\r', ..] => false,
+        [0x00..=0x1F | 0x7F, ..] => true,
+        // U+0080 to U+009F but for U+0085.
+        [0xC2, next, ..] => *next < 0xA0 && *next != 0x85,
+        // U+FFFE and U+FFFF.
+        [0xEF, 0xBF, last, ..] => *last >= 0xBE,
+        _ => false,
+    }
 }

@@ -111,6 +111,8 @@ pub(crate) struct Scanner<'a> {
     tokens: VecDeque<Lexeme<'a>>,
     /// Tokens handed out so far.
     n_taken: usize,
+    /// Whether the first token of the queue is known to be the next one.
+    head_is_settled: bool,
     started: bool,
     ended: bool,
     indent: i64,
@@ -133,6 +135,7 @@ impl<'a> Scanner<'a> {
             reader_problem,
             tokens: VecDeque::new(),
             n_taken: 0,
+            head_is_settled: false,
             started: false,
             ended: false,
             indent: -1,
@@ -166,6 +169,7 @@ impl<'a> Scanner<'a> {
     /// Takes the token that was peeked.
     pub(crate) fn take(&mut self) -> Result<Lexeme<'a>, Problem> {
         self.fill()?;
+        self.head_is_settled = false;
         self.n_taken += 1;
         self.tokens
             .pop_front()
@@ -174,6 +178,9 @@ impl<'a> Scanner<'a> {
 
     /// Reads on until the first token in the queue cannot become a key any more.
     fn fill(&mut self) -> Result<(), Problem> {
+        if self.head_is_settled {
+            return Ok(());
+        }
         let needed = if self.comments.is_some() {
             TOKENS_AHEAD
         } else {
@@ -186,10 +193,11 @@ impl<'a> Scanner<'a> {
                 }
                 // A key that is still waited for will not come.
                 self.head_may_become_key()?;
-                return Ok(());
+                break;
             }
             self.fetch()?;
         }
+        self.head_is_settled = true;
         Ok(())
     }
 
