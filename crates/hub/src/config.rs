@@ -4,8 +4,8 @@
 //! * **Reads**: it, before anything is done, and at each change.
 //! * **Writes**: nothing.
 //!
-//! A document that cannot be read changes nothing: what was configured before stays, and the log and a
-//! metric say so. Without the ConfigMap everything has its default.
+//! A document that cannot be read changes nothing: what was configured before stays, and the log, a
+//! metric and an event say so. Without the ConfigMap everything has its default.
 
 use api::config::{Config, KEY};
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -14,7 +14,15 @@ use k8s_openapi::api::core::v1::ConfigMap;
 #[derive(Debug, Default)]
 pub(crate) struct Live {
     config: Config,
-    problem: Option<String>,
+    problem: Option<(Stored, String)>,
+}
+
+/// The ConfigMap, as people find it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Stored {
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    pub(crate) uid: String,
 }
 
 impl Live {
@@ -24,8 +32,9 @@ impl Live {
     }
 
     /// Why the document that is stored now is not that.
-    pub(crate) fn problem(&self) -> Option<&str> {
-        self.problem.as_deref()
+    pub(crate) fn problem(&self) -> Option<(&Stored, &str)> {
+        let (stored, problem) = self.problem.as_ref()?;
+        Some((stored, problem))
     }
 
     /// Takes in the ConfigMap, or that there is none. True if something is configured otherwise now.
@@ -44,10 +53,16 @@ impl Live {
             }
             Err(error) => {
                 let error = errors::chain(&error);
-                if self.problem.as_ref() != Some(&error) {
+                if self.problem().map(|(_, known)| known) != Some(&error) {
                     tracing::error!(error, "what was configured before stays");
                 }
-                self.problem = Some(error);
+                let meta = stored.map(|map| map.metadata.clone()).unwrap_or_default();
+                let stored = Stored {
+                    namespace: meta.namespace.unwrap_or_default(),
+                    name: meta.name.unwrap_or_default(),
+                    uid: meta.uid.unwrap_or_default(),
+                };
+                self.problem = Some((stored, error));
                 false
             }
         }

@@ -81,7 +81,10 @@ impl State {
                 self.rollup.mark_dirty(Dirty::ClusterGroup(rollup_key(key)));
                 Vec::new()
             }
-            Item::Contents => vec![Wake::Contents],
+            Item::Contents => {
+                self.tell_of_configuration();
+                vec![Wake::Contents]
+            }
         }
     }
 

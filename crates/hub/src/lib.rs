@@ -18,6 +18,7 @@ mod bundle_deployment;
 mod cluster;
 mod config;
 mod content;
+mod events;
 mod failure;
 mod finalizers;
 mod foreign;
@@ -33,6 +34,8 @@ pub mod telemetry;
 mod watch;
 mod world;
 
+pub use sharding::owners::{Owner, Owners};
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -45,7 +48,7 @@ use target::template::Templates;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use world::World;
+use world::{State, World};
 
 /// Name under which the hub writes fields.
 pub const FIELD_MANAGER: &str = "fleetcontroller";
@@ -95,6 +98,17 @@ impl Options {
             grace_period: Duration::from_secs(20),
             endpoints: telemetry::Endpoints::default(),
         }
+    }
+}
+
+impl Options {
+    /// What events say of the process that they come from.
+    fn instance(&self) -> String {
+        let identity = self
+            .election
+            .as_ref()
+            .map(|election| election.identity.clone());
+        identity.unwrap_or_else(|| "flotilla".to_owned())
     }
 }
 
@@ -164,6 +178,7 @@ pub(crate) struct Ctx {
     pub(crate) contacts: status::contact::Contacts,
     pub(crate) gate: Arc<sharding::Gate>,
     pub(crate) source_watches: source::Watches,
+    pub(crate) events: Arc<events::Recorder>,
 }
 
 impl Ctx {
@@ -216,6 +231,7 @@ pub async fn run_with(
     }
     let fetcher = fetch::Fetcher::new(fetching).map_err(|source| Error::GitCache { source })?;
     let gate = Arc::new(gate(&options));
+    let (recorder, happenings) = events::Recorder::new();
     let ctx = Arc::new(Ctx {
         client,
         world: World::new(options.limits, Arc::clone(&gate)),
@@ -231,9 +247,13 @@ pub async fn run_with(
         contacts: status::contact::Contacts::default(),
         gate,
         source_watches: source::Watches::default(),
+        events: Arc::new(recorder),
     });
+    ctx.world.tell(&ctx.events);
+    let whence = (options.shard.clone(), options.instance());
     let (mut watches, mut servers) = (JoinSet::new(), JoinSet::new());
     telemetry::start(&ctx, &options.endpoints, &mut servers).await?;
+    servers.spawn(events::run(ctx.client.clone(), happenings, whence));
     let outcome = control(&ctx, &options, &stop, &mut watches).await;
     // Nothing that is left behind may hold the git cache.
     watches.shutdown().await;
@@ -263,6 +283,7 @@ async fn control(
         }
     }
     ctx.progress.leads.store(true, Ordering::Relaxed);
+    ctx.world.read(State::tell_of_configuration);
     let mut controllers = start_controllers(ctx, &options.workers);
     let lost = tokio::select! {
         () = stop.cancelled() => false,

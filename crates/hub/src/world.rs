@@ -14,10 +14,11 @@ use workqueue::Queue;
 
 use crate::bundle::{Report, Settled, Written};
 use crate::config::Live;
+use crate::events::{Recorder, about_config};
 use crate::git_repo::Sync;
 use crate::in_flight::InFlight;
 use crate::index::{Index, SourceKey, Wake, key_of};
-use crate::sharding::Gate;
+use crate::sharding::{Gate, Item};
 
 /// Index, roll-up and queues, shared by all controllers.
 #[derive(Debug)]
@@ -50,6 +51,8 @@ pub(crate) struct State {
     pub(crate) contents_were_lost: bool,
     /// What people configured.
     pub(crate) config: Live,
+    /// Tells people what happens.
+    pub(crate) events: Arc<Recorder>,
     /// Whose business an object is.
     pub(crate) gate: Arc<Gate>,
     limits: Limits,
@@ -118,6 +121,7 @@ impl World {
             taken_over: BTreeSet::new(),
             contents_were_lost: false,
             config: Live::default(),
+            events: Arc::default(),
             gate,
             limits,
         };
@@ -125,6 +129,11 @@ impl World {
             state: Mutex::new(state),
             queues: Queues::default(),
         }
+    }
+
+    /// Lets the world tell people what happens.
+    pub(crate) fn tell(&self, events: &Arc<Recorder>) {
+        self.lock().events = Arc::clone(events);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -196,7 +205,21 @@ impl State {
                 self.rollup.mark_dirty(Dirty::Cluster(rollup_key(key)));
             }
         }
+        self.tell_of_configuration();
         Vec::new()
+    }
+
+    /// Tells that the configuration cannot be read; of several processes one does.
+    pub(crate) fn tell_of_configuration(&self) {
+        let leads = self.gate.leadership.holds(Instant::now());
+        let Some((stored, problem)) = self.config.problem().filter(|_| leads) else {
+            return;
+        };
+        if self.gate.has(&self.index, &Item::Contents) {
+            let map = ObjectKey::new(stored.namespace.clone(), stored.name.clone());
+            self.events
+                .record([about_config(&map, &stored.uid, problem)]);
+        }
     }
 
     /// A Cluster is new or has changed.

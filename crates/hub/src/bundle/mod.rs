@@ -34,6 +34,8 @@ use apiclient::ObjectKey;
 use workqueue::Next;
 
 use crate::Ctx;
+use crate::events::{self, about_size};
+use crate::failure::Classified as _;
 
 pub(crate) use plan::Report;
 pub(crate) use settled::{Settled, Written};
@@ -45,9 +47,13 @@ pub(crate) async fn reconcile(ctx: Arc<Ctx>, key: ObjectKey) -> Next {
         Ok(None) => return Next::Done,
         Err(error) => return crate::failure::next("bundle", &key, &error),
     };
+    let uid = observed.bundle.meta.uid.clone();
     let planned = plan::in_background(&ctx, observed).await;
     let outcome = Box::pin(act::act(&ctx, &key, planned.actions)).await;
     ctx.world.update(|state| {
+        let before = state.reports.get(&key);
+        let denied = events::about_bundle((&key, &uid), before, &planned.report);
+        ctx.events.record(denied);
         if let Some(settled) = planned.settled {
             state.bundle_settled(&key, settled, &planned.written);
         }
@@ -62,6 +68,11 @@ pub(crate) async fn reconcile(ctx: Arc<Ctx>, key: ObjectKey) -> Next {
     });
     match outcome {
         Ok(()) => planned.next,
-        Err(error) => crate::failure::next("bundle", &key, &error),
+        Err(error) => {
+            let too_large = error.request();
+            let too_large = too_large.and_then(|error| about_size(("Bundle", (&key, &uid)), error));
+            ctx.events.record(too_large);
+            crate::failure::next("bundle", &key, &error)
+        }
     }
 }

@@ -1,9 +1,9 @@
 //! What a Cluster needs. Pure.
 
-use api::labels::CLUSTER_FINALIZER;
+use api::labels::{CLUSTER_FINALIZER, CLUSTER_MANAGEMENT};
 use apiclient::ObjectKey;
 
-use crate::index::Index;
+use crate::index::{Index, label};
 
 /// A Cluster as far as this controller is concerned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub(crate) struct Observed {
     pub(crate) foreign_finalizers: Vec<String>,
     /// `status.namespace`.
     pub(crate) namespace: String,
+    /// Somebody else manages the agent of the cluster, and assigns its namespace.
+    pub(crate) is_managed_elsewhere: bool,
     /// A write found that namespace missing.
     pub(crate) namespace_missing: bool,
 }
@@ -60,6 +62,7 @@ impl Observed {
             has_finalizer: entry.meta.has_finalizer(CLUSTER_FINALIZER),
             foreign_finalizers: foreign.cloned().collect(),
             namespace: entry.namespace().to_owned(),
+            is_managed_elsewhere: label(&entry.meta.labels, CLUSTER_MANAGEMENT).is_some(),
             namespace_missing: index.namespace_missing.contains(key),
         })
     }
@@ -83,6 +86,9 @@ pub(crate) fn plan(observed: &Observed) -> Vec<Action> {
             finalizers,
         });
     }
+    if observed.is_managed_elsewhere {
+        return actions;
+    }
     if observed.namespace.is_empty() {
         let namespace = api::names::cluster_namespace(&cluster.namespace, &cluster.name);
         let create = Action::CreateNamespace {
@@ -99,7 +105,7 @@ pub(crate) fn plan(observed: &Observed) -> Vec<Action> {
 
 /// The actions that bring back a cluster namespace that a write found missing.
 pub(crate) fn restore(observed: &Observed) -> Vec<Action> {
-    if observed.deleting || observed.namespace.is_empty() {
+    if observed.deleting || observed.is_managed_elsewhere || observed.namespace.is_empty() {
         return Vec::new();
     }
     vec![Action::CreateNamespace {

@@ -3,7 +3,7 @@
 use api::labels::CLUSTER_FINALIZER;
 use apiclient::ObjectKey;
 
-use super::plan::{Action, Observed, plan};
+use super::plan::{Action, Observed, plan, restore};
 
 fn observed() -> Observed {
     Observed {
@@ -12,6 +12,7 @@ fn observed() -> Observed {
         has_finalizer: true,
         foreign_finalizers: Vec::new(),
         namespace: "somewhere".to_owned(),
+        is_managed_elsewhere: false,
         namespace_missing: false,
     }
 }
@@ -87,4 +88,24 @@ fn deletion_waits_for_others_once_our_finalizer_is_gone() {
         ..observed()
     };
     assert_eq!(plan(&released), []);
+}
+
+#[test]
+fn a_cluster_that_somebody_else_manages_keeps_its_finalizer_and_gets_no_namespace() {
+    let managed = Observed {
+        is_managed_elsewhere: true,
+        has_finalizer: false,
+        namespace: String::new(),
+        ..observed()
+    };
+    let [Action::SetFinalizers { .. }] = plan(&managed)[..] else {
+        unreachable!("{:?}", plan(&managed))
+    };
+    let missing = Observed {
+        namespace: "given".to_owned(),
+        has_finalizer: true,
+        namespace_missing: true,
+        ..managed
+    };
+    assert_eq!((plan(&missing), restore(&missing)), (vec![], vec![]));
 }

@@ -32,6 +32,7 @@ use jiff::Timestamp;
 use workqueue::Next;
 
 use crate::Ctx;
+use crate::events::about_repository;
 use crate::index::{GitRepoEntry, Index};
 
 /// What the last run for a GitRepo found out: what the status shows, and what the next run compares.
@@ -245,7 +246,15 @@ fn record(ctx: &Ctx, key: &ObjectKey, sync: Sync) {
             tracing::warn!(gitrepo = %key, error = problem, "synchronising failed");
         }
     }
-    ctx.world.update(|state| state.git_repo_synced(key, sync));
+    ctx.world.update(|state| {
+        if let Some(repo) = state.index.git_repos.get(key) {
+            let (before, stored) = (state.syncs.get(key), &repo.status.commit);
+            let about = (key, repo.meta.uid.as_str());
+            ctx.events
+                .record(about_repository(about, before, stored, &sync));
+        }
+        state.git_repo_synced(key, sync)
+    });
 }
 
 fn interval(ctx: &Ctx, repo: &GitRepoEntry) -> Duration {

@@ -17,6 +17,7 @@
 //! right before it is sent, so that a process that was suspended writes nothing when it wakes up too late.
 
 mod gate;
+pub(crate) mod owners;
 pub(crate) mod plan;
 pub(crate) mod replicas;
 #[cfg(test)]

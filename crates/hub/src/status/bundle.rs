@@ -12,29 +12,36 @@ use workqueue::Next;
 use super::write;
 use crate::Ctx;
 use crate::bundle::Report;
+use crate::events::about_omissions;
 use crate::index::{BundleEntry, ContentSource, label};
 use crate::world::{State, client_key};
 
 pub(super) async fn reconcile(ctx: &Ctx, key: &rollup::ObjectKey) -> Next {
     let now = Timestamp::now();
     let name = client_key(key);
-    let Some((stored, wanted)) = ctx.world.read(|state| {
+    let Some((uid, stored, wanted)) = ctx.world.read(|state| {
         let entry = state.index.bundles.get(&name)?;
         let view = state.rollup.bundle(key);
         let wanted = status(state, state.reports.get(&name), entry, view, now);
-        Some((entry.status.clone(), wanted))
+        Some((entry.meta.uid.clone(), entry.status.clone(), wanted))
     }) else {
         return Next::Done;
     };
     let answered = |bundle: Bundle| ctx.world.update(|state| state.bundle_applied(bundle));
-    write::differences(
+    let next = write::differences(
         ctx,
         &Kind::of::<Bundle>(),
         &name,
         (&*stored, &wanted),
         answered,
     )
-    .await
+    .await;
+    if next == Next::Done {
+        let (before, now) = (stored.partitions_omitted, wanted.partitions_omitted);
+        let about = ("Bundle", (&name, uid.as_str()));
+        ctx.events.record(about_omissions(about, before, now));
+    }
+    next
 }
 
 fn status(

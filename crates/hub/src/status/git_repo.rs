@@ -11,6 +11,7 @@ use workqueue::Next;
 
 use super::write;
 use crate::Ctx;
+use crate::events::about_omissions;
 use crate::git_repo::Sync;
 use crate::world::{State, client_key};
 
@@ -23,7 +24,7 @@ const WARNINGS: &str = "Warnings";
 pub(super) async fn reconcile(ctx: &Ctx, key: &rollup::ObjectKey) -> Next {
     let now = Timestamp::now();
     let name = client_key(key);
-    let Some((stored, wanted)) = ctx.world.read(|state| {
+    let Some((uid, stored, wanted)) = ctx.world.read(|state| {
         let entry = state.index.git_repos.get(&name)?;
         let view = state.rollup.source(&Source::GitRepo(key.clone()));
         let problem = bundle_problem(state, &name);
@@ -31,19 +32,30 @@ pub(super) async fn reconcile(ctx: &Ctx, key: &rollup::ObjectKey) -> Next {
         let bytes_max = state.limits().message_bytes_max;
         let mut wanted = status(&entry.status, view, sync, problem, bytes_max, now);
         pinned(&mut wanted.base, &entry.spec.pins, bytes_max, now);
-        Some((entry.status.clone(), wanted))
+        Some((entry.meta.uid.clone(), entry.status.clone(), wanted))
     }) else {
         return Next::Done;
     };
     let answered = |repo: GitRepo| ctx.world.update(|state| state.git_repo_applied(repo));
-    write::differences(
+    let next = write::differences(
         ctx,
         &Kind::of::<GitRepo>(),
         &name,
         (&*stored, &wanted),
         answered,
     )
-    .await
+    .await;
+    if next == Next::Done {
+        let (before, now) = (omitted(&stored), omitted(&wanted));
+        let about = ("GitRepo", (&name, uid.as_str()));
+        ctx.events.record(about_omissions(about, before, now));
+    }
+    next
+}
+
+/// Entries that are counted and not listed.
+fn omitted(status: &GitRepoStatus) -> i64 {
+    status.base.resources_omitted + status.base.per_cluster_resource_counts_omitted
 }
 
 /// The first problem that concerns a whole bundle of the repository, by name of the bundle.

@@ -453,6 +453,12 @@ fn progress(ctx: &Ctx) -> Vec<Own> {
             "1 unless the ConfigMap of the hub cannot be read, and what it said before applies.",
             vec![(Vec::new(), u64::from(config_is_valid(ctx)))],
         ),
+        Own {
+            name: "flotilla_dropped_events",
+            help: "Events that were not written, because more happened than could be.",
+            is_counter: true,
+            rows: vec![(Vec::new(), ctx.events.dropped())],
+        },
         gauge(
             "flotilla_replicas",
             "Processes that share the work of this shard; 0 while this one takes no part.",

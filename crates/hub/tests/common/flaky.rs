@@ -24,6 +24,8 @@ pub(crate) struct Flaky {
 struct Shared {
     luck: Mutex<u64>,
     fails: AtomicBool,
+    /// Paths that hold this are always refused, unless it is empty.
+    refused: Mutex<String>,
     failures: AtomicU64,
 }
 
@@ -47,6 +49,7 @@ impl Flaky {
         let shared = Shared {
             luck: Mutex::new(seed | 1),
             fails: AtomicBool::new(true),
+            refused: Mutex::default(),
             failures: AtomicU64::new(0),
         };
         Self {
@@ -65,6 +68,20 @@ impl Flaky {
         self.shared.fails.store(false, Ordering::Relaxed);
     }
 
+    /// Refuses all requests for paths that hold `part`, healed or not.
+    pub(crate) fn refuse(&self, part: &str) {
+        let mut refused = self.shared.refused.lock();
+        let refused = refused.as_deref_mut();
+        if let Ok(refused) = refused {
+            part.clone_into(refused);
+        }
+    }
+
+    fn is_refused(&self, path: &str) -> bool {
+        let refused = self.shared.refused.lock();
+        refused.is_ok_and(|part| !part.is_empty() && path.contains(part.as_str()))
+    }
+
     /// A number below `bound`.
     fn draw(&self, bound: u64) -> u64 {
         let mut luck = self
@@ -79,6 +96,9 @@ impl Flaky {
     }
 
     fn fate(&self, request: &Request<Body>) -> Fate {
+        if self.is_refused(request.uri().path()) {
+            return Fate::Refused(403, "Forbidden");
+        }
         if !self.shared.fails.load(Ordering::Relaxed) {
             return Fate::Served;
         }

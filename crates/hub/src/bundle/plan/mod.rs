@@ -102,6 +102,8 @@ pub(crate) struct Report {
     pub(crate) generation: i64,
     /// What concerns the bundle as a whole: mostly why nothing was done for any cluster.
     pub(crate) problem: Option<String>,
+    /// The problem is that the rules of the namespace do not allow the bundle.
+    pub(crate) is_denied: bool,
     /// Clusters without a deployment, or whose deployment could not be brought up to date, with the
     /// reason; an empty reason means that its turn has not come.
     pub(crate) pending: BTreeMap<ObjectKey, String>,
@@ -179,7 +181,11 @@ pub(crate) fn plan(observed: &Observed, templates: &Templates) -> Plan {
     let rules = match rules(observed, bundle) {
         Ok(rules) => rules,
         // An edit of the rules wakes us.
-        Err(problem) => return Plan::nothing(problem, generation, Next::Done),
+        Err(problem) => {
+            let mut plan = Plan::nothing(problem, generation, Next::Done);
+            plan.report.is_denied = true;
+            return plan;
+        }
     };
     let targets = Targets::of(&bundle.spec);
     if let Err(error) = targets.validate() {

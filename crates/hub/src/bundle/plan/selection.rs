@@ -294,6 +294,7 @@ impl<'a> Selection<'a> {
         Report {
             generation,
             problem: self.observed.problem(),
+            is_denied: false,
             pending,
             numbers: pass.numbers,
             partitions: pass.partitions.iter().map(partition).collect(),
