@@ -4,7 +4,10 @@ use std::path::Path;
 use std::process::Command;
 
 use api::v1alpha1::Bundle;
-use apiclient::{Kind, ObjectKey, WriteOptions};
+use apiclient::{Client, Kind, ObjectKey, ObjectMeta, Patch, WriteOptions};
+use jiff::Timestamp;
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::Namespace;
 use serde_json::{Value, json};
 
 use crate::product::Product;
@@ -25,6 +28,28 @@ async fn doctor(dir: &Path, arguments: &[&str]) -> (i32, String, String) {
     let text = |bytes| String::from_utf8(bytes).unwrap();
     let code = output.status.code().unwrap();
     (code, text(output.stdout), text(output.stderr))
+}
+
+/// A process leads the default shard, and a bundle is of a shard that has none.
+async fn shards(client: &Client) {
+    let options = WriteOptions::default();
+    let system = "cattle-fleet-system";
+    let namespace = json!({ "metadata": { "name": system } });
+    let (kind, key) = (Kind::of::<Namespace>(), ObjectKey::new("", system));
+    // The hub may have made it.
+    let _ = client.create(&kind, &key, &namespace, options).await;
+    let name = "fleet-controller-leader-election-shard";
+    let lease = json!({ "metadata": { "name": name }, "spec": { "holderIdentity": "process-a",
+        "leaseDurationSeconds": 3600, "renewTime": Timestamp::now().to_string() } });
+    let (kind, key) = (Kind::of::<Lease>(), ObjectKey::new(system, name));
+    let made = client.create(&kind, &key, &lease, options).await;
+    assert!(made.is_ok(), "{:?}", made.err());
+    let label = json!({ "metadata": { "labels": { "fleet.cattle.io/shard-ref": "west" } } });
+    let (kind, key) = (Kind::of::<Bundle>(), ObjectKey::new(WORKSPACE, "large"));
+    let patched: Result<ObjectMeta, _> = client
+        .patch(&kind, &key, None, Patch::Merge(&label), 0, options)
+        .await;
+    assert!(patched.is_ok(), "{:?}", patched.err());
 }
 
 #[tokio::test]
@@ -89,6 +114,21 @@ async fn the_doctor_finds_nothing_on_a_healthy_hub_and_names_what_is_wrong_on_an
     assert_eq!(code, 4);
     assert_eq!(report["largest"][0]["object"], "Bundle fleet-default/large");
     assert_eq!(report["deployments"][0]["count"], 2);
+
+    // Without Leases nobody knows who works on what.
+    assert_eq!(report["work"], json!([]));
+    let client = &hub.client;
+    shards(client).await;
+    let owners = [&here[..], &["--owners"]].concat();
+    let (_, text, _) = doctor(dir.path(), &owners).await;
+    for wanted in [
+        "Who works on what",
+        "  Bundle fleet-default/good-good: process-a",
+        "  Bundle fleet-default/large: (nobody)",
+        "Bundle fleet-default/large: no controller works on its shard: run one with --shard-id",
+    ] {
+        assert!(text.contains(wanted), "without {wanted:?}: {text}");
+    }
 
     let (code, _, said) = doctor(dir.path(), &["--kubeconfig", "nowhere.yaml"]).await;
     assert!(code == 1 && said.contains("nowhere.yaml"), "{code}: {said}");

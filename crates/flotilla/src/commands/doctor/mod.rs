@@ -3,6 +3,7 @@
 //! In: the objects of the hub, read once. Out: a report. Changes nothing.
 
 mod examine;
+mod work;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -20,6 +21,9 @@ use serde_json::Value;
 
 use crate::output::{self, Format};
 use examine::{Problem, Size};
+use hub::Owners;
+use k8s_openapi::api::coordination::v1::Lease;
+use work::Work;
 
 /// Exit code when there is something to do.
 const FOUND: u8 = 4;
@@ -29,7 +33,7 @@ const NAMED_MAX: usize = 3;
 /// Say what is large, stuck or silent on a hub, and what to do about it
 ///
 /// Reads GitRepos, HelmOps, Bundles, BundleDeployments, Clusters and ClusterGroups once and changes
-/// nothing. Ends with 0 when all is well and with 4 when there is something to do.
+/// nothing. From the Leases of the controllers it tells which process works on what. Ends with 0 when all is well and with 4 when there is something to do.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Args {
     /// Kubeconfig of the hub; else KUBECONFIG, the default file or the pod's service account
@@ -41,6 +45,12 @@ pub(crate) struct Args {
     /// How many of the largest objects are listed
     #[arg(long, value_name = "N", default_value_t = 10)]
     largest: usize,
+    /// Name each GitRepo, Bundle, Cluster and ClusterGroup with the controller that works on it
+    #[arg(long)]
+    owners: bool,
+    /// The system namespace, where the Leases of the controllers are
+    #[arg(long, value_name = "NAMESPACE", default_value = "cattle-fleet-system")]
+    system_namespace: String,
     /// How the report is printed
     #[arg(long, short, value_enum, default_value_t = Format::Text)]
     output: Format,
@@ -54,6 +64,11 @@ struct Report {
     objects: BTreeMap<&'static str, usize>,
     /// The largest objects, largest first.
     largest: Vec<Size>,
+    /// What each controller works on; empty where no Lease tells.
+    work: Vec<work::Part>,
+    /// Objects with the controller that works on them, if they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owners: Option<BTreeMap<String, String>>,
     /// What waits for a person, but for deployments.
     problems: Vec<Problem>,
     /// Deployments that wait, by what they say.
@@ -74,6 +89,7 @@ struct Group {
 pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let kube = apiclient::connect(args.kubeconfig.as_deref()).await?;
     let client = Client::new(kube, "flotilla-doctor", Budgets::default());
+    let owners = read_owners(&client, &args.system_namespace).await?;
     let mut reading = Reading {
         client,
         selector: Selector {
@@ -83,6 +99,7 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         largest_max: args.largest,
         report: Report::default(),
         groups: BTreeMap::new(),
+        work: Work::new(owners, args.owners),
     };
     reading.read("GitRepo", &Kind::of::<GitRepo>()).await?;
     reading.read("HelmOp", &Kind::of::<HelmOp>()).await?;
@@ -107,6 +124,18 @@ struct Reading {
     largest_max: usize,
     report: Report,
     groups: BTreeMap<String, Group>,
+    work: Work,
+}
+
+/// Reads the Leases of the controllers.
+async fn read_owners(client: &Client, namespace: &str) -> anyhow::Result<Owners> {
+    let mut leases: Vec<Lease> = Vec::new();
+    let (kind, selector) = (Kind::of::<Lease>(), Selector::namespace(namespace));
+    let listed = client
+        .list(&kind, &selector, |lease| leases.push(lease))
+        .await;
+    listed.with_context(|| format!("read the {kind} in {namespace}"))?;
+    Ok(Owners::of(&leases, Timestamp::now()))
 }
 
 impl Reading {
@@ -127,6 +156,10 @@ impl Reading {
         self.report.largest.push(examine::size(kind, object));
         if self.report.largest.len() > 2 * self.largest_max {
             self.keep_largest();
+        }
+        if let Some(what) = self.work.add(kind, object) {
+            let (object, what) = (examine::name(kind, object), what.to_owned());
+            self.report.problems.push(Problem { object, what });
         }
         let Some(problem) = examine::problem(kind, object, now) else {
             return;
@@ -155,6 +188,7 @@ impl Reading {
         self.report.deployments = self.groups.into_values().collect();
         let by_count = |a: &Group, b: &Group| b.count.cmp(&a.count);
         self.report.deployments.sort_by(by_count);
+        (self.report.work, self.report.owners) = self.work.finish();
         self.report
     }
 }
@@ -181,6 +215,12 @@ impl Report {
         // Writing to a string cannot fail.
         for size in self.largest.iter().filter(|size| !size.advice.is_empty()) {
             let _ = writeln!(text, "{}: {}", size.object, size.advice);
+        }
+        if !self.work.is_empty() {
+            let _ = writeln!(text, "\nWho works on what\n{}", work::table(&self.work));
+        }
+        for (object, owner) in self.owners.iter().flatten() {
+            let _ = writeln!(text, "  {object}: {owner}");
         }
         if self.is_clean() {
             text.push_str("\nNothing to do.\n");
