@@ -81,6 +81,7 @@ impl State {
                 self.rollup.mark_dirty(Dirty::ClusterGroup(rollup_key(key)));
                 Vec::new()
             }
+            Item::Schedule(key) => vec![Wake::Schedule(key.clone())],
             Item::Contents => {
                 self.tell_of_configuration();
                 vec![Wake::Contents]
@@ -112,7 +113,7 @@ impl State {
             }
             Item::Bundle(key) => self.bundle_lost(key),
             Item::Contents => self.contents_were_lost = true,
-            Item::Cluster(_) | Item::ClusterGroup(_) => {}
+            Item::Cluster(_) | Item::ClusterGroup(_) | Item::Schedule(_) => {}
         }
     }
 

@@ -71,6 +71,8 @@ pub struct Options {
     pub namespace: String,
     /// How many objects are worked on at the same time.
     pub workers: Workers,
+    /// Whether Schedules count; if not, clusters are as without any.
+    pub schedules: bool,
     /// The shard whose objects are worked on, by their label `fleet.cattle.io/shard-ref`; empty for the
     /// objects without this label.
     pub shard: String,
@@ -93,6 +95,7 @@ impl Options {
             agent_checkin_interval: None,
             namespace: "cattle-fleet-system".to_owned(),
             workers: Workers::default(),
+            schedules: true,
             shard: String::new(),
             election: None,
             grace_period: Duration::from_secs(20),
@@ -175,6 +178,7 @@ pub(crate) struct Ctx {
     pub(crate) progress: telemetry::Progress,
     agent_checkin_interval: Option<Duration>,
     pub(crate) namespace: String,
+    pub(crate) schedules: bool,
     pub(crate) contacts: status::contact::Contacts,
     pub(crate) gate: Arc<sharding::Gate>,
     pub(crate) source_watches: source::Watches,
@@ -244,6 +248,7 @@ pub async fn run_with(
         progress: telemetry::Progress::default(),
         agent_checkin_interval: options.agent_checkin_interval,
         namespace: options.namespace.clone(),
+        schedules: options.schedules,
         contacts: status::contact::Contacts::default(),
         gate,
         source_watches: source::Watches::default(),
@@ -454,6 +459,13 @@ fn start_controllers(ctx: &Arc<Ctx>, workers: &Workers) -> JoinSet<()> {
     let work = move |key| Box::pin(source::reconcile(Arc::clone(&shared), key));
     let queue = ctx.world.queues.sources.clone();
     tasks.spawn(workqueue::run("source", queue, workers.bundles, work));
+    start!(
+        "schedule",
+        Schedule,
+        schedules,
+        1,
+        status::schedule::reconcile
+    );
     start!("content", Contents, contents, 1, content::reconcile);
     start!("status", Status, statuses, statuses, status::reconcile);
     tasks

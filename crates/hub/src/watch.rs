@@ -5,7 +5,7 @@ use std::sync::Arc;
 use api::config::CONFIG_MAP;
 use api::v1alpha1::{
     Bundle, BundleDeployment, BundleNamespaceMapping, Cluster, ClusterGroup, Content, GitRepo,
-    GitRepoRestriction, Policy,
+    GitRepoRestriction, Policy, Schedule,
 };
 use apiclient::{Event, Kind, Object, ObjectKey, Scope, Selector, Watch};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
@@ -24,6 +24,7 @@ pub(crate) async fn start(ctx: &Arc<Ctx>, tasks: &mut JoinSet<()>) {
     let mut watches = Watches { ctx, tasks, synced };
     watches.configuration();
     watches.targets();
+    watches.schedules();
     watches.sources();
     watches.namespaces();
     watches.rules();
@@ -70,6 +71,11 @@ impl Watches<'_> {
             |state, object| state.deployment_applied(&object),
             State::deployment_deleted,
         );
+    }
+
+    /// When is deployed. An older version of upstream has no such kind.
+    fn schedules(&mut self) {
+        self.follow_if_served::<Schedule>(State::schedule_applied, State::schedule_deleted);
     }
 
     /// What is deployed.
@@ -160,6 +166,35 @@ impl Watches<'_> {
                     Event::NotServed => {
                         tracing::error!(%kind, "not served: nothing is allowed until its custom resource definition is installed");
                         served(false);
+                    }
+                }
+            }
+        });
+    }
+
+    /// Watches objects of a kind that need not be there.
+    fn follow_if_served<K>(
+        &mut self,
+        applied: impl Fn(&mut State, K) -> Vec<Wake> + Send + 'static,
+        deleted: impl Fn(&mut State, &ObjectKey) -> Vec<Wake> + Send + 'static,
+    ) where
+        K: kube_core::Resource<DynamicType = ()> + Object,
+        K::Scope: Scope,
+    {
+        let kind = Kind::of::<K>();
+        tracing::debug!(%kind, "watching");
+        let mut watch: Watch<K> = self.ctx.client.watch(&kind, Selector::default());
+        let (ctx, synced) = (Arc::clone(self.ctx), self.synced.clone());
+        self.tasks.spawn(async move {
+            let mut synced = Some(synced);
+            while let Some(event) = watch.next().await {
+                match event {
+                    Event::Applied(object) => ctx.world.update(|state| applied(state, object)),
+                    Event::Deleted(key) => ctx.world.update(|state| deleted(state, &key)),
+                    Event::Synced => drop(synced.take()),
+                    Event::NotServed => {
+                        tracing::warn!(%kind, "not served, going on without");
+                        drop(synced.take());
                     }
                 }
             }

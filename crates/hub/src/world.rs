@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use api::limits::Limits;
-use api::v1alpha1::{Bundle, BundleDeployment, Cluster, ClusterGroup, GitRepo};
+use api::v1alpha1::{Bundle, BundleDeployment, Cluster, ClusterGroup, GitRepo, Schedule};
 use apiclient::ObjectKey;
 use k8s_openapi::api::core::v1::ConfigMap;
 use rollup::{Contribution, Dirty, Rollup, Source};
@@ -66,6 +66,7 @@ pub(crate) struct Queues {
     pub(crate) deployments: Queue<ObjectKey>,
     pub(crate) clusters: Queue<ObjectKey>,
     pub(crate) sources: Queue<SourceKey>,
+    pub(crate) schedules: Queue<ObjectKey>,
     pub(crate) contents: Queue<()>,
     pub(crate) statuses: Queue<Dirty>,
 }
@@ -81,6 +82,7 @@ impl Queues {
             }
             Wake::Cluster(key) => self.clusters.add(key),
             Wake::Source(key) => self.sources.add(key),
+            Wake::Schedule(key) => self.schedules.add_after(key, crate::status::SETTLE),
             Wake::Contents => self.contents.add_after((), crate::content::SETTLE),
         }
     }
@@ -93,6 +95,7 @@ impl Queues {
             deployments,
             clusters,
             sources,
+            schedules,
             contents,
             statuses,
         } = self;
@@ -101,6 +104,7 @@ impl Queues {
         deployments.close();
         clusters.close();
         sources.close();
+        schedules.close();
         contents.close();
         statuses.close();
     }
@@ -225,7 +229,10 @@ impl State {
     /// A Cluster is new or has changed.
     pub(crate) fn cluster_applied(&mut self, cluster: Cluster) -> Vec<Wake> {
         let key = key_of(&cluster);
-        let wakes = self.index.cluster_applied(cluster);
+        let mut wakes = self.index.cluster_applied(cluster);
+        if !wakes.is_empty() {
+            wakes.extend(self.index.wake_schedules(&key.namespace));
+        }
         self.place_cluster(&key);
         self.rollup.mark_dirty(Dirty::Cluster(rollup_key(&key)));
         wakes
@@ -234,23 +241,66 @@ impl State {
     /// A Cluster is gone.
     pub(crate) fn cluster_deleted(&mut self, key: &ObjectKey) -> Vec<Wake> {
         self.rollup.remove_cluster(&rollup_key(key));
-        self.index.cluster_deleted(key)
+        let mut wakes = self.index.cluster_deleted(key);
+        wakes.extend(self.index.wake_schedules(&key.namespace));
+        wakes
+    }
+
+    /// A Schedule is new or has changed.
+    pub(crate) fn schedule_applied(&mut self, schedule: Schedule) -> Vec<Wake> {
+        let key = key_of(&schedule);
+        if self.index.schedule_applied(schedule) {
+            self.look_at_clusters(&key.namespace);
+        }
+        vec![Wake::Schedule(key)]
+    }
+
+    /// A Schedule is gone.
+    pub(crate) fn schedule_deleted(&mut self, key: &ObjectKey) -> Vec<Wake> {
+        self.index.schedules.remove(key);
+        self.look_at_clusters(&key.namespace);
+        Vec::new()
+    }
+
+    /// What schedules say about the clusters of a namespace may be something else.
+    fn look_at_clusters(&mut self, namespace: &str) {
+        let first = ObjectKey::new(namespace, "");
+        let clusters = self.index.clusters.range(first..);
+        let near = clusters.take_while(|(key, _)| key.namespace == namespace);
+        for (key, _) in near {
+            self.rollup.mark_dirty(Dirty::Cluster(rollup_key(key)));
+        }
+    }
+
+    /// The same after a change of groups.
+    fn regrouped(&mut self, namespace: &str) -> Vec<Wake> {
+        let wakes = self.index.wake_schedules(namespace);
+        if !wakes.is_empty() {
+            self.look_at_clusters(namespace);
+        }
+        wakes
     }
 
     /// A ClusterGroup is new or has changed.
     pub(crate) fn group_applied(&mut self, group: ClusterGroup) -> Vec<Wake> {
         let key = key_of(&group);
-        let change = self.index.group_applied(group);
+        let mut change = self.index.group_applied(group);
         self.place_clusters(&change.moved);
         self.rollup
             .mark_dirty(Dirty::ClusterGroup(rollup_key(&key)));
+        if change.matters {
+            change.wakes.extend(self.regrouped(&key.namespace));
+        }
         change.wakes
     }
 
     /// A ClusterGroup is gone.
     pub(crate) fn group_deleted(&mut self, key: &ObjectKey) -> Vec<Wake> {
-        let change = self.index.group_deleted(key);
+        let mut change = self.index.group_deleted(key);
         self.place_clusters(&change.moved);
+        if change.matters {
+            change.wakes.extend(self.regrouped(&key.namespace));
+        }
         change.wakes
     }
 

@@ -15,6 +15,7 @@
 //! | `deployment` | what does a cluster get, all in all? |
 //! | `explain` | why does a cluster get what it gets? |
 //! | `rollout` | which clusters get it now? |
+//! | `schedule` | when may clusters be deployed to? |
 //! | `pins` | which clusters stay at an earlier commit? |
 //! | `mapping` | which bundles reach clusters of other namespaces? |
 //!
@@ -32,5 +33,6 @@ pub mod merge;
 pub mod pins;
 pub mod policy;
 pub mod rollout;
+pub mod schedule;
 pub mod template;
 mod templating;

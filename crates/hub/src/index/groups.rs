@@ -1,15 +1,35 @@
 //! Which clusters are in which groups.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use api::v1alpha1::{ClusterGroup, LabelSelector};
 use apiclient::ObjectKey;
+use target::matching::GroupFacts;
 
 use super::{ClusterEntry, GroupEntry, Index, Wake, key_of};
 
 /// Names of the groups of a cluster, which are in its namespace.
 pub(crate) type Membership = Arc<BTreeSet<String>>;
+
+/// The groups of a cluster as matchers see them.
+pub(crate) fn group_facts<'a>(
+    memberships: &'a BTreeMap<ObjectKey, Membership>,
+    groups: &'a BTreeMap<ObjectKey, Arc<GroupEntry>>,
+    cluster: &ObjectKey,
+) -> Vec<GroupFacts<'a>> {
+    static NO_LABELS: BTreeMap<String, String> = BTreeMap::new();
+    let names = memberships.get(cluster).into_iter();
+    let names = names.flat_map(|names| names.iter());
+    names
+        .filter_map(|name| {
+            let group = ObjectKey::new(cluster.namespace.clone(), name.clone());
+            let group = &groups.get(&group)?.group;
+            let labels = group.metadata.labels.as_ref().unwrap_or(&NO_LABELS);
+            Some(GroupFacts { name, labels })
+        })
+        .collect()
+}
 
 /// What a change of a group means.
 #[derive(Debug, Default)]
@@ -17,6 +37,8 @@ pub(crate) struct GroupChange {
     pub(crate) wakes: Vec<Wake>,
     /// Clusters that joined or left.
     pub(crate) moved: Vec<ObjectKey>,
+    /// To somebody clusters may be in another group than before.
+    pub(crate) matters: bool,
 }
 
 impl Index {
@@ -82,7 +104,11 @@ impl Index {
         } else {
             Vec::new()
         };
-        GroupChange { wakes, moved }
+        GroupChange {
+            wakes,
+            moved,
+            matters: concerns_somebody,
+        }
     }
 
     /// Tells the state of clusters from the one in which their groups were others.

@@ -21,6 +21,7 @@ mod pins;
 mod reach;
 mod rolling;
 mod rules;
+mod schedule;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -38,9 +39,10 @@ pub(crate) use content::{ContentEntry, ContentMeta};
 pub(crate) use deployment::{DeploymentEntry, StoredSpec};
 pub(crate) use digest::Digest;
 pub(crate) use git_repo::GitRepoEntry;
-pub(crate) use groups::Membership;
+pub(crate) use groups::{Membership, group_facts};
 pub(crate) use namespace::NamespaceMeta;
 pub(crate) use rules::NotServed;
+pub(crate) use schedule::{ScheduleEntry, Window};
 pub(crate) use sources::{SourceKey, SourceState};
 
 /// Somebody who has to look again.
@@ -56,6 +58,8 @@ pub(crate) enum Wake {
     Cluster(ObjectKey),
     /// The reader of what bundles take along.
     Source(SourceKey),
+    /// The Schedule controller.
+    Schedule(ObjectKey),
     /// The collector of unused Contents.
     Contents,
 }
@@ -70,6 +74,7 @@ pub(crate) struct Index {
     pub(crate) groups: BTreeMap<ObjectKey, Arc<GroupEntry>>,
     /// The groups of every cluster.
     pub(crate) memberships: BTreeMap<ObjectKey, Membership>,
+    pub(crate) schedules: BTreeMap<ObjectKey, Arc<ScheduleEntry>>,
     pub(crate) git_repos: BTreeMap<ObjectKey, Arc<GitRepoEntry>>,
     pub(crate) bundles: BTreeMap<ObjectKey, Arc<BundleEntry>>,
     pub(crate) deployments: BTreeMap<ObjectKey, Arc<DeploymentEntry>>,

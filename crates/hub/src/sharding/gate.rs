@@ -143,6 +143,7 @@ fn label_of<'a>(index: &'a Index, item: &Item) -> Option<&'a str> {
         Item::Bundle(key) => label(&index.bundles.get(key)?.meta.labels),
         Item::Cluster(key) => label(&index.clusters.get(key)?.meta.labels),
         Item::ClusterGroup(key) => label(index.groups.get(key)?.group.metadata.labels.as_ref()?),
+        Item::Schedule(key) => label(&index.schedules.get(key)?.meta.labels),
         Item::Contents => None,
     }
 }

@@ -42,7 +42,9 @@ pub(crate) fn items(index: &Index) -> impl Iterator<Item = Item> {
     let bundles = index.bundles.keys().cloned().map(Item::Bundle);
     let clusters = index.clusters.keys().cloned().map(Item::Cluster);
     let groups = index.groups.keys().cloned().map(Item::ClusterGroup);
+    let schedules = index.schedules.keys().cloned().map(Item::Schedule);
     let all = git_repos.chain(bundles).chain(clusters).chain(groups);
+    let all = all.chain(schedules);
     all.chain([Item::Contents])
 }
 
@@ -59,6 +61,7 @@ pub(crate) enum Kind {
     Bundle,
     Deployment,
     Cluster,
+    Schedule,
     Contents,
     Status,
 }
@@ -69,6 +72,7 @@ impl Key for ObjectKey {
             Kind::GitRepo => Some(Item::GitRepo(self.clone())),
             Kind::Bundle => Some(Item::Bundle(self.clone())),
             Kind::Cluster => Some(Item::Cluster(self.clone())),
+            Kind::Schedule => Some(Item::Schedule(self.clone())),
             Kind::Deployment => {
                 let entry = index.deployments.get(self)?;
                 Some(Item::Bundle(entry.bundle.clone()))

@@ -16,6 +16,8 @@ pub(crate) enum Item {
     Cluster(ObjectKey),
     /// The status of a ClusterGroup.
     ClusterGroup(ObjectKey),
+    /// The status of a Schedule.
+    Schedule(ObjectKey),
     /// The collection of unused Contents.
     Contents,
 }
@@ -28,6 +30,7 @@ impl Item {
             Self::Bundle(_) => "Bundle",
             Self::Cluster(_) => "Cluster",
             Self::ClusterGroup(_) => "ClusterGroup",
+            Self::Schedule(_) => "Schedule",
             Self::Contents => "Content",
         }
     }
@@ -39,7 +42,8 @@ impl Item {
             Self::GitRepo(key)
             | Self::Bundle(key)
             | Self::Cluster(key)
-            | Self::ClusterGroup(key) => key,
+            | Self::ClusterGroup(key)
+            | Self::Schedule(key) => key,
             Self::Contents => &no_key,
         };
         fnv1a(&[self.kind(), &key.namespace, &key.name])

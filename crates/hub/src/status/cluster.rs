@@ -9,8 +9,9 @@ use tokio::time::Instant;
 use workqueue::Next;
 
 use super::contact::{self, Contact};
-use super::write;
+use super::{schedule, write};
 use crate::Ctx;
+use crate::index::Window;
 use crate::world::client_key;
 
 /// What a cluster shows whose agent was never heard of.
@@ -20,13 +21,19 @@ pub(super) async fn reconcile(ctx: &Ctx, key: &rollup::ObjectKey) -> Next {
     let now = Timestamp::now();
     let name = client_key(key);
     let instant = Instant::now();
-    let Some((stored, view, n_in_flight)) = ctx.world.read(|state| {
+    let Some((stored, view, n_in_flight, window)) = ctx.world.read(|state| {
         let entry = state.index.clusters.get(&name)?;
         let n_in_flight = state.in_flight.n_in(entry.namespace(), instant);
+        let window = if ctx.schedules {
+            state.index.window(&name, now)
+        } else {
+            Window::default()
+        };
         Some((
             entry.status().clone(),
             state.rollup.cluster(key),
             n_in_flight,
+            window,
         ))
     }) else {
         ctx.contacts.forget(&name);
@@ -36,7 +43,8 @@ pub(super) async fn reconcile(ctx: &Ctx, key: &rollup::ObjectKey) -> Next {
     if stored.namespace.is_empty() {
         return Next::Done;
     }
-    let may_wait = is_explained(&stored.summary, &view.summary, n_in_flight as i64);
+    let is_open = (stored.scheduled, stored.active_schedule) == (window.scheduled, window.active);
+    let may_wait = is_explained(&stored.summary, &view.summary, n_in_flight as i64) && is_open;
     if let Some(left) = ctx.clusters_held.hold(&name, may_wait, instant) {
         return Next::After(left);
     }
@@ -44,6 +52,7 @@ pub(super) async fn reconcile(ctx: &Ctx, key: &rollup::ObjectKey) -> Next {
     let contact = ctx.contacts.look(&name, &stored, interval, instant);
     let mut wanted = status(&stored, view, now);
     contact::show(&mut wanted, contact, interval, now);
+    (wanted.scheduled, wanted.active_schedule) = (window.scheduled, window.active);
     let answered = |cluster: Cluster| ctx.world.update(|state| state.cluster_applied(cluster));
     let next = write::differences(
         ctx,
@@ -53,9 +62,14 @@ pub(super) async fn reconcile(ctx: &Ctx, key: &rollup::ObjectKey) -> Next {
         answered,
     )
     .await;
-    match (next, contact) {
-        // Nobody else says when it becomes late.
-        (Next::Done, Contact::Heard { left }) => Next::After(left),
+    // Nobody else says when it becomes late, or a window opens or closes.
+    let late = match contact {
+        Contact::Heard { left } => Some(left),
+        Contact::Never | Contact::Overdue => None,
+    };
+    let turns = window.until.map(|until| schedule::left(until, now));
+    match (next, late.into_iter().chain(turns).min()) {
+        (Next::Done, Some(left)) => Next::After(left),
         (next, _) => next,
     }
 }

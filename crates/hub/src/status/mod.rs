@@ -16,6 +16,7 @@ mod cluster;
 pub(crate) mod contact;
 mod git_repo;
 mod group;
+pub(crate) mod schedule;
 mod write;
 
 use std::sync::Arc;

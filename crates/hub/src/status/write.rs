@@ -76,7 +76,7 @@ where
 
 #[derive(Debug, thiserror::Error)]
 #[error("write the status")]
-struct Failed(#[source] apiclient::Error);
+pub(super) struct Failed(#[source] pub(super) apiclient::Error);
 
 impl crate::failure::Classified for Failed {
     fn request(&self) -> Option<&apiclient::Error> {

@@ -44,6 +44,8 @@ pub(crate) struct Hub {
     pub(crate) endpoints: hub::telemetry::Endpoints,
     /// What they expect of agents.
     pub(crate) agent_checkin_interval: Option<Duration>,
+    /// Whether Schedules count for them.
+    pub(crate) schedules: bool,
 }
 
 /// A process of the hub among several.
@@ -86,6 +88,7 @@ impl Hub {
             dir,
             endpoints: hub::telemetry::Endpoints::default(),
             agent_checkin_interval: None,
+            schedules: true,
         };
         let crd = Kind::new(
             "apiextensions.k8s.io",
@@ -124,6 +127,7 @@ impl Hub {
         options.polling_interval = Duration::from_millis(300);
         options.endpoints = self.endpoints.clone();
         options.agent_checkin_interval = self.agent_checkin_interval;
+        options.schedules = self.schedules;
         let (client, stop) = (self.controller.clone(), self.stop.clone());
         self.controllers = Some(tokio::spawn(async move {
             hub::run_with(client, options, stop).await.unwrap();

@@ -78,6 +78,10 @@ pub(crate) struct Args {
     /// agentCheckinInterval of the ConfigMap fleet-controller counts, else 15m
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     agent_checkin_interval: Option<Duration>,
+    /// Whether Schedules limit deployments to their windows; false leaves them without effect
+    #[arg(long, value_name = "BOOL", env = "EXPERIMENTAL_SCHEDULES", default_value_t = true,
+        action = clap::ArgAction::Set, value_parser = clap::builder::BoolishValueParser::new())]
+    schedules: bool,
     /// Serve no metrics
     #[arg(long)]
     disable_metrics: bool,
@@ -228,6 +232,7 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     options.grace_period = args.grace_period;
     options.agent_checkin_interval = args.agent_checkin_interval;
     options.namespace.clone_from(&args.namespace);
+    options.schedules = args.schedules;
     options.shard.clone_from(&args.shard_id);
     options.election = election;
     options.endpoints = args.endpoints();

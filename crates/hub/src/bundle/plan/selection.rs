@@ -18,7 +18,9 @@ use super::source::{Held, Source, Sources};
 use super::{Action, CONTENT_PAUSE, Plan, Report, ReportedPartition, ReportedPin};
 use crate::bundle::observe::Observed;
 use crate::bundle::settled::{Answer, Settled};
-use crate::index::{ClusterEntry, ContentSource, DeploymentEntry, Digest, SourceKey, SourceState};
+use crate::index::{
+    ClusterEntry, ContentSource, DeploymentEntry, Digest, SourceKey, SourceState, group_facts,
+};
 
 /// A cluster that the bundle can be deployed to.
 pub(super) struct Chosen<'a> {
@@ -98,7 +100,8 @@ impl<'a> Selection<'a> {
         is_known: bool,
         templates: &Templates,
     ) -> Option<Chosen<'a>> {
-        let groups = groups_of(self.observed, key);
+        let observed = self.observed;
+        let groups = group_facts(&observed.memberships, &observed.groups, key);
         let deployment = ObjectKey::new(cluster.namespace(), self.observed.key.name.clone());
         let stored = self.observed.deployments.get(&deployment);
         let facts = ClusterFacts {
@@ -383,20 +386,6 @@ fn taken(deployment: &ObjectKey, owner: &ObjectKey) -> String {
     format!(
         "deployment {deployment} belongs to bundle {owner}, which has the same name; rename one of the two"
     )
-}
-
-fn groups_of<'a>(observed: &'a Observed, cluster: &ObjectKey) -> Vec<GroupFacts<'a>> {
-    static NO_LABELS: BTreeMap<String, String> = BTreeMap::new();
-    let names = observed.memberships.get(cluster).into_iter();
-    let names = names.flat_map(|names| names.iter());
-    names
-        .filter_map(|name| {
-            let group = ObjectKey::new(cluster.namespace.clone(), name.clone());
-            let group = &observed.groups.get(&group)?.group;
-            let labels = group.metadata.labels.as_ref().unwrap_or(&NO_LABELS);
-            Some(GroupFacts { name, labels })
-        })
-        .collect()
 }
 
 impl Chosen<'_> {
