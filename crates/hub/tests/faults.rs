@@ -122,7 +122,8 @@ const CHART: &str = "apiVersion: v2\nname: web\nversion: 0.1.0\n";
 
 /// A life of a hub: clusters come, are labelled and go, a repository is deployed and changed.
 async fn live(hub: &Hub) -> Repository {
-    let agents = hub.play_agents();
+    // They go on when this ends: what comes last may still be on its way.
+    let _agents = hub.play_agents();
     for (name, labels) in [
         ("a", json!({ "zone": "x" })),
         ("b", json!({ "zone": "y" })),
@@ -183,7 +184,6 @@ async fn live(hub: &Hub) -> Repository {
         (!left).then_some(())
     })
     .await;
-    agents.abort();
     repository
 }
 
