@@ -12,7 +12,6 @@ use apiclient::WriteOptions;
 use apiclient::{Class, Client, DeleteOptions, Kind, ObjectKey, ObjectMeta, Patch, Selector};
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
-use serde_json::json;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::gate::Gate;
@@ -345,19 +344,6 @@ impl Replica {
             self.settings.lease_duration,
             Timestamp::now(),
         );
-        if self.published.is_some() {
-            // A Lease that others have removed is not written anew before everything begins anew.
-            let body = json!({
-                "metadata": { "annotations": { REPLICAS: view.to_string() } },
-                "spec": { "holderIdentity": identity, "renewTime": spec.renew_time },
-            });
-            let (patch, options) = (Patch::Merge(&body), WriteOptions::default());
-            let written: Result<ObjectMeta, _> = self
-                .client
-                .patch(&kind, &key, None, patch, 0, options)
-                .await;
-            return written.map(drop);
-        }
         let metadata = kube_core::ObjectMeta {
             name: Some(key.name.clone()),
             namespace: Some(key.namespace.clone()),
@@ -365,20 +351,24 @@ impl Replica {
             annotations: Some([(REPLICAS.to_owned(), view.to_string())].into()),
             ..kube_core::ObjectMeta::default()
         };
-        match leader::create(&self.client, &key, metadata.clone(), spec.clone()).await {
-            Err(error) if error.class() == Class::AlreadyExists => {
-                let lease = Lease {
-                    metadata,
-                    spec: Some(spec),
-                };
-                let options = WriteOptions::default();
-                self.client
-                    .replace(&kind, &key, &lease, options)
-                    .await
-                    .map(drop)
+        let lease = Lease {
+            metadata: metadata.clone(),
+            spec: Some(spec.clone()),
+        };
+        // A Lease that others have removed is not written anew before everything begins anew.
+        if self.published.is_none() {
+            match leader::create(&self.client, &key, metadata, spec).await {
+                // Ours, from before everything began anew.
+                Err(error) if error.class() == Class::AlreadyExists => {}
+                created => return created,
             }
-            created => created,
         }
+        let (patch, options) = (Patch::Merge(&lease), WriteOptions::default());
+        let written: Result<ObjectMeta, _> = self
+            .client
+            .patch(&kind, &key, None, patch, 0, options)
+            .await;
+        written.map(drop)
     }
 }
 

@@ -462,7 +462,7 @@ fn progress(ctx: &Ctx) -> Vec<Own> {
         gauge(
             "flotilla_replicas",
             "Processes that share the work of this shard; 0 while this one takes no part.",
-            vec![(Vec::new(), ctx.gate.share().n_members() as u64)],
+            vec![(Vec::new(), replicas(ctx))],
         ),
         gauge(
             "flotilla_owned_objects",
@@ -488,6 +488,18 @@ fn gauge(name: &'static str, help: &'static str, rows: Vec<(Labels, u64)>) -> Ow
 
 fn config_is_valid(ctx: &Ctx) -> bool {
     ctx.world.read(|state| state.config.problem().is_none())
+}
+
+fn replicas(ctx: &Ctx) -> u64 {
+    let leads = ctx
+        .progress
+        .leads
+        .load(std::sync::atomic::Ordering::Relaxed);
+    if leads {
+        ctx.gate.share().n_members() as u64
+    } else {
+        0
+    }
 }
 
 /// Deployments without series.

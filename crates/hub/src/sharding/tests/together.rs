@@ -279,7 +279,11 @@ impl Together {
 
     /// Waits until each object is written, by exactly these processes.
     async fn written_by(&self, names: &[&str]) {
-        let deadline = Instant::now() + Duration::from_secs(30);
+        self.written_in_time_by(names, LEASE * 15).await;
+    }
+
+    async fn written_in_time_by(&self, names: &[&str], patience: Duration) {
+        let deadline = Instant::now() + patience;
         loop {
             self.book.forget();
             tokio::time::sleep(Duration::from_millis(400)).await;
@@ -311,6 +315,8 @@ async fn never_do_two_processes_write_one_object_whatever_happens_to_them() {
     all.processes["c"].stall();
     all.written_by(&["a"]).await;
     all.processes.get_mut("c").unwrap().wake();
+    // Before the others remove its Lease.
+    all.written_in_time_by(&["a", "c"], LEASE * 5).await;
     all.start("d").await;
     all.written_by(&["a", "c", "d"]).await;
     // One stops in an orderly way while one joins.
