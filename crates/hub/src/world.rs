@@ -162,7 +162,7 @@ impl World {
         }
         for (owner, patience) in dirty {
             let statuses = &self.queues.statuses;
-            statuses.add_settled(owner, crate::status::SETTLE, patience);
+            statuses.add_settled(owner, crate::status::settle(patience), patience);
         }
     }
 }

@@ -30,12 +30,12 @@ use crate::index::Index;
 use crate::world::client_key;
 
 /// How long an object has to be left alone before its status is written.
-pub(crate) const SETTLE: Duration = Duration::from_secs(1);
+const SETTLE: Duration = Duration::from_secs(1);
 /// How long it is waited for that at most: the larger the object, the longer.
 const PATIENCE: Duration = Duration::from_secs(2);
 const PATIENCE_MAX: Duration = Duration::from_secs(30);
 /// What etcd may have to store of one object in a second of a stream of changes.
-const BYTES_PER_SEC: usize = 32 * 1024;
+const BYTES_PER_SEC: usize = 16 * 1024;
 
 /// How long changes of an object are collected at most.
 pub(crate) fn patience(index: &Index, object: &Dirty) -> Duration {
@@ -53,6 +53,11 @@ pub(crate) fn patience(index: &Index, object: &Dirty) -> Duration {
     };
     let secs = u64::try_from(bytes / BYTES_PER_SEC).unwrap_or(u64::MAX);
     Duration::from_secs(secs).clamp(PATIENCE, PATIENCE_MAX)
+}
+
+/// How long an object that is given this patience has to be left alone: a second, but for the largest.
+pub(crate) fn settle(patience: Duration) -> Duration {
+    (patience / 10).max(SETTLE)
 }
 
 /// One run for one object.
@@ -95,6 +100,8 @@ mod tests {
         bundle.spec.resources[0].content = "x".repeat(100 * BYTES_PER_SEC);
         index.bundle_applied(bundle);
         assert_eq!(patience(&index, &dirty), PATIENCE_MAX);
+        assert_eq!(settle(PATIENCE_MAX), 3 * SETTLE);
+        assert_eq!(settle(PATIENCE), SETTLE);
         assert_eq!(patience(&index, &Dirty::Cluster(key)), PATIENCE);
     }
 }

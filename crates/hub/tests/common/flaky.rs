@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -41,6 +42,9 @@ enum Fate {
     AnswerLost,
     /// The answer ends in the middle of this chunk.
     Cut(usize),
+    /// Each chunk comes this many milliseconds late: what is known is old by then. Other reads are
+    /// never old, which an API server promises.
+    Late(u64),
 }
 
 impl Flaky {
@@ -115,7 +119,8 @@ impl Flaky {
             11..16 if is_write => Fate::Refused(409, "Conflict"),
             16..22 if is_write => Fate::AnswerLost,
             22..30 if is_watch => Fate::Refused(410, "Expired"),
-            30..80 if is_watch => Fate::Cut(usize::try_from(self.draw(6)).unwrap_or(0)),
+            30..60 if is_watch => Fate::Cut(usize::try_from(self.draw(6)).unwrap_or(0)),
+            60..90 if is_watch => Fate::Late(self.draw(1_000)),
             22..25 => Fate::Cut(0),
             _ => Fate::Served,
         };
@@ -152,6 +157,7 @@ impl tower::Service<Request<Body>> for Flaky {
                     .await?
                     .map(|body| body.map_err(Into::into).boxed_unsync())),
                 Fate::Cut(at) => Ok(inner.call(request).await?.map(|body| cut(body, at))),
+                Fate::Late(millis) => Ok(inner.call(request).await?.map(|body| late(body, millis))),
             }
         }
         .boxed()
@@ -179,6 +185,15 @@ fn cut(body: sandbox::Body, at: usize) -> UnsyncBoxBody<Bytes, sandbox::BoxError
             chunk.len()
         };
         Ok::<_, sandbox::BoxError>(Frame::data(chunk.slice(..half)))
+    });
+    StreamBody::new(chunks).boxed_unsync()
+}
+
+/// The body, each chunk after a while.
+fn late(body: sandbox::Body, millis: u64) -> UnsyncBoxBody<Bytes, sandbox::BoxError> {
+    let chunks = body.into_data_stream().then(move |chunk| async move {
+        tokio::time::sleep(Duration::from_millis(millis)).await;
+        Ok::<_, sandbox::BoxError>(Frame::data(chunk?))
     });
     StreamBody::new(chunks).boxed_unsync()
 }

@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Where clusters and repositories are.
 pub(crate) const WORKSPACE: &str = "fleet-default";
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A running hub. Dropping it stops everything.
 pub(crate) struct Hub {
