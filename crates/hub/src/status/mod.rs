@@ -30,7 +30,7 @@ use crate::index::Index;
 use crate::world::client_key;
 
 /// How long an object has to be left alone before its status is written.
-const SETTLE: Duration = Duration::from_secs(1);
+pub(crate) const SETTLE: Duration = Duration::from_secs(1);
 /// How long it is waited for that at most: the larger the object, the longer.
 const PATIENCE: Duration = Duration::from_secs(2);
 const PATIENCE_MAX: Duration = Duration::from_secs(30);
