@@ -486,3 +486,49 @@ fn an_error_is_helms_and_a_person_sees_the_line_at_fault_too() {
     let mark = "\n --> broken/templates/_helpers.tpl:2:10\n  |\n2 | {{ .Values.cluster.name | upper }}\n  |           ^\n";
     assert_eq!(explained.stderr, format!("{helm}{mark}"));
 }
+
+#[test]
+fn links_in_a_chart_are_followed_but_not_in_circles() {
+    let work = tempfile::tempdir().unwrap();
+    let root = work.path().canonicalize().unwrap();
+    let write = |path: &str, text: &str| {
+        let path = root.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    let link = |target: &str, path: &str| {
+        std::os::unix::fs::symlink(target, root.join(path)).unwrap();
+    };
+    write("c/Chart.yaml", "apiVersion: v2\nname: c\nversion: 1.0.0\n");
+    write("c/templates/a.yaml", "kind: A\n");
+    write("shared/b.yaml", "kind: B\n");
+    link("../../shared/b.yaml", "c/templates/b.yaml");
+    link("../../shared", "c/templates/more");
+    let answer = flotilla(&root, &[], &["template", "c"]);
+    assert_eq!(answer.code, 0);
+    for (path, kind) in [("a.yaml", "A"), ("b.yaml", "B"), ("more/b.yaml", "B")] {
+        let want = format!("# Source: c/templates/{path}\nkind: {kind}\n");
+        assert!(answer.stdout.contains(&want), "{}", answer.stdout);
+    }
+    let said = |path: &str, resolved: &str| {
+        format!(
+            "level=INFO msg=\"found symbolic link in path. Contents of linked file included and used\" path={0}/c/templates/{path} resolved={0}/shared{resolved}\n",
+            root.display()
+        )
+    };
+    assert_eq!(answer.stderr, said("b.yaml", "/b.yaml") + &said("more", ""));
+    link("..", "c/templates/up");
+    let circle = flotilla(&root, &[], &["template", "c"]);
+    assert_eq!((circle.code, circle.stdout.as_str()), (1, ""));
+    let up = root.join("c/templates/up");
+    let error = format!("Error: {} links to a directory above it\n", up.display());
+    assert!(circle.stderr.ends_with(&error), "{}", circle.stderr);
+    std::fs::remove_file(&up).unwrap();
+    link("nowhere", "c/templates/up");
+    let dangling = flotilla(&root, &[], &["template", "c"]);
+    assert!(
+        dangling.stderr.contains("error evaluating symlink"),
+        "{}",
+        dangling.stderr
+    );
+}

@@ -2,7 +2,8 @@
 //!
 //! In: a path. Out: a loaded chart. Fetches nothing.
 
-use std::collections::BTreeSet;
+use std::fs::{File, FileType};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -132,7 +133,7 @@ pub(crate) fn walk(path: &Path) -> (Result<helm::Files>, Vec<helm::Record>) {
     let mut tree = Tree {
         files: Vec::new(),
         bytes: Limits::default().total_bytes,
-        seen: BTreeSet::new(),
+        open: Vec::new(),
         log: Vec::new(),
     };
     let walked = tree.walk(path, "");
@@ -159,64 +160,94 @@ struct Tree {
     files: helm::Files,
     /// What may still be read.
     bytes: u64,
-    /// Real paths of the directories above the current one.
-    seen: BTreeSet<PathBuf>,
+    /// The directories around what is looked at, the outermost first.
+    open: Vec<PathBuf>,
     log: Vec<helm::Record>,
 }
 
 impl Tree {
     fn walk(&mut self, directory: &Path, prefix: &str) -> Result<()> {
         let cannot = || format!("cannot read {}", directory.display());
-        let real = directory.canonicalize().with_context(cannot)?;
-        if !self.seen.insert(real.clone()) {
-            bail!("{} links to a directory above it", directory.display());
-        }
         let entries = std::fs::read_dir(directory).with_context(cannot)?;
-        let mut paths = entries
-            .map(|entry| entry.map(|entry| entry.path()))
+        let mut entries = entries
+            .map(|entry| entry.and_then(|entry| Ok((entry.path(), entry.file_type()?))))
             .collect::<std::io::Result<Vec<_>>>()
             .with_context(cannot)?;
-        paths.sort();
-        for path in paths {
-            self.take(&path, prefix)?;
+        entries.sort_by(|(a, _), (b, _)| a.cmp(b));
+        self.open.push(directory.to_owned());
+        for (path, kind) in entries {
+            self.take(&path, kind, prefix)?;
         }
-        self.seen.remove(&real);
+        self.open.pop();
         Ok(())
     }
 
-    fn take(&mut self, path: &Path, prefix: &str) -> Result<()> {
+    fn take(&mut self, path: &Path, kind: FileType, prefix: &str) -> Result<()> {
         let cannot = || format!("cannot read {}", path.display());
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
             bail!("{} has a name that is no UTF-8", path.display());
         };
         let name = format!("{prefix}{name}");
-        if path.is_symlink() {
-            let resolved = path.canonicalize().map_err(|error| {
-                let error = go_error("lstat", path, &error);
-                anyhow::anyhow!("error evaluating symlink {}: {error}", path.display())
-            })?;
-            self.log.push(link(path, &resolved));
+        if kind.is_symlink() {
+            return self.follow(path, name);
         }
+        if kind.is_dir() {
+            return self.walk(path, &format!("{name}/"));
+        }
+        if !kind.is_file() {
+            return Err(irregular(path));
+        }
+        let mut file = File::open(path).with_context(cannot)?;
+        let length = file.metadata().with_context(cannot)?.len();
+        self.charge(length)?;
+        // A byte more tells the end of the file with the first read.
+        let mut data = Vec::with_capacity(usize::try_from(length).unwrap_or_default() + 1);
+        file.read_to_end(&mut data).with_context(cannot)?;
+        self.files.push((name, data.into()));
+        Ok(())
+    }
+
+    /// Takes what a link leads to. Only links lead back to directories that are open.
+    fn follow(&mut self, path: &Path, name: String) -> Result<()> {
+        let cannot = || format!("cannot read {}", path.display());
+        let resolved = path.canonicalize().map_err(|error| {
+            let error = go_error("lstat", path, &error);
+            anyhow::anyhow!("error evaluating symlink {}: {error}", path.display())
+        })?;
+        self.log.push(link(path, &resolved));
         let about = std::fs::metadata(path).with_context(cannot)?;
         if about.is_dir() {
+            let is_target = |open: &PathBuf| open.canonicalize().is_ok_and(|real| real == resolved);
+            if self.open.iter().any(is_target) {
+                bail!("{} links to a directory above it", path.display());
+            }
             return self.walk(path, &format!("{name}/"));
         }
         if !about.is_file() {
-            bail!(
-                "cannot load irregular file {} as it has file mode type bits set",
-                path.display()
-            );
+            return Err(irregular(path));
         }
-        self.bytes = self.bytes.checked_sub(about.len()).with_context(|| {
+        self.charge(about.len())?;
+        let data = std::fs::read(path).with_context(cannot)?;
+        self.files.push((name, data.into()));
+        Ok(())
+    }
+
+    fn charge(&mut self, bytes: u64) -> Result<()> {
+        self.bytes = self.bytes.checked_sub(bytes).with_context(|| {
             format!(
                 "chart exceeds maximum decompressed size of {} bytes",
                 Limits::default().total_bytes
             )
         })?;
-        let data = std::fs::read(path).with_context(cannot)?;
-        self.files.push((name, data.into()));
         Ok(())
     }
+}
+
+fn irregular(path: &Path) -> anyhow::Error {
+    anyhow::anyhow!(
+        "cannot load irregular file {} as it has file mode type bits set",
+        path.display()
+    )
 }
 
 fn link(path: &Path, resolved: &Path) -> helm::Record {
