@@ -11,6 +11,7 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::labels::SECRET_TYPE_OCI_STORAGE;
 use crate::names::sha256_hex;
 use crate::v1alpha1::BundleDeploymentOptions;
 
@@ -97,6 +98,20 @@ pub fn refusal(object: &Value) -> Option<String> {
     let is_internal =
         kind.starts_with("fleet.cattle.io/") || kind == "kubernetes.io/service-account-token";
     is_internal.then(|| format!("a secret of type {kind} is never copied"))
+}
+
+/// Whether an object is a Secret with access to a registry. The hub copies the one that is named as a content for
+/// the agents that need the content; bundles cannot name it.
+pub fn is_access(object: &Value) -> bool {
+    object.get("type").and_then(Value::as_str) == Some(SECRET_TYPE_OCI_STORAGE)
+}
+
+/// The Secret with access to a content in a registry.
+pub fn access_to(content_id: &str) -> Copied {
+    Copied {
+        kind: CopiedKind::Secret,
+        name: content_id.to_owned(),
+    }
 }
 
 /// What is copied of an object. Its metadata is not.

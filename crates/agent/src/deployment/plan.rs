@@ -92,7 +92,6 @@ fn refusal(spec: &BundleDeploymentSpec) -> Option<String> {
             spec.helm_chart_options.is_some(),
             "charts of a HelmOp, which the agent downloads",
         ),
-        (spec.oci_contents, "contents in an OCI registry"),
         (!options.service_account.is_empty(), "serviceAccount"),
         (helm.is_some_and(|helm| helm.atomic), "helm.atomic"),
     ];
@@ -149,7 +148,8 @@ mod tests {
     #[test]
     fn gates_come_first() {
         for gate in ["paused", "offSchedule", "waitingForValues"] {
-            let spec = json!({"deploymentID": "s:o", gate: true, "ociContents": true});
+            let spec =
+                json!({"deploymentID": "s:o", gate: true, "options": {"serviceAccount": "x"}});
             assert_eq!(step(spec, json!({}), None), Step::Pause, "{gate}");
         }
         assert_eq!(step(json!({}), json!({}), None), Step::Pause);
@@ -158,7 +158,6 @@ mod tests {
     #[test]
     fn what_is_not_implemented_is_refused_by_name() {
         for (part, name) in [
-            (json!({"ociContents": true}), "contents in an OCI registry"),
             (
                 json!({"helmChartOptions": {}}),
                 "charts of a HelmOp, which the agent downloads",

@@ -418,6 +418,7 @@ mod tests {
     fn recipe() -> Recipe {
         Recipe {
             content_id: "s-abc".to_owned(),
+            registry_access: None,
             bundle_id: "shop".to_owned(),
             commit: "0123456789abcdef".to_owned(),
             options: BundleDeploymentOptions::default(),

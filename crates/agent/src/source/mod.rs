@@ -13,10 +13,13 @@ pub(crate) mod values;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use ::fetch::charts::{Contents, RegistryError, Storage, StorageError};
 use api::ids::content_id_of;
 use api::labels::COMMIT;
-use api::v1alpha1::{BundleDeployment, BundleDeploymentOptions, Content};
+use api::v1alpha1::{BundleDeployment, BundleDeploymentOptions, BundleResource, Content};
 use apiclient::{Client, Kind, ObjectKey};
+use bundle::content::MANIFEST_BYTES_MAX;
+use k8s_openapi::api::core::v1::Secret;
 
 pub(crate) use build::{Built, Definition, RawObject, expand};
 
@@ -40,6 +43,35 @@ pub(crate) enum Error {
         name: String,
         source: bundle::content::AssembleError,
     },
+    /// The Secret with access to the registry was not read.
+    #[error("read secret {secret} from the hub, for content {name} in a registry")]
+    ReadAccess {
+        name: String,
+        secret: ObjectKey,
+        source: Box<apiclient::Error>,
+    },
+    /// The hub has not copied it yet.
+    #[error("secret {secret}, for content {name} in a registry, is not on the hub")]
+    NoAccess { name: String, secret: ObjectKey },
+    /// It says nothing about a registry.
+    #[error("secret {secret}, for content {name} in a registry")]
+    Access {
+        name: String,
+        secret: ObjectKey,
+        source: StorageError,
+    },
+    /// The registry did not give the content.
+    #[error("pull content {name}")]
+    Pull {
+        name: String,
+        source: Box<RegistryError>,
+    },
+    /// The registry gave something else. The text is upstream's.
+    #[error("invalid or corrupt manifest. Expecting id: {name:?}, got {found:?}")]
+    OtherContent { name: String, found: String },
+    /// The content holds no files.
+    #[error("read content {name}: it is no manifest")]
+    NoManifest { name: String },
     /// The files make no chart.
     #[error(transparent)]
     Build(build::Error),
@@ -53,7 +85,12 @@ impl Error {
     pub(crate) fn is_transient(&self) -> bool {
         matches!(
             self,
-            Self::Read { .. } | Self::Missing { .. } | Self::Panicked { .. }
+            Self::Read { .. }
+                | Self::Missing { .. }
+                | Self::ReadAccess { .. }
+                | Self::NoAccess { .. }
+                | Self::Pull { .. }
+                | Self::Panicked { .. }
         )
     }
 }
@@ -62,6 +99,8 @@ impl Error {
 #[derive(Clone, Debug)]
 pub(crate) struct Recipe {
     pub(crate) content_id: String,
+    /// Namespace of the Secret with access to the registry that the content is in; `None` when it is on the hub.
+    pub(crate) registry_access: Option<String>,
     pub(crate) bundle_id: String,
     pub(crate) commit: String,
     pub(crate) options: BundleDeploymentOptions,
@@ -72,6 +111,10 @@ impl Recipe {
         let labels = deployment.metadata.labels.as_ref();
         Self {
             content_id: content_id_of(&deployment.spec.deployment_id).to_owned(),
+            registry_access: deployment
+                .spec
+                .oci_contents
+                .then(|| deployment.metadata.namespace.clone().unwrap_or_default()),
             bundle_id: deployment.metadata.name.clone().unwrap_or_default(),
             commit: labels
                 .and_then(|labels| labels.get(COMMIT))
@@ -115,13 +158,24 @@ pub(crate) async fn load(
     let key = recipe.key();
     shared
         .chart(&key, || async {
-            let (root, chunks) = fetch(hub, &recipe.content_id).await?;
+            let pulled = match &recipe.registry_access {
+                Some(namespace) => Some(pull(hub, namespace, &recipe.content_id).await?),
+                None => None,
+            };
+            let stored = match &pulled {
+                Some(_) => None,
+                None => Some(fetch(hub, &recipe.content_id).await?),
+            };
             let work = move || {
-                let resources =
-                    bundle::content::assemble(&root, &chunks).map_err(|source| Error::Content {
-                        name: recipe.content_id.clone(),
-                        source,
-                    })?;
+                let resources = match (pulled, stored) {
+                    (Some(manifest), _) => unpack(&recipe.content_id, &manifest)?,
+                    (None, Some((root, chunks))) => bundle::content::assemble(&root, &chunks)
+                        .map_err(|source| Error::Content {
+                            name: recipe.content_id.clone(),
+                            source,
+                        })?,
+                    (None, None) => Vec::new(),
+                };
                 build::build(&resources, &recipe).map_err(Error::Build)
             };
             shared
@@ -130,6 +184,64 @@ pub(crate) async fn load(
                 .map_err(|source| Error::Panicked { source })?
         })
         .await
+}
+
+/// The manifest of a content in a registry, as bytes.
+async fn pull(hub: &Client, namespace: &str, name: &str) -> Result<Vec<u8>, Error> {
+    let (name, secret) = (name.to_owned(), ObjectKey::new(namespace, name));
+    let read = hub.get::<Secret>(&Kind::of::<Secret>(), &secret).await;
+    let found = match read {
+        Ok(found) => found,
+        Err(source) => {
+            return Err(Error::ReadAccess {
+                name,
+                secret,
+                source: Box::new(source),
+            });
+        }
+    };
+    let Some(found) = found else {
+        return Err(Error::NoAccess { name, secret });
+    };
+    let data = found.data.unwrap_or_default().into_iter();
+    let data = data.map(|(key, value)| (key, value.0)).collect();
+    let storage = match Storage::of_secret(found.type_.as_deref().unwrap_or_default(), &data) {
+        Ok(storage) => storage,
+        Err(source) => {
+            return Err(Error::Access {
+                name,
+                secret,
+                source,
+            });
+        }
+    };
+    let pulled = async {
+        let contents = Contents::to_read(&storage)?;
+        contents.pull(&name, MANIFEST_BYTES_MAX as u64).await
+    };
+    pulled.await.map_err(|source| Error::Pull {
+        name,
+        source: Box::new(source),
+    })
+}
+
+/// The files of a manifest, which has to be the one that its name says.
+fn unpack(name: &str, manifest: &[u8]) -> Result<Vec<BundleResource>, Error> {
+    #[derive(Default, serde::Deserialize)]
+    #[serde(default)]
+    struct Manifest {
+        resources: Vec<BundleResource>,
+    }
+    let found = api::ids::content_id(&api::ids::content_sha256(manifest));
+    if found != name {
+        let name = name.to_owned();
+        return Err(Error::OtherContent { name, found });
+    }
+    let read = serde_json::from_slice::<Manifest>(manifest);
+    let manifest = read.map_err(|_| Error::NoManifest {
+        name: name.to_owned(),
+    })?;
+    Ok(manifest.resources)
 }
 
 async fn fetch(hub: &Client, name: &str) -> Result<(Content, BTreeMap<String, Content>), Error> {

@@ -6,6 +6,7 @@ mod copies;
 mod deploy;
 mod faults;
 mod hooks;
+mod registry;
 mod restart;
 mod templating;
 #[path = "../common/mod.rs"]

@@ -30,7 +30,7 @@ pub use self::index::{Entry, Index, IndexError, resolve as resolve_url, same_url
 pub use self::lock::DependencyError;
 pub use self::logins::{Login, LoginError, Logins};
 pub use self::reference::{OciReference, ReferenceError, choose_version};
-pub use self::registry::{Registries, RegistryError};
+pub use self::registry::{Contents, Registries, RegistryError, Storage, StorageError};
 pub use self::repositories::{BadFile, Repository, basic, parse as parse_repositories};
 pub use self::status::status as dependency_status;
 

@@ -9,6 +9,7 @@ use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::json;
 
+use super::artifact;
 use super::copies::{self, Copies};
 use super::options;
 use super::plan::{Action, Write};
@@ -59,6 +60,12 @@ pub(crate) enum Error {
         deployment: ObjectKey,
         source: apiclient::Error,
     },
+    /// The Secret with access to the bundle's content was not read or deleted.
+    #[error("delete the content of bundle {bundle} from its registry")]
+    DeleteArtifact {
+        bundle: ObjectKey,
+        source: apiclient::Error,
+    },
     /// What the deployment takes along was not copied.
     #[error("deployment {deployment} of cluster {cluster}")]
     Copy {
@@ -85,7 +92,8 @@ impl crate::failure::Classified for Error {
             | Self::WriteValues { source, .. }
             | Self::WriteDeployment { source, .. }
             | Self::DeleteDeployment { source, .. }
-            | Self::DeleteValues { source, .. } => Some(source),
+            | Self::DeleteValues { source, .. }
+            | Self::DeleteArtifact { source, .. } => Some(source),
             Self::Copy { source, .. } => source.request(),
             Self::PackContent { .. } | Self::Taken { .. } => None,
         }
@@ -98,9 +106,12 @@ pub(crate) async fn act(ctx: &Ctx, bundle: &ObjectKey, actions: Vec<Action>) -> 
     let (deployments, first): (Vec<Action>, Vec<Action>) = actions
         .into_iter()
         .partition(|action| matches!(action, Action::Deploy { .. } | Action::Delete { .. }));
-    let (last, first): (Vec<Action>, Vec<Action>) = first
-        .into_iter()
-        .partition(|action| matches!(action, Action::DeleteValues { .. }));
+    let (last, first): (Vec<Action>, Vec<Action>) = first.into_iter().partition(|action| {
+        matches!(
+            action,
+            Action::DeleteValues { .. } | Action::DeleteArtifact { .. }
+        )
+    });
     // At the end of a deletion: the Secret before the finalizer that lets the bundle go.
     let mut files = None;
     for action in last.into_iter().chain(first) {
@@ -111,6 +122,13 @@ pub(crate) async fn act(ctx: &Ctx, bundle: &ObjectKey, actions: Vec<Action>) -> 
     let runs = futures::stream::iter(deployments)
         .map(async |action| Box::pin(run_one(ctx, bundle, &copies, action)).await);
     let results: Vec<Result<(), Error>> = runs.buffer_unordered(WRITES_AT_ONCE).collect().await;
+    for id in copies.unused().await {
+        let deleted = artifact::delete(ctx, bundle, &id).await;
+        deleted.map_err(|source| Error::DeleteArtifact {
+            bundle: bundle.clone(),
+            source,
+        })?;
+    }
     let n_written = results.len();
     let mut failed: Vec<Error> = results.into_iter().filter_map(Result::err).collect();
     if failed.len() > 1 {
@@ -184,6 +202,9 @@ async fn run(
             }
         }
         Action::DeleteValues { bundle } => delete_values(ctx, bundle).await,
+        Action::DeleteArtifact { bundle, id } => artifact::delete(ctx, &bundle, &id)
+            .await
+            .map_err(|source| Error::DeleteArtifact { bundle, source }),
     }
 }
 

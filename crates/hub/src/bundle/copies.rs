@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use api::copies::{self, Copied};
+use api::ids::content_id_of;
+use api::labels::BUNDLE_INTERNAL_SECRET;
 use api::v1alpha1::BundleDeploymentSpec;
 use apiclient::{DeleteOptions, ObjectKey, WriteOptions};
 use serde_json::{Map, Value, json};
@@ -58,16 +60,19 @@ pub(super) struct Copies<'a> {
     ctx: &'a Ctx,
     namespace: &'a str,
     read: Mutex<BTreeMap<Copied, Payload>>,
+    /// Contents in a registry that a deployment needs no more.
+    released: Mutex<BTreeSet<String>>,
 }
 
 impl<'a> Copies<'a> {
     /// For a bundle of this namespace.
     pub(super) fn new(ctx: &'a Ctx, namespace: &'a str) -> Self {
-        let read = Mutex::default();
+        let (read, released) = (Mutex::default(), Mutex::default());
         Self {
             ctx,
             namespace,
             read,
+            released,
         }
     }
 
@@ -78,7 +83,11 @@ impl<'a> Copies<'a> {
         spec: &BundleDeploymentSpec,
     ) -> Result<(), Error> {
         // What cannot be copied was refused by the plan.
-        let named = copies::named(&spec.options).unwrap_or_default();
+        let mut named = copies::named(&spec.options).unwrap_or_default();
+        let access = copies::access_to(content_id_of(&spec.deployment_id));
+        if spec.oci_contents {
+            named.insert(access.clone());
+        }
         let stored = self.ctx.world.read(|state| {
             let entry = state.index.deployments.get(deployment)?;
             let copied: BTreeSet<Copied> = entry.copied.iter().cloned().collect();
@@ -89,16 +98,33 @@ impl<'a> Copies<'a> {
             return Ok(());
         }
         for object in &named {
-            let payload = self.payload(object).await?;
+            let payload = self
+                .payload(object, spec.oci_contents && *object == access)
+                .await?;
             write(self.ctx, deployment, object, &payload).await?;
         }
         for object in before.difference(&named) {
-            let_go(self.ctx, deployment, object).await?;
+            if let_go(self.ctx, deployment, object).await? == Was::Access {
+                self.released.lock().await.insert(object.name.clone());
+            }
         }
         Ok(())
     }
 
-    async fn payload(&self, object: &Copied) -> Result<Payload, Error> {
+    /// Contents in a registry that no deployment needs any more.
+    pub(super) async fn unused(&self) -> Vec<String> {
+        let released = self.released.lock().await;
+        let is_used = |id: &String| {
+            let access = copies::access_to(id);
+            self.ctx.world.read(|state| {
+                let mut entries = state.index.deployments.values();
+                entries.any(|entry| entry.copied.contains(&access))
+            })
+        };
+        released.iter().filter(|id| !is_used(id)).cloned().collect()
+    }
+
+    async fn payload(&self, object: &Copied, is_access: bool) -> Result<Payload, Error> {
         // Held while reading: the others want the same.
         let mut read = self.read.lock().await;
         if let Some(known) = read.get(object) {
@@ -115,7 +141,13 @@ impl<'a> Copies<'a> {
             namespace: self.namespace.to_owned(),
             source,
         })?;
-        let found = found.filter(|found| copies::refusal(found).is_none());
+        let found = found.filter(|found| {
+            if is_access {
+                copies::is_access(found)
+            } else {
+                copies::refusal(found).is_none()
+            }
+        });
         let found = found.ok_or_else(|| Error::Gone {
             object: object.clone(),
             namespace: self.namespace.to_owned(),
@@ -134,7 +166,8 @@ fn is_copy(object: &Value) -> bool {
         .and_then(Value::as_array);
     let mut owners = owners.into_iter().flatten();
     let mut by_upstream = || owners.any(|owner| owner["kind"] == "BundleDeployment");
-    copies::refusal(object).is_none() && (copies::is_held(object, None) || by_upstream())
+    let may_be = copies::refusal(object).is_none() || copies::is_access(object);
+    may_be && (copies::is_held(object, None) || by_upstream())
 }
 
 async fn write(
@@ -159,6 +192,9 @@ async fn write(
         let mut copy = json!({ "metadata": { "name": object.name, "namespace": namespace } });
         copies::fill(&mut copy, payload);
         copies::hold(&mut copy, &deployment.name, true);
+        if copies::is_access(&copy) {
+            copy["metadata"]["labels"][BUNDLE_INTERNAL_SECRET] = "true".into();
+        }
         ctx.client
             .create(&kind, &key, &copy, once)
             .await
@@ -204,12 +240,21 @@ async fn write(
     Ok(())
 }
 
+/// What was let go of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Was {
+    /// Access to a content in a registry.
+    Access,
+    /// Anything else, or nothing.
+    Other,
+}
+
 /// A deployment does not need a copy any more: it goes when no other deployment does.
 pub(crate) async fn let_go(
     ctx: &Ctx,
     deployment: &ObjectKey,
     object: &Copied,
-) -> Result<(), Error> {
+) -> Result<Was, Error> {
     let namespace = &deployment.namespace;
     let fail = |source| Error::Write {
         object: object.clone(),
@@ -222,7 +267,12 @@ pub(crate) async fn let_go(
     );
     let found = ctx.client.get::<Value>(&kind, &key).await.map_err(fail)?;
     let Some(mut copy) = found.filter(|copy| copies::is_held_by(copy, &deployment.name)) else {
-        return Ok(());
+        return Ok(Was::Other);
+    };
+    let was = if copies::is_access(&copy) {
+        Was::Access
+    } else {
+        Was::Other
     };
     if copies::is_held(&copy, Some(&deployment.name)) {
         copies::hold(&mut copy, &deployment.name, false);
@@ -238,5 +288,5 @@ pub(crate) async fn let_go(
             .await
             .map_err(fail)?;
     }
-    Ok(())
+    Ok(was)
 }

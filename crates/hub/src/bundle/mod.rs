@@ -17,6 +17,7 @@
 //! be read, changes nothing on any cluster (invariant I-2).
 
 mod act;
+mod artifact;
 pub(crate) mod copies;
 #[cfg(test)]
 mod interleavings;

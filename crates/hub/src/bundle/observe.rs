@@ -340,3 +340,20 @@ pub(super) fn fill_values(
     }
     Ok(())
 }
+
+impl Observed {
+    /// The Secret with access to the registry that the content may be in.
+    pub(super) fn access(&self) -> SourceKey {
+        SourceKey {
+            namespace: self.key.namespace.clone(),
+            object: api::copies::access_to(self.bundle.content.id()),
+        }
+    }
+
+    /// Whether the content is in a registry: it is stored, not on the hub, and there is access to it.
+    pub(super) fn is_in_registry(&self) -> bool {
+        let is_stored = matches!(self.bundle.content, ContentSource::Stored { .. });
+        let access = || self.sources.get(&self.access());
+        is_stored && !self.content_exists && matches!(access(), Some(SourceState::Access { .. }))
+    }
+}

@@ -129,7 +129,7 @@ impl Settled {
 fn inputs(observed: &Observed, imposed: &Imposed, pins: &Digest) -> Digest {
     let meta = &observed.bundle.meta;
     let digests = observed.sources.values().map(|state| match state {
-        SourceState::Known(digest) => Some(digest.number()),
+        SourceState::Known(digest) | SourceState::Access { digest, .. } => Some(digest.number()),
         SourceState::Unknown | SourceState::Missing | SourceState::Refused(_) => None,
     });
     let sources: Vec<Option<i64>> = digests.collect();

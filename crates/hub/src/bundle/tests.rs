@@ -111,6 +111,7 @@ fn names(plan: &Plan) -> Vec<String> {
             Action::StoreContent { .. } => "content".to_owned(),
             Action::Delete { deployment } => format!("delete {}", deployment.namespace),
             Action::DeleteValues { .. } => "delete values".to_owned(),
+            Action::DeleteArtifact { id, .. } => format!("delete artifact {id}"),
             Action::Deploy { cluster, write, .. } => {
                 let how = match write.as_ref() {
                     Write::Create { .. } => "create",

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use api::copies::{self, Copied};
+use api::ids::content_id_of;
 use api::v1alpha1::{
     BundleDeployment, BundleDeploymentDisplay, BundleDeploymentOptions, BundleDeploymentSpec,
 };
@@ -145,7 +146,7 @@ impl DeploymentEntry {
             ready: status.ready,
             values_hash: spec.values_hash.as_str().into(),
             downstream_resources_generation: spec.downstream_resources_generation,
-            copied: copied(&spec.options),
+            copied: copied(spec),
             off_schedule: spec.off_schedule,
             stored: StoredSpec::of(spec, labels),
             display: Box::new(status.display.clone()),
@@ -154,8 +155,11 @@ impl DeploymentEntry {
     }
 }
 
-/// What cannot be copied was never copied.
-fn copied(options: &BundleDeploymentOptions) -> Box<[Copied]> {
-    let named = copies::named(options).unwrap_or_default();
+/// What was copied for a deployment. What cannot be copied was not.
+fn copied(spec: &BundleDeploymentSpec) -> Box<[Copied]> {
+    let mut named = copies::named(&spec.options).unwrap_or_default();
+    if spec.oci_contents {
+        named.insert(copies::access_to(content_id_of(&spec.deployment_id)));
+    }
     named.into_iter().collect()
 }

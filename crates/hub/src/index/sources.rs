@@ -34,6 +34,8 @@ pub(crate) enum SourceState {
     Refused(String),
     /// It is there.
     Known(Digest),
+    /// It gives access to a registry; where that is.
+    Access { digest: Digest, reference: String },
 }
 
 #[derive(Debug, Default)]
@@ -91,6 +93,11 @@ impl Sources {
             }
         }
         wakes
+    }
+
+    /// What is known of a source.
+    pub(crate) fn get(&self, key: &SourceKey) -> Option<&SourceState> {
+        self.entries.get(key).map(|entry| &entry.state)
     }
 
     /// Whether any bundle names it.

@@ -1,6 +1,7 @@
 //! Reads the Secrets and ConfigMaps that bundles take along.
 //!
-//! * **Object**: a Secret or ConfigMap that `downstreamResources` of a bundle names.
+//! * **Object**: a Secret or ConfigMap that `downstreamResources` of a bundle names, or the Secret with access to
+//!   the registry that its content is in.
 //! * **Reads**: that object. Nothing of it is kept but a fingerprint (invariant T-1).
 //! * **Writes**: nothing; copies are written with the deployments that name them.
 //! * **Woken by**: bundles that begin or cease to name it; changes of the object, by a watch of metadata in the
@@ -11,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use api::copies::{self, Copied, CopiedKind};
 use apiclient::{Event, Kind, Object, ObjectKey, Selector, Watch};
+use k8s_openapi::ByteString;
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::task::AbortHandle;
@@ -92,6 +94,10 @@ pub(crate) async fn reconcile(ctx: Arc<Ctx>, key: SourceKey) -> Next {
         .to_owned();
     let state = match found {
         None => SourceState::Missing,
+        Some(found) if copies::is_access(&found) => SourceState::Access {
+            digest: Digest::of(&copies::payload(&found)),
+            reference: reference(&found),
+        },
         Some(found) => match copies::refusal(&found) {
             Some(reason) => SourceState::Refused(reason),
             None => SourceState::Known(Digest::of(&copies::payload(&found))),
@@ -100,6 +106,13 @@ pub(crate) async fn reconcile(ctx: Arc<Ctx>, key: SourceKey) -> Next {
     ctx.world
         .update(|world| world.index.sources.learned(&key, state, &version));
     Next::Done
+}
+
+/// Host and path of a registry, which are no secret; of the Secret they are all that is kept.
+fn reference(secret: &Value) -> String {
+    let bytes = secret.pointer("/data/reference").cloned();
+    let bytes: Option<ByteString> = bytes.and_then(|bytes| serde_json::from_value(bytes).ok());
+    String::from_utf8(bytes.unwrap_or_default().0).unwrap_or_default()
 }
 
 /// Starts or ends the watch that a source needs.

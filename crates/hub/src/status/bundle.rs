@@ -3,7 +3,7 @@
 use api::labels::PINNED_COMMIT;
 use api::limits;
 use api::v1alpha1::{Bundle, BundleStatus, PartitionStatus};
-use apiclient::Kind;
+use apiclient::{Kind, ObjectKey};
 use jiff::Timestamp;
 use rollup::BundleView;
 use target::pins::short;
@@ -13,7 +13,7 @@ use super::write;
 use crate::Ctx;
 use crate::bundle::Report;
 use crate::events::about_omissions;
-use crate::index::{BundleEntry, ContentSource, label};
+use crate::index::{BundleEntry, ContentSource, SourceKey, SourceState, label};
 use crate::world::{State, client_key};
 
 pub(super) async fn reconcile(ctx: &Ctx, key: &rollup::ObjectKey) -> Next {
@@ -22,7 +22,8 @@ pub(super) async fn reconcile(ctx: &Ctx, key: &rollup::ObjectKey) -> Next {
     let Some((uid, stored, wanted)) = ctx.world.read(|state| {
         let entry = state.index.bundles.get(&name)?;
         let view = state.rollup.bundle(key);
-        let wanted = status(state, state.reports.get(&name), entry, view, now);
+        let mut wanted = status(state, state.reports.get(&name), entry, view, now);
+        wanted.oci_reference = oci_reference(state, &name, entry);
         Some((entry.meta.uid.clone(), entry.status.clone(), wanted))
     }) else {
         return Next::Done;
@@ -42,6 +43,25 @@ pub(super) async fn reconcile(ctx: &Ctx, key: &rollup::ObjectKey) -> Next {
         ctx.events.record(about_omissions(about, before, now));
     }
     next
+}
+
+/// Where the content is, if that is a registry.
+fn oci_reference(state: &State, bundle: &ObjectKey, entry: &BundleEntry) -> String {
+    let id = entry.content.id();
+    let access = SourceKey {
+        namespace: bundle.namespace.clone(),
+        object: api::copies::access_to(id),
+    };
+    match (&entry.content, state.index.sources.get(&access)) {
+        (ContentSource::Stored { .. }, Some(SourceState::Access { reference, .. })) => {
+            format!("oci://{reference}/{id}:latest")
+        }
+        // It may not be known yet.
+        (ContentSource::Stored { .. }, None | Some(SourceState::Unknown)) => {
+            entry.status.oci_reference.clone()
+        }
+        _ => String::new(),
+    }
 }
 
 fn status(
@@ -65,7 +85,6 @@ fn status(
         max_unavailable_partitions: report_or_none.numbers.max_unavailable_partitions,
         observed_generation: report
             .map_or(entry.status.observed_generation, |report| report.generation),
-        oci_reference: entry.status.oci_reference.clone(),
         ..BundleStatus::default()
     };
     if let ContentSource::Inline { sha256, .. } = &entry.content {

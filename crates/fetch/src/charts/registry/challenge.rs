@@ -24,6 +24,7 @@ impl Registries {
         reference: &OciReference,
         url: &Url,
         response: &Response,
+        actions: &str,
     ) -> Result<Option<Secret>, RegistryError> {
         let login = match &self.basic {
             Some(basic) => Some(Login::Basic(basic.clone())),
@@ -46,7 +47,7 @@ impl Registries {
         if url.scheme() == "https" && realm.scheme() != "https" {
             return Err(answer(url, &"the token server has no TLS"));
         }
-        let scope = format!("repository:{}:pull", reference.repository);
+        let scope = format!("repository:{}:{actions}", reference.repository);
         let service = parameters.get("service").map_or("", String::as_str);
         let token = self.token(&realm, service, &scope, login).await?;
         Ok(Some(Secret::new(format!("Bearer {}", token.expose()))))

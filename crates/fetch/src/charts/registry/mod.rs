@@ -1,8 +1,10 @@
 //! Charts in registries of the distribution specification: tags, manifests, layers, logins.
 //!
-//! In: references. Out: archives whose digests and sizes are what the manifest says. Reads only. Our own
+//! In: references. Out: archives whose digests and sizes are what the manifest says. Charts are only read;
+//! contents of bundles ([`Contents`]) are written too. Our own
 //! client, because what a server sends has to be bounded everywhere, tokens and manifests among it.
 
+mod artifact;
 mod challenge;
 
 use std::collections::BTreeMap;
@@ -12,6 +14,8 @@ use reqwest::{Method, Response, StatusCode, header};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use url::Url;
+
+pub use self::artifact::{Contents, Storage, StorageError};
 
 use super::http::{self, Http, HttpError, body, error_page, send, shown};
 use super::logins::{LoginError, Logins};
@@ -319,23 +323,19 @@ impl Registries {
         accept: &str,
     ) -> Result<Response, RegistryError> {
         let key = format!("{}/{}", reference.registry, reference.repository);
-        let known = {
-            let accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
-            accepted.get(&key).cloned()
-        };
+        let known = self.known(&key);
         let mut response = self.ask(url, accept, known.as_ref()).await?;
         if response.status() == StatusCode::UNAUTHORIZED
-            && let Some(authorization) =
-                self.log_in(reference, url, &response)
-                    .await
-                    .map_err(|error| RegistryError::LogIn {
-                        url: shown(url),
-                        error: Box::new(error),
-                    })?
+            && let Some(authorization) = self
+                .log_in(reference, url, &response, "pull")
+                .await
+                .map_err(|error| RegistryError::LogIn {
+                    url: shown(url),
+                    error: Box::new(error),
+                })?
         {
             response = self.ask(url, accept, Some(&authorization)).await?;
-            let mut accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
-            accepted.insert(key, authorization);
+            self.accept(key, authorization);
         }
         match response.status() {
             StatusCode::OK => Ok(response),
@@ -344,6 +344,17 @@ impl Registries {
             }
             _ => Err(refused(Method::GET, url, response).await),
         }
+    }
+
+    /// The `Authorization` header that was accepted for a key.
+    fn known(&self, key: &str) -> Option<Secret> {
+        let accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+        accepted.get(key).cloned()
+    }
+
+    fn accept(&self, key: String, authorization: Secret) {
+        let mut accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+        accepted.insert(key, authorization);
     }
 
     async fn ask(

@@ -48,6 +48,8 @@ pub(crate) enum Action {
     Delete { deployment: ObjectKey },
     /// Deletes the Secret with the bundle's values.
     DeleteValues { bundle: ObjectKey },
+    /// Deletes the content of a bundle from the registry it is in, and the Secret with access to it.
+    DeleteArtifact { bundle: ObjectKey, id: String },
 }
 
 /// How a deployment is written.
@@ -192,11 +194,18 @@ pub(crate) fn plan(observed: &Observed, templates: &Templates) -> Plan {
         let problem = format!("targeting error: {}", errors::chain(&error));
         return Plan::nothing(problem, generation, Next::Done);
     }
-    if let (ContentSource::Stored { id }, false) =
-        (&observed.bundle.content, observed.content_exists)
-    {
+    if let (ContentSource::Stored { id }, false, false) = (
+        &observed.bundle.content,
+        observed.content_exists,
+        observed.is_in_registry(),
+    ) {
         let problem = format!("content {id} does not exist; apply the bundle again");
-        return Plan::nothing(problem, generation, Next::After(CONTENT_PAUSE));
+        // It may be in a registry, to which a Secret gives access.
+        let sources = observed.sources.keys().cloned().chain([observed.access()]);
+        return Plan {
+            sources: Some(sources.collect()),
+            ..Plan::nothing(problem, generation, Next::After(CONTENT_PAUSE))
+        };
     }
     let imposed = rules.imposed(observed.is_of_agent);
     let sources = Sources::of(observed, bundle, rules);
@@ -248,6 +257,14 @@ fn plan_deletion(observed: &Observed) -> Plan {
         actions.push(Action::DeleteValues {
             bundle: bundle.clone(),
         });
+        if let (ContentSource::Stored { id }, false) =
+            (&observed.bundle.content, observed.content_exists)
+        {
+            actions.push(Action::DeleteArtifact {
+                bundle: bundle.clone(),
+                id: id.clone(),
+            });
+        }
         actions.push(Action::SetFinalizers { bundle, finalizers });
     }
     let report = Report {

@@ -127,7 +127,7 @@ impl<'a> Selection<'a> {
             (None, Ok(source)) => match self.wanted(key, cluster, &facts, source, templates) {
                 Ok(wanted) => {
                     let wanted = wanted?;
-                    match self.generation(&wanted) {
+                    match self.generation(&wanted, source.in_registry) {
                         Ok(found) => {
                             generation = found;
                             (wanted.deployment_id.clone(), Some(wanted), None)
@@ -155,14 +155,21 @@ impl<'a> Selection<'a> {
         })
     }
 
-    /// A number for the state of everything that a cluster's options name to be copied; `None` when they name
-    /// nothing.
-    fn generation(&mut self, wanted: &Wanted) -> Result<Option<i64>, String> {
+    /// A number for the state of everything that is to be copied for a cluster: what its options name, and access
+    /// to the registry that the content is in. `None` when that is nothing.
+    fn generation(&mut self, wanted: &Wanted, in_registry: bool) -> Result<Option<i64>, String> {
         let named = copies::named(&wanted.options).map_err(|error| error.to_string())?;
-        if named.is_empty() {
+        if named.is_empty() && !in_registry {
             return Ok(None);
         }
-        let mut states: Vec<(SourceKey, i64)> = Vec::with_capacity(named.len());
+        let mut states: Vec<(SourceKey, i64)> = Vec::with_capacity(named.len() + 1);
+        let access = Some(self.observed.access()).filter(|_| in_registry);
+        if let Some(access) = access {
+            if let Some(SourceState::Access { digest, .. }) = self.observed.sources.get(&access) {
+                states.push((access.clone(), digest.number()));
+            }
+            self.taken_along.insert(access);
+        }
         let mut problem = None;
         for object in named {
             let namespace = self.observed.key.namespace.clone();
@@ -174,6 +181,9 @@ impl<'a> Selection<'a> {
                 }
                 Some(SourceState::Missing) => Some("it does not exist".to_owned()),
                 Some(SourceState::Refused(reason)) => Some(reason.clone()),
+                Some(SourceState::Access { .. }) => {
+                    Some("it gives access to a registry, and is never copied by name".to_owned())
+                }
                 Some(SourceState::Unknown) | None => Some("it was not read yet".to_owned()),
             };
             let text = |why| format!("downstreamResources names {key}: {why}");

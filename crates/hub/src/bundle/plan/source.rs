@@ -18,6 +18,8 @@ pub(super) struct Source<'a> {
     pub(super) targets: Targets<'a>,
     pub(super) content: &'a str,
     pub(super) labels: &'a BTreeMap<String, String>,
+    /// Agents pull the content from a registry.
+    pub(super) in_registry: bool,
 }
 
 /// Why a cluster that stays at a commit keeps what it has.
@@ -52,6 +54,7 @@ impl<'a> Sources<'a> {
             targets: Targets::of(&bundle.spec),
             content: observed.bundle.content.id(),
             labels: &observed.bundle.meta.labels,
+            in_registry: observed.is_in_registry(),
         };
         let pins = observed.pins.iter().map(|one| Pinned {
             pin: &one.spec,
@@ -100,5 +103,6 @@ fn source<'a>(
         targets,
         content: &kept.spec.contents_id,
         labels: &kept.labels,
+        in_registry: false,
     })
 }

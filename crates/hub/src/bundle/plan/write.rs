@@ -36,7 +36,7 @@ impl Selection<'_> {
             deployment_id: id.clone(),
             depends_on: spec.depends_on.clone(),
             correct_drift: wanted.options.correct_drift.clone(),
-            oci_contents: false,
+            oci_contents: chosen.source.in_registry,
             helm_chart_options: spec.helm_op_options.clone(),
             values_hash: hash(values, values),
             downstream_resources_generation: chosen.generation.unwrap_or_else(|| {
@@ -56,7 +56,8 @@ impl Selection<'_> {
             &bundle.name,
             &chosen.key.namespace,
             &chosen.key.name,
-            (!content.is_empty()).then_some(content),
+            // Only Contents on the hub are counted by their label.
+            (!content.is_empty() && !chosen.source.in_registry).then_some(content),
         )
     }
 
