@@ -203,9 +203,11 @@ fn needs_rendering(values: &Values) -> bool {
             Value::Null | Value::Bool(_) => false,
         }
     }
+    // Printed as YAML, such a key means a merge.
+    let key_needs = |key: &str| key == "<<" || key.contains("${");
     values
         .iter()
-        .any(|(key, value)| key.contains("${") || value_needs(value))
+        .any(|(key, value)| key_needs(key) || value_needs(value))
 }
 
 /// Replaces references in maps, and in maps inside of lists. Quirk: strings directly in a list are left.
@@ -272,6 +274,35 @@ mod tests {
                 Ok(api::ids::values_json(&values))
             );
         }
+    }
+
+    #[test]
+    fn a_merge_key_is_merged_as_upstream_does() {
+        let merged = |values: Value| {
+            let mut options = BundleDeploymentOptions {
+                helm: Some(HelmOptions {
+                    values: values.as_object().cloned(),
+                    ..HelmOptions::default()
+                }),
+                ..BundleDeploymentOptions::default()
+            };
+            let labels = BTreeMap::from([("x".to_owned(), "y".to_owned())]);
+            let cluster = ClusterValues {
+                namespace: "n",
+                name: "c",
+                labels: &labels,
+                annotations: &BTreeMap::new(),
+                template_values: None,
+            };
+            let filled = Templates::production().fill(&mut options, &cluster);
+            filled.map(|()| options.helm.and_then(|helm| helm.values).map(Value::from))
+        };
+        let values = json!({ "a": { "<<": { "b": 1 }, "c": 2 } });
+        assert_eq!(
+            merged(values).ok().flatten(),
+            Some(json!({ "a": { "b": 1, "c": 2 } }))
+        );
+        assert!(merged(json!({ "<<": 1 })).is_err());
     }
 
     #[test]

@@ -279,15 +279,27 @@ impl Together {
 
     /// Waits until each object is written, by exactly these processes.
     async fn written_by(&self, names: &[&str]) {
-        self.written_in_time_by(names, LEASE * 15).await;
+        self.written_in_time_by(names, LEASE * 60).await;
+    }
+
+    /// Who wrote the objects last, once each is written again or nothing more is to be expected.
+    async fn round(&self) -> BTreeMap<String, usize> {
+        self.book.forget();
+        let deadline = Instant::now() + LEASE;
+        loop {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let writers = self.book.writers();
+            let all: usize = writers.values().sum();
+            if all == N_OBJECTS || Instant::now() > deadline {
+                return writers;
+            }
+        }
     }
 
     async fn written_in_time_by(&self, names: &[&str], patience: Duration) {
         let deadline = Instant::now() + patience;
         loop {
-            self.book.forget();
-            tokio::time::sleep(Duration::from_millis(400)).await;
-            let writers = self.book.writers();
+            let writers = self.round().await;
             let all: usize = writers.values().sum();
             if writers.keys().eq(names.iter().copied()) && all == N_OBJECTS {
                 return;
