@@ -296,7 +296,8 @@ fn with_defaults(spec: &BundleSpec) -> BundleSpec {
     spec
 }
 
-fn refuse(bundle: &Bundle) -> Option<Refusal> {
+/// Why a Bundle on the hub must not be written now, if it must not.
+pub fn refuse(bundle: &Bundle) -> Option<Refusal> {
     let name = name_of(bundle).to_owned();
     if bundle.metadata.deletion_timestamp.is_some() {
         return Some(Refusal::BeingDeleted { name });

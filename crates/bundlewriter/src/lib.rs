@@ -4,6 +4,8 @@
 //! `bundle`, which is pure, and carry the plan out with a [`Writer`]. What is decided is decided there;
 //! here are only the requests: retries, conflicts and what people are told are the callers'.
 
+pub mod registry;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use api::labels::{REPO_NAME, SECRET_TYPE_BUNDLE_VALUES};
@@ -103,7 +105,7 @@ async fn stored_files(client: &Client, bundle: &Bundle) -> Result<Vec<BundleReso
     let kind = Kind::of::<Content>();
     let root: Option<Content> = client.get(&kind, &ObjectKey::new("", name.clone())).await?;
     let Some(root) = root else {
-        tracing::warn!(bundle = %key_of(bundle), content = name, "the content of a bundle that goes does not exist");
+        tracing::warn!(bundle = %key_of(bundle), content = name, "the content of a bundle that goes is not on the hub");
         return Ok(Vec::new());
     };
     let mut chunks = BTreeMap::new();

@@ -9,9 +9,9 @@ mod server;
 use std::collections::BTreeMap;
 
 use api::conditions::{self, READY};
-use api::v1alpha1::Bundle;
+use api::v1alpha1::{Bundle, BundleDeployment, Content, GitRepo};
 use apiclient::{DeleteOptions, Kind, ObjectKey};
-use common::{Hub, WORKSPACE, config_map, eventually};
+use common::{Hub, Repository, WORKSPACE, config_map, eventually};
 use fetch::charts::{Contents, Storage};
 use serde_json::{Value, json};
 use server::Registry;
@@ -157,4 +157,148 @@ async fn a_content_that_is_nowhere_is_waited_for() {
     let key = ObjectKey::new(WORKSPACE, "app");
     hub.patch(&Kind::of::<Bundle>(), &key, &change).await;
     eventually("the deployment is there", || hub.deployment(&north, "app")).await;
+}
+
+/// Tells the writers of a namespace where its contents go.
+async fn offer(hub: &Hub, registry: &Registry, name: &str) {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let reference = format!("{}/contents", registry.address);
+    let object = json!({ "metadata": { "name": name, "namespace": WORKSPACE }, "type": TYPE,
+        "stringData": { "reference": reference, "basicHTTP": "true", "password": "hunter2" } });
+    hub.create_at(&secrets(), &ObjectKey::new(WORKSPACE, name), &object)
+        .await;
+}
+
+/// Waits for another deployment than `before` whose content is in the registry, or on the hub.
+async fn deployed(hub: &Hub, cluster: &str, before: &str, in_registry: bool) -> BundleDeployment {
+    eventually("the deployment has its content elsewhere", || async {
+        let found = hub.deployment(cluster, "repo-app").await?;
+        let spec = &found.spec;
+        (spec.deployment_id != before && spec.oci_contents == in_registry).then_some(found)
+    })
+    .await
+}
+
+fn content_of(deployment: &BundleDeployment) -> String {
+    api::ids::content_id_of(&deployment.spec.deployment_id).to_owned()
+}
+
+#[tokio::test]
+async fn contents_of_repositories_go_to_the_registry_of_the_namespace_or_stay_while_it_is_away() {
+    let hub = Hub::start().await;
+    let north = hub.cluster("north", json!({})).await;
+    let registry = Registry::start();
+    offer(&hub, &registry, "ocistorage").await;
+    let repository = Repository::new();
+    repository.commit(&[("app/cm.yaml", &config_map("a", "1"))]);
+    hub.git_repo("repo", &repository.url(), json!({ "paths": ["app"] }))
+        .await;
+    let first = deployed(&hub, &north, "", true).await;
+    let id = content_of(&first);
+    let bundle: Bundle = hub.get("repo-app").await.unwrap();
+    assert!(bundle.spec.resources.is_empty() && bundle.spec.contents_id == id);
+    assert!(
+        registry
+            .state()
+            .manifests
+            .contains_key(&format!("contents/{id}"))
+    );
+    let key = ObjectKey::new("", id.as_str());
+    let on_hub: Option<Content> = hub.client.get(&Kind::of::<Content>(), &key).await.unwrap();
+    assert!(on_hub.is_none());
+    assert!(secret(&hub, &north, &id).await.is_some());
+
+    registry.state().is_away = true;
+    repository.commit(&[("app/cm.yaml", &config_map("a", "2"))]);
+    let second = deployed(&hub, &north, &first.spec.deployment_id, false).await;
+    let key = ObjectKey::new("", content_of(&second));
+    let on_hub: Option<Content> = hub.client.get(&Kind::of::<Content>(), &key).await.unwrap();
+    assert!(on_hub.is_some());
+    eventually("the GitRepo says why", || async {
+        let found: GitRepo = hub.get("repo").await?;
+        let said = serde_json::to_string(&found.status).unwrap();
+        assert!(!said.contains("hunter2"));
+        said.contains("are stored on the hub").then_some(())
+    })
+    .await;
+
+    registry.state().is_away = false;
+    repository.commit(&[("app/cm.yaml", &config_map("a", "3"))]);
+    let third = deployed(&hub, &north, &second.spec.deployment_id, true).await;
+    let (kind, key) = (Kind::of::<GitRepo>(), ObjectKey::new(WORKSPACE, "repo"));
+    let delete = DeleteOptions::default();
+    hub.client.delete(&kind, &key, &delete).await.unwrap();
+    gone(&hub, &registry, &north, &content_of(&third)).await;
+}
+
+#[tokio::test]
+async fn files_move_back_when_the_registry_is_switched_off_and_stay_on_the_hub_until_they_change() {
+    let hub = Hub::start().await;
+    let north = hub.cluster("north", json!({})).await;
+    let registry = Registry::start();
+    offer(&hub, &registry, "ocistorage").await;
+    let repository = Repository::new();
+    repository.commit(&[("app/cm.yaml", &config_map("a", "1"))]);
+    hub.git_repo("repo", &repository.url(), json!({ "paths": ["app"] }))
+        .await;
+    let first = deployed(&hub, &north, "", true).await;
+    let (id, delete) = (content_of(&first), DeleteOptions::default());
+    let look_again = async |interval: &str| {
+        let change = json!({ "spec": { "pollingInterval": interval } });
+        let (kind, key) = (Kind::of::<GitRepo>(), ObjectKey::new(WORKSPACE, "repo"));
+        hub.patch(&kind, &key, &change).await;
+        eventually("the GitRepo was looked at again", || async {
+            let found: GitRepo = hub.get("repo").await?;
+            let generation = found.metadata.generation.unwrap();
+            (found.status.observed_generation == generation).then_some(())
+        })
+        .await;
+    };
+    let offered = ObjectKey::new(WORKSPACE, "ocistorage");
+    hub.client
+        .delete(&secrets(), &offered, &delete)
+        .await
+        .unwrap();
+    look_again("400ms").await;
+    let moved = deployed(&hub, &north, "", false).await;
+    assert_eq!(moved.spec.deployment_id, first.spec.deployment_id);
+    gone(&hub, &registry, &north, &id).await;
+
+    offer(&hub, &registry, "ocistorage").await;
+    look_again("500ms").await;
+    let bundle: Bundle = hub.get("repo-app").await.unwrap();
+    assert_eq!(bundle.spec.resources.len(), 1);
+    assert!(registry.state().manifests.is_empty());
+    repository.commit(&[("app/cm.yaml", &config_map("a", "2"))]);
+    deployed(&hub, &north, &first.spec.deployment_id, true).await;
+}
+
+#[tokio::test]
+async fn a_repository_whose_registry_is_not_told_of_writes_nothing() {
+    let hub = Hub::start().await;
+    let north = hub.cluster("north", json!({})).await;
+    let repository = Repository::new();
+    repository.commit(&[("app/cm.yaml", &config_map("a", "1"))]);
+    let spec = json!({ "paths": ["app"], "ociRegistrySecret": "other" });
+    hub.git_repo("repo", &repository.url(), spec).await;
+    let says = async |part: &str| {
+        eventually("the GitRepo says what is wrong", || async {
+            let found: GitRepo = hub.get("repo").await?;
+            let said = serde_json::to_string(&found.status).unwrap();
+            said.contains(part).then_some(())
+        })
+        .await;
+    };
+    says("other for the registry that contents are stored in does not exist").await;
+    assert!(hub.get::<Bundle>("repo-app").await.is_none());
+    let key = ObjectKey::new(WORKSPACE, "other");
+    let object =
+        json!({ "metadata": { "name": "other", "namespace": WORKSPACE }, "type": "Opaque" });
+    hub.create_at(&secrets(), &key, &object).await;
+    says("unexpected secret type").await;
+    let delete = DeleteOptions::default();
+    hub.client.delete(&secrets(), &key, &delete).await.unwrap();
+    let registry = Registry::start();
+    offer(&hub, &registry, "other").await;
+    deployed(&hub, &north, "", true).await;
 }

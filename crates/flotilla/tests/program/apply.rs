@@ -1,5 +1,8 @@
 //! `apply` against an API server.
 
+#[path = "../../../fetch/tests/support/registry.rs"]
+mod registry;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -236,4 +239,68 @@ async fn directories_with_the_same_name_write_nothing() {
     assert_eq!(answer.code, 1);
     assert!(answer.stderr.contains("\"same\""), "{}", answer.stderr);
     assert!(world.bundle("same").await.is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_go_to_the_registry_that_the_namespace_has() {
+    const KIND: &str = "fleet.cattle.io/bundle-oci-storage/v1alpha1";
+    let world = World::start().await;
+    let registry = registry::Registry::start();
+    let offer = async |name: &str| {
+        let reference = format!("{}/contents", registry.address);
+        let object = json!({ "metadata": { "name": name, "namespace": "default" }, "type": KIND,
+            "stringData": { "reference": reference, "basicHTTP": "true", "password": "hunter2" } });
+        let (kind, key) = (Kind::of::<Secret>(), ObjectKey::new("default", name));
+        let once = WriteOptions::default();
+        let created = world.client.create(&kind, &key, &object, once).await;
+        created.unwrap();
+    };
+    let is_stored = |bundle: &Bundle| {
+        let repository = format!("contents/{}", bundle.spec.contents_id);
+        registry.state().manifests.contains_key(&repository)
+    };
+    world.write("a/map.yaml", MAP);
+    let answer = world.apply(&[], &["--oci-registry-secret=named", "a"]);
+    assert_eq!(answer.code, 1);
+    assert!(answer.stderr.contains("default/named"), "{}", answer.stderr);
+    assert!(world.bundle("demo-a").await.is_none());
+
+    offer("named").await;
+    let answer = world.apply(&[], &["--oci-registry-secret=named", "a"]);
+    assert_eq!(answer.code, 0, "{}", answer.stderr);
+    let bundle = world.bundle("demo-a").await.unwrap();
+    assert!(bundle.spec.resources.is_empty() && is_stored(&bundle));
+    let key = ObjectKey::new("default", bundle.spec.contents_id.as_str());
+    let access: Option<Secret> = world.client.get(&Kind::of::<Secret>(), &key).await.unwrap();
+    assert_eq!(access.unwrap().type_.as_deref(), Some(KIND));
+
+    offer("ocistorage").await;
+    registry.state().asked.clear();
+    let answer = world.apply(&[], &["a"]);
+    assert_eq!(told(&answer), ["default/demo-a unchanged"]);
+    assert!(registry.state().asked.is_empty(), "nothing new to store");
+    world.write("a/map.yaml", &format!("{MAP}data: {{a: b}}\n"));
+    let answer = world.apply(&[("OCI_STORAGE", "false")], &["a"]);
+    assert_eq!(told(&answer), ["default/demo-a updated"]);
+    assert_eq!(
+        world.bundle("demo-a").await.unwrap().spec.resources.len(),
+        1
+    );
+    assert!(registry.state().asked.is_empty(), "it is switched off");
+
+    registry.state().is_away = true;
+    world.write("a/map.yaml", &format!("{MAP}data: {{a: c}}\n"));
+    let answer = world.apply(&[], &["a"]);
+    assert_eq!(answer.code, 0, "{}", answer.stderr);
+    assert!(
+        answer.stderr.contains("are stored on the hub") && !answer.stderr.contains("hunter2"),
+        "{}",
+        answer.stderr
+    );
+    let bundle = world.bundle("demo-a").await.unwrap();
+    assert_eq!(bundle.spec.resources.len(), 1);
+    registry.state().is_away = false;
+    let answer = world.apply(&[], &["a"]);
+    assert_eq!(told(&answer), ["default/demo-a updated"]);
+    assert!(is_stored(&world.bundle("demo-a").await.unwrap()));
 }

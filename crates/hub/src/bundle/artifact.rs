@@ -5,6 +5,7 @@ use fetch::charts::{Contents, Storage};
 use k8s_openapi::api::core::v1::Secret;
 
 use crate::Ctx;
+use crate::index::ContentSource;
 
 /// Deletes a content and the Secret with access to it.
 ///
@@ -22,7 +23,8 @@ pub(super) async fn delete(
         let mut any = false;
         for (key, entry) in &state.index.bundles {
             let is_itself = key == bundle && entry.meta.deleting;
-            if !is_itself && entry.content.id() == id {
+            let is_stored = matches!(entry.content, ContentSource::Stored { .. });
+            if !is_itself && is_stored && entry.content.id() == id {
                 any = true;
                 near |= key.namespace == bundle.namespace;
             }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use api::labels::GITREPO_FINALIZER;
 use api::v1alpha1::{Bundle, GitRepo};
 use apiclient::{DeleteOptions, Kind, ObjectKey, ObjectMeta, Patch, WriteOptions};
-use bundle::write::Action;
+use bundle::write::{Action, Existing};
+use bundlewriter::registry::{self, Registry};
 use bundlewriter::{Writer, Written};
 use serde_json::{Value, json};
 use target::policy::Defaults;
@@ -53,6 +54,12 @@ pub(crate) enum Error {
     /// What a pinned commit has cannot be used.
     #[error("commit {commit}, to which clusters are pinned: {reason}")]
     Pin { commit: String, reason: String },
+    /// The registry for contents cannot be used.
+    #[error("store the contents of gitrepo {repo}")]
+    Registry {
+        repo: ObjectKey,
+        source: bundlewriter::registry::Problem,
+    },
     /// An object was not written or deleted.
     #[error("write the bundles of gitrepo {repo}")]
     Write {
@@ -68,6 +75,7 @@ impl crate::failure::Classified for Error {
             | Self::Complete { source, .. }
             | Self::ListBundles { source, .. }
             | Self::Write { source, .. } => Some(source),
+            Self::Registry { source, .. } => source.request(),
             Self::ReadTree { .. } | Self::Build { .. } | Self::Pin { .. } => None,
         }
     }
@@ -176,6 +184,7 @@ pub(crate) async fn synchronise(
         repo: key.clone(),
         source,
     })?;
+    store_in_registry(ctx, key, repo, &existing, &mut built).await?;
     let plan = built.writes(&key.name, &existing);
     let problem = built.problem(&plan.refusals);
     built
@@ -207,6 +216,35 @@ pub(crate) async fn synchronise(
         warnings: built.warnings,
         left,
     })
+}
+
+/// Moves files of bundles to the registry that the GitRepo names, or its namespace has.
+async fn store_in_registry(
+    ctx: &Ctx,
+    key: &ObjectKey,
+    repo: &GitRepoEntry,
+    existing: &[Existing],
+    built: &mut Built,
+) -> Result<(), Error> {
+    let variable = std::env::var("OCI_STORAGE").ok();
+    if built.stored.is_empty() || !registry::is_enabled(variable.as_deref()) {
+        return Ok(());
+    }
+    let named = &repo.spec.oci_registry_secret;
+    let stored = async {
+        let found = Registry::find(&ctx.client, &key.namespace, named).await?;
+        match found {
+            Some(found) => found.store(&ctx.client, existing, &mut built.stored).await,
+            None => Ok(Vec::new()),
+        }
+    };
+    let fallbacks = stored.await.map_err(|source| Error::Registry {
+        repo: key.clone(),
+        source,
+    })?;
+    let texts = fallbacks.iter().map(|fallback| errors::chain(fallback));
+    built.warnings.extend(texts);
+    Ok(())
 }
 
 /// Builds the bundles of a commit.

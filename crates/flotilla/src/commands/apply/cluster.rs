@@ -10,6 +10,7 @@ use apiclient::{Client, ConnectError, ObjectKey};
 use bundle::BuiltBundle;
 use bundle::content::{StoreError, Stored};
 use bundle::write::{Refusal, plan_write};
+use bundlewriter::registry::{self, Problem, Registry};
 use bundlewriter::{Writer, Written};
 
 use super::Args;
@@ -41,6 +42,9 @@ pub(crate) enum Error {
         /// Why.
         source: apiclient::Error,
     },
+    /// The registry for contents cannot be used. No Bundle was written.
+    #[error(transparent)]
+    Registry(Box<Problem>),
     /// A write failed. What was written before it stays.
     #[error("write the bundles of {repo}")]
     Write {
@@ -59,6 +63,10 @@ impl Error {
     fn is_conflict(&self) -> bool {
         matches!(self, Self::Write { source, .. } if source.is_conflict() || source.is_already_exists())
     }
+}
+
+fn registry_error(problem: Problem) -> Error {
+    Error::Registry(Box::new(problem))
 }
 
 fn list(refusals: &[Refusal]) -> String {
@@ -87,9 +95,17 @@ pub(super) fn write(args: &Args, bundles: Vec<BuiltBundle>, attempts: u64) -> Re
             .await
             .map_err(Error::Connect)?;
         let client = Client::new(kube, FIELD_MANAGER, hub::budgets(&Limits::PRODUCTION));
+        let variable = std::env::var("OCI_STORAGE").ok();
+        let registry = if registry::is_enabled(variable.as_deref()) {
+            let named = &args.oci_registry_secret;
+            let found = Registry::find(&client, &args.namespace, named).await;
+            found.map_err(registry_error)?
+        } else {
+            None
+        };
         let mut attempt = 1;
         loop {
-            match write_once(&client, &repo, stored.clone()).await {
+            match write_once(&client, &repo, registry.as_ref(), stored.clone()).await {
                 Err(error) if error.is_conflict() && attempt < attempts => {
                     tracing::warn!("{}, trying again", errors::chain(&error));
                     attempt += 1;
@@ -111,7 +127,12 @@ fn store(bundles: Vec<BuiltBundle>, limits: &Limits) -> Result<Vec<Stored>, Erro
     bundles.into_iter().map(store).collect()
 }
 
-async fn write_once(client: &Client, repo: &ObjectKey, stored: Vec<Stored>) -> Result<(), Error> {
+async fn write_once(
+    client: &Client,
+    repo: &ObjectKey,
+    registry: Option<&Registry>,
+    mut stored: Vec<Stored>,
+) -> Result<(), Error> {
     let names = stored
         .iter()
         .filter_map(|stored| stored.bundle.metadata.name.clone());
@@ -121,6 +142,12 @@ async fn write_once(client: &Client, repo: &ObjectKey, stored: Vec<Stored>) -> R
         repo: repo.clone(),
         source,
     })?;
+    if let Some(registry) = registry {
+        let fallbacks = registry.store(client, &existing, &mut stored).await;
+        for fallback in fallbacks.map_err(registry_error)? {
+            tracing::warn!("{}", errors::chain(&fallback));
+        }
+    }
     let plan = plan_write(&repo.name, &existing, stored, true);
     for warning in &plan.warnings {
         tracing::warn!("{warning}");

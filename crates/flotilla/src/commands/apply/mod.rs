@@ -137,6 +137,16 @@ pub(crate) struct Args {
     )]
     pub(crate) bundle_creation_max_concurrency: Option<String>,
 
+    /// Secret in the namespace with access to a registry that the files of Bundles are stored in; without
+    /// it, "ocistorage" if that exists. OCI_STORAGE=false stores them on the cluster.
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub(crate) oci_registry_secret: String,
+
     /// Flags of parts that are not supported yet.
     #[command(flatten)]
     pub(crate) later: LaterArgs,
@@ -170,9 +180,6 @@ pub(crate) struct LaterArgs {
     /// Accept any certificate of Helm repositories.
     #[arg(long, value_parser = go_bool, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true)]
     pub(crate) helm_insecure_skip_tls: bool,
-    /// Secret with access to a registry for contents.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) oci_registry_secret: Option<String>,
     /// Build ImageScans.
     #[arg(long, value_parser = go_bool, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true)]
     pub(crate) imagescan_enabled: bool,
@@ -393,11 +400,6 @@ fn refuse_later(args: &Args) -> Result<(), Error> {
             later.helm_insecure_skip_tls,
             CHARTS,
         ),
-        (
-            "oci-registry-secret",
-            given(&later.oci_registry_secret),
-            "contents in registries",
-        ),
         ("imagescan-enabled", later.imagescan_enabled, "image scans"),
     ];
     match flags.into_iter().find(|(_, given, _)| *given) {
@@ -508,12 +510,7 @@ mod tests {
             refused(&["x", "--driven-scan", "a:b:c"]),
             "invalid bundle path: \"a:b:c\""
         );
-        for flag in [
-            "--file=b",
-            "--username=u",
-            "--imagescan-enabled",
-            "--oci-registry-secret=s",
-        ] {
+        for flag in ["--file=b", "--username=u", "--imagescan-enabled"] {
             let name = flag.split('=').next().unwrap();
             assert!(refused(&["x", flag]).starts_with(&format!("{name} is not supported yet")));
         }
