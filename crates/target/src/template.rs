@@ -297,10 +297,10 @@ mod tests {
             let filled = Templates::production().fill(&mut options, &cluster);
             filled.map(|()| options.helm.and_then(|helm| helm.values).map(Value::from))
         };
-        let values = json!({ "a": { "<<": { "b": 1 }, "c": 2 } });
+        let values = json!({ "a": { "<<": { "b": "x" }, "c": "y" } });
         assert_eq!(
             merged(values).ok().flatten(),
-            Some(json!({ "a": { "b": 1, "c": 2 } }))
+            Some(json!({ "a": { "b": "x", "c": "y" } }))
         );
         assert!(merged(json!({ "<<": 1 })).is_err());
     }
