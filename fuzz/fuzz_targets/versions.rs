@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 use flotilla_fuzz::{parsed, parts, run};
 use gotemplate::{Map, Str, TemplateSet, Value};
 use libfuzzer_sys::fuzz_target;
-use sprig::semver::{Version, is_compatible_range};
+use sprig::semver::{Error, Version, is_compatible_range};
 
 const TEMPLATE: &[u8] =
     b"{{ $v := semver .v }}{{ $v.Major }}{{ $v }}{{ $v.IncMinor }}{{ $v.Compare (semver .w) }}\
@@ -26,8 +26,11 @@ fuzz_target!(|bytes: &[u8]| {
     if let (Ok(one), Ok(other)) = (Version::parse(&one), Version::parse(&other)) {
         assert!(one.compare(&one).is_eq());
         assert_eq!(one.compare(&other), other.compare(&one).reverse());
-        let again = Version::parse(&one.to_string());
-        assert!(again.is_ok_and(|again| again.compare(&one).is_eq()));
+        match Version::parse(&one.to_string()) {
+            Ok(again) => assert!(again.compare(&one).is_eq()),
+            // `1-a` is written as `1.0.0-a`, which may be too long to be read.
+            Err(error) => assert_eq!(error, Error::VersionTooLong),
+        }
         let _ = (one.next_major(), one.next_minor(), one.next_patch());
     }
     let data: Map = [("c", constraint), ("v", one), ("w", other)]
