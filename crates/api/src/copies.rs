@@ -173,6 +173,35 @@ pub fn fill(copy: &mut Value, payload: &Map<String, Value>) {
     members.extend(payload.clone());
 }
 
+/// How a changed copy reaches the API server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renewal {
+    /// It is as it should be, and so is what is stored.
+    Nothing,
+    /// By replacing it.
+    Replace,
+    /// By deleting it and creating it anew: the type of a Secret cannot change.
+    Recreate,
+}
+
+/// Gives a stored copy what is copied of its source, for a deployment. What is to be created anew keeps its name
+/// and labels only.
+pub fn renew(copy: &mut Value, payload: &Map<String, Value>, deployment: &str) -> Renewal {
+    let before = self::payload(copy);
+    if before == *payload && is_held_by(copy, deployment) {
+        return Renewal::Nothing;
+    }
+    hold(copy, deployment, true);
+    fill(copy, payload);
+    if before.get("type") == payload.get("type") {
+        return Renewal::Replace;
+    }
+    if let Some(metadata) = copy.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.retain(|member, _| ["name", "namespace", "labels"].contains(&member.as_str()));
+    }
+    Renewal::Recreate
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -215,6 +244,20 @@ mod tests {
         );
         assert_eq!(copy["data"], json!({ "b": "Mg==" }));
         assert!(copy.get("type").is_none() && copy.get("immutable").is_none());
+    }
+
+    #[test]
+    fn a_copy_is_renewed_in_place_unless_its_type_changes() {
+        let mut copy = json!({ "metadata": { "name": "s", "uid": "u" }, "type": "Opaque" });
+        let opaque = payload(&json!({ "type": "Opaque", "data": { "a": "MQ==" } }));
+        assert_eq!(renew(&mut copy, &opaque, "one"), Renewal::Replace);
+        assert_eq!(renew(&mut copy, &opaque, "one"), Renewal::Nothing);
+        assert_eq!(renew(&mut copy, &opaque, "two"), Renewal::Replace);
+        assert_eq!(copy["metadata"]["uid"], "u");
+        let tls = payload(&json!({ "type": "kubernetes.io/tls" }));
+        assert_eq!(renew(&mut copy, &tls, "one"), Renewal::Recreate);
+        assert!(is_held_by(&copy, "one") && is_held_by(&copy, "two"));
+        assert!(copy["metadata"].get("uid").is_none() && copy.get("data").is_none());
     }
 
     #[test]

@@ -141,7 +141,8 @@ impl fmt::Display for ObjectKey {
     }
 }
 
-/// The part of an object's metadata that a write's answer is read for. Decodes from any object.
+/// The part of an object's metadata that the answer to a write, or a watch of metadata, is read for. Decodes from
+/// any object.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct ObjectMeta {
     /// The metadata.
@@ -163,6 +164,16 @@ pub struct Metadata {
     pub resource_version: String,
     /// Counts changes of the desired state.
     pub generation: i64,
+}
+
+impl Object for ObjectMeta {
+    fn key(&self) -> ObjectKey {
+        ObjectKey::new(self.metadata.namespace.clone(), self.metadata.name.clone())
+    }
+
+    fn resource_version(&self) -> &str {
+        &self.metadata.resource_version
+    }
 }
 
 /// What a watch must know of the type it decodes objects into.

@@ -147,29 +147,16 @@ impl Watches<'_> {
         K: kube_core::Resource<DynamicType = ()> + Object,
         K::Scope: Scope,
     {
-        let kind = Kind::of::<K>();
-        tracing::debug!(%kind, "watching");
-        let mut watch: Watch<K> = self.ctx.client.watch(&kind, Selector::default());
-        let (ctx, synced) = (Arc::clone(self.ctx), self.synced.clone());
-        self.tasks.spawn(async move {
-            let mut synced = Some(synced);
-            while let Some(event) = watch.next().await {
-                let mut served = |is_served| {
-                    ctx.world
-                        .update(|state| state.index.rules_served(name, is_served));
-                    drop(synced.take());
-                };
-                match event {
-                    Event::Applied(object) => ctx.world.update(|state| applied(state, object)),
-                    Event::Deleted(key) => ctx.world.update(|state| deleted(state, &key)),
-                    Event::Synced => served(true),
-                    Event::NotServed => {
-                        tracing::error!(%kind, "not served: nothing is allowed until its custom resource definition is installed");
-                        served(false);
-                    }
-                }
+        let mut synced = Some(self.synced.clone());
+        let served = move |ctx: &Ctx, kind: &Kind, is_served: bool| {
+            if !is_served {
+                tracing::error!(%kind, "not served: nothing is allowed until its custom resource definition is installed");
             }
-        });
+            ctx.world
+                .update(|state| state.index.rules_served(name, is_served));
+            drop(synced.take());
+        };
+        self.spawn::<K, K>(Selector::default(), applied, deleted, served);
     }
 
     /// Watches objects of a kind that need not be there.
@@ -181,24 +168,14 @@ impl Watches<'_> {
         K: kube_core::Resource<DynamicType = ()> + Object,
         K::Scope: Scope,
     {
-        let kind = Kind::of::<K>();
-        tracing::debug!(%kind, "watching");
-        let mut watch: Watch<K> = self.ctx.client.watch(&kind, Selector::default());
-        let (ctx, synced) = (Arc::clone(self.ctx), self.synced.clone());
-        self.tasks.spawn(async move {
-            let mut synced = Some(synced);
-            while let Some(event) = watch.next().await {
-                match event {
-                    Event::Applied(object) => ctx.world.update(|state| applied(state, object)),
-                    Event::Deleted(key) => ctx.world.update(|state| deleted(state, &key)),
-                    Event::Synced => drop(synced.take()),
-                    Event::NotServed => {
-                        tracing::warn!(%kind, "not served, going on without");
-                        drop(synced.take());
-                    }
-                }
+        let mut synced = Some(self.synced.clone());
+        let served = move |_: &Ctx, kind: &Kind, is_served: bool| {
+            if !is_served {
+                tracing::warn!(%kind, "not served, going on without");
             }
-        });
+            drop(synced.take());
+        };
+        self.spawn::<K, K>(Selector::default(), applied, deleted, served);
     }
 
     /// Watches objects of kind `K`, read as `T`.
@@ -212,36 +189,43 @@ impl Watches<'_> {
         K::Scope: Scope,
         T: Object,
     {
-        let kind = Kind::of::<K>();
-        tracing::debug!(%kind, "watching");
-        let watch: Watch<T> = self.ctx.client.watch(&kind, selector);
-        let (ctx, synced) = (Arc::clone(self.ctx), self.synced.clone());
-        self.tasks
-            .spawn(follow(ctx, kind, watch, synced, applied, deleted));
-    }
-}
-
-async fn follow<T, A, D>(
-    ctx: Arc<Ctx>,
-    kind: Kind,
-    mut watch: Watch<T>,
-    synced: mpsc::Sender<()>,
-    applied: A,
-    deleted: D,
-) where
-    T: Object,
-    A: Fn(&mut State, T) -> Vec<Wake> + Send + 'static,
-    D: Fn(&mut State, &ObjectKey) -> Vec<Wake> + Send + 'static,
-{
-    let mut synced = Some(synced);
-    while let Some(event) = watch.next().await {
-        match event {
-            Event::Applied(object) => ctx.world.update(|state| applied(state, object)),
-            Event::Deleted(key) => ctx.world.update(|state| deleted(state, &key)),
-            Event::Synced => drop(synced.take()),
-            Event::NotServed => {
+        let mut synced = Some(self.synced.clone());
+        let served = move |_: &Ctx, kind: &Kind, is_served: bool| {
+            if is_served {
+                drop(synced.take());
+            } else {
                 tracing::error!(%kind, "not served, waiting: its custom resource definition is missing (`flotilla crds`)");
             }
-        }
+        };
+        self.spawn::<K, T>(selector, applied, deleted, served);
+    }
+
+    /// Hands on what a watch of kind `K` brings. `served` is told each time that everything which exists has been
+    /// reported (`true`), or that the API server does not know the kind.
+    fn spawn<K, T>(
+        &mut self,
+        selector: Selector,
+        applied: impl Fn(&mut State, T) -> Vec<Wake> + Send + 'static,
+        deleted: impl Fn(&mut State, &ObjectKey) -> Vec<Wake> + Send + 'static,
+        mut served: impl FnMut(&Ctx, &Kind, bool) + Send + 'static,
+    ) where
+        K: kube_core::Resource<DynamicType = ()>,
+        K::Scope: Scope,
+        T: Object,
+    {
+        let kind = Kind::of::<K>();
+        tracing::debug!(%kind, "watching");
+        let mut watch: Watch<T> = self.ctx.client.watch(&kind, selector);
+        let ctx = Arc::clone(self.ctx);
+        self.tasks.spawn(async move {
+            while let Some(event) = watch.next().await {
+                match event {
+                    Event::Applied(object) => ctx.world.update(|state| applied(state, object)),
+                    Event::Deleted(key) => ctx.world.update(|state| deleted(state, &key)),
+                    Event::Synced => served(&ctx, &kind, true),
+                    Event::NotServed => served(&ctx, &kind, false),
+                }
+            }
+        });
     }
 }

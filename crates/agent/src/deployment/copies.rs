@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use api::copies::{self, COPY_OF_DEPLOYMENT, Copied, CopiedKind};
+use api::copies::{self, COPY_OF_DEPLOYMENT, Copied, CopiedKind, Renewal};
 use apiclient::{Client, DeleteOptions, Kind, Object, ObjectKey, Selector, WriteOptions};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -140,28 +140,19 @@ impl Target<'_> {
                 namespace: self.namespace.to_owned(),
             });
         }
-        let before = copies::payload(&copy);
-        if before == payload && copies::is_held_by(&copy, self.deployment) {
-            return Ok(());
-        }
-        copies::fill(&mut copy, &payload);
+        let renewal = copies::renew(&mut copy, &payload, self.deployment);
         self.mark(&mut copy);
-        if before.get("type") != payload.get("type") {
-            // The type of a Secret cannot change.
-            let deleted = self
-                .cluster
-                .delete(&kind, &key, &DeleteOptions::default())
-                .await;
-            deleted.map_err(|source| self.fail(source))?;
-            if let Some(metadata) = copy.get_mut("metadata").and_then(Value::as_object_mut) {
-                metadata
-                    .retain(|member, _| ["name", "namespace", "labels"].contains(&member.as_str()));
+        let renewed = match renewal {
+            Renewal::Nothing => return Ok(()),
+            Renewal::Replace => self.cluster.replace(&kind, &key, &copy, once).await,
+            Renewal::Recreate => {
+                let delete = DeleteOptions::default();
+                let deleted = self.cluster.delete(&kind, &key, &delete).await;
+                deleted.map_err(|source| self.fail(source))?;
+                self.cluster.create(&kind, &key, &copy, once).await
             }
-            let created = self.cluster.create(&kind, &key, &copy, once).await;
-            return created.map(drop).map_err(|source| self.fail(source));
-        }
-        let replaced = self.cluster.replace(&kind, &key, &copy, once).await;
-        replaced.map(drop).map_err(|source| self.fail(source))
+        };
+        renewed.map(drop).map_err(|source| self.fail(source))
     }
 
     fn mark(&self, copy: &mut Value) {

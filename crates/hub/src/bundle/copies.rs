@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use api::copies::{self, Copied};
+use api::copies::{self, Copied, Renewal};
 use api::ids::content_id_of;
 use api::labels::BUNDLE_INTERNAL_SECRET;
 use api::v1alpha1::BundleDeploymentSpec;
@@ -207,37 +207,22 @@ async fn write(
             namespace: namespace.clone(),
         });
     }
-    let before = copies::payload(&copy);
-    if before == *payload && copies::is_held_by(&copy, &deployment.name) {
-        return Ok(());
-    }
-    copies::hold(&mut copy, &deployment.name, true);
+    let renewal = copies::renew(&mut copy, payload, &deployment.name);
     if let Some(metadata) = copy.get_mut("metadata").and_then(Value::as_object_mut) {
         // Upstream's only owner would take it away from the others.
         metadata.remove("ownerReferences");
     }
-    copies::fill(&mut copy, payload);
-    if before.get("type") == payload.get("type") {
-        ctx.client
-            .replace(&kind, &key, &copy, once)
-            .await
-            .map_err(fail)?;
-        return Ok(());
-    }
-    // The type of a Secret cannot change.
-    let delete = DeleteOptions::default();
-    ctx.client
-        .delete(&kind, &key, &delete)
-        .await
-        .map_err(fail)?;
-    if let Some(metadata) = copy.get_mut("metadata").and_then(Value::as_object_mut) {
-        metadata.retain(|member, _| ["name", "namespace", "labels"].contains(&member.as_str()));
-    }
-    ctx.client
-        .create(&kind, &key, &copy, once)
-        .await
-        .map_err(fail)?;
-    Ok(())
+    let renewed = match renewal {
+        Renewal::Nothing => return Ok(()),
+        Renewal::Replace => ctx.client.replace(&kind, &key, &copy, once).await,
+        Renewal::Recreate => {
+            let delete = DeleteOptions::default();
+            let deleted = ctx.client.delete(&kind, &key, &delete).await;
+            deleted.map_err(fail)?;
+            ctx.client.create(&kind, &key, &copy, once).await
+        }
+    };
+    renewed.map(drop).map_err(fail)
 }
 
 /// What was let go of.

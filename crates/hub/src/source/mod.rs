@@ -11,9 +11,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use api::copies::{self, Copied, CopiedKind};
-use apiclient::{Event, Kind, Object, ObjectKey, Selector, Watch};
+use apiclient::{Event, Kind, Object as _, ObjectKey, ObjectMeta, Selector, Watch};
 use k8s_openapi::ByteString;
-use serde::Deserialize;
 use serde_json::Value;
 use tokio::task::AbortHandle;
 use workqueue::Next;
@@ -29,31 +28,6 @@ impl Drop for Watches {
     fn drop(&mut self) {
         let watches = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
         watches.values().for_each(AbortHandle::abort);
-    }
-}
-
-/// A Secret or ConfigMap read as metadata only.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Named {
-    metadata: Metadata,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Metadata {
-    namespace: String,
-    name: String,
-    resource_version: String,
-}
-
-impl Object for Named {
-    fn key(&self) -> ObjectKey {
-        ObjectKey::new(self.metadata.namespace.clone(), self.metadata.name.clone())
-    }
-
-    fn resource_version(&self) -> &str {
-        &self.metadata.resource_version
     }
 }
 
@@ -132,7 +106,7 @@ fn watch(ctx: &Arc<Ctx>, key: &SourceKey, is_needed: bool) {
             ..Selector::namespace(key.namespace.clone())
         };
         let kind = key.object.kind;
-        let watch: Watch<Named> = ctx.client.watch(&kind_of(kind), selector);
+        let watch: Watch<ObjectMeta> = ctx.client.watch(&kind_of(kind), selector);
         // The watches are part of the context: a strong reference would keep it for ever.
         let ctx = Arc::downgrade(ctx);
         tokio::spawn(async move {
