@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use workqueue::{Backoff, Queue};
 
+use crate::contact::Contact;
 use crate::deployment::{self, garbage};
 use crate::kinds;
 use crate::monitor::Monitors;
@@ -49,6 +50,8 @@ pub struct Options {
     pub limits: Limits,
     /// Shared with the other agents of the process.
     pub shared: Arc<Shared>,
+    /// What is known of the contact with the hub.
+    pub contact: Arc<Contact>,
 }
 
 impl Options {
@@ -72,6 +75,7 @@ impl Options {
             workers: 8,
             limits: Limits::PRODUCTION,
             shared,
+            contact: Arc::default(),
         }
     }
 }
@@ -102,13 +106,17 @@ impl Agent {
             "BundleDeployment",
             limits.deployment_bytes_max,
         );
+        let troubled = Arc::clone(&options.contact.troubled);
+        let hub = Client::telling(options.hub.clone(), FIELD_MANAGER, hub, troubled);
+        let cluster = Client::new(
+            options.downstream.clone(),
+            DEPLOY_FIELD_MANAGER,
+            Budgets::default(),
+        );
+        options.contact.follow(vec![hub.clone(), cluster.clone()]);
         Arc::new(Self {
-            hub: Client::new(options.hub.clone(), FIELD_MANAGER, hub),
-            cluster: Client::new(
-                options.downstream.clone(),
-                DEPLOY_FIELD_MANAGER,
-                Budgets::default(),
-            ),
+            hub,
+            cluster,
             shared: Arc::clone(&options.shared),
             options,
             deploys: Queue::new(DEPLOY_BACKOFF),
@@ -131,19 +139,39 @@ impl Agent {
     }
 }
 
-/// Runs an agent until `stop` is cancelled. What fails is tried again; nothing ends it.
+/// A part of the agent has ended, which only a defect of this program does. Start again.
+#[derive(Debug, thiserror::Error)]
+#[error("a part of the agent of cluster {cluster} has ended because of a defect in this program")]
+pub struct Ended {
+    cluster: ObjectKey,
+}
+
+impl Ended {
+    pub(crate) fn of(cluster: &ObjectKey) -> Self {
+        Self {
+            cluster: cluster.clone(),
+        }
+    }
+}
+
+/// Runs an agent until `stop` is cancelled. What fails is tried again.
 ///
 /// Work that is under way is dropped where it stands, which is what a killed process does too: the next
 /// start goes on from the release records.
 pub async fn run(options: Options, stop: CancellationToken) {
+    if let Err(error) = run_or_end(options, stop).await {
+        tracing::error!(%error, "the agent has ended");
+    }
+}
+
+/// Like [`run`]; an agent that can go on no more ends instead of doing half of its work.
+///
+/// # Errors
+/// When a part of it has ended.
+pub async fn run_or_end(options: Options, stop: CancellationToken) -> Result<(), Ended> {
     let agent = Agent::new(options);
     let mut tasks = JoinSet::new();
-    tasks.spawn(heartbeat::run(
-        agent.hub.clone(),
-        agent.options.cluster.clone(),
-        agent.options.agent_namespace.clone(),
-        agent.options.checkin_interval,
-    ));
+    tasks.spawn(heartbeat::run(Arc::clone(&agent)));
     let (synced, all_known) = oneshot::channel();
     tasks.spawn(follow(Arc::clone(&agent), synced));
     let starting = Arc::clone(&agent);
@@ -153,10 +181,17 @@ pub async fn run(options: Options, stop: CancellationToken) {
             work(starting).await;
         }
     });
-    stop.cancelled().await;
+    let is_stopped = tokio::select! {
+        () = stop.cancelled() => true,
+        _ = tasks.join_next() => false,
+    };
     tasks.shutdown().await;
     agent.deploys.close();
     agent.reports.close();
+    if is_stopped {
+        return Ok(());
+    }
+    Err(Ended::of(&agent.options.cluster))
 }
 
 async fn work(agent: Arc<Agent>) {
@@ -206,6 +241,7 @@ async fn follow(agent: Arc<Agent>, synced: oneshot::Sender<()>) {
                 }
             }
             Event::Synced => {
+                agent.options.contact.synced();
                 if let Some(synced) = synced.take() {
                     // The receiver goes only with the agent.
                     let _ = synced.send(());

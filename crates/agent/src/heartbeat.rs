@@ -3,6 +3,7 @@
 //! The first report is sent at once, unlike upstream's, which waits for 15 seconds: a new cluster
 //! should not look dead. A failed report is tried again soon.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use api::v1alpha1::Cluster;
@@ -10,18 +11,31 @@ use apiclient::{Client, Error, Kind, ObjectKey, ObjectMeta, Patch, WriteOptions}
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::agent::{Agent, Options};
+
 /// How soon a failed report is tried again, at most.
 const RETRY: Duration = Duration::from_secs(15);
 
 /// Reports for ever.
-pub(crate) async fn run(hub: Client, cluster: ObjectKey, namespace: String, interval: Duration) {
+pub(crate) async fn run(agent: Arc<Agent>) {
+    let Options {
+        cluster,
+        agent_namespace,
+        checkin_interval,
+        contact,
+        ..
+    } = &agent.options;
     loop {
-        let pause = match beat(&hub, &cluster, &namespace, Timestamp::now()).await {
-            Ok(()) => interval,
+        let pause = match beat(&agent.hub, cluster, agent_namespace, Timestamp::now()).await {
+            Ok(()) => {
+                contact.reported(Ok(()));
+                *checkin_interval
+            }
             Err(error) => {
                 let error = errors::chain(&error);
                 tracing::warn!(%cluster, error, "cannot report to the hub");
-                interval.min(RETRY)
+                contact.reported(Err(error));
+                RETRY.min(*checkin_interval)
             }
         };
         tokio::time::sleep(pause).await;

@@ -15,25 +15,32 @@
 //! Many agents may run in one process: what is equal between them (contents, parsed charts) and what
 //! is heavy (rendering, compression) goes through [`Shared`].
 //!
-//! Not here: registration, drift, impersonation, copied resources, kustomize, charts that the agent
+//! [`service`] is the process around it: it gets the agent a credential ([`registration`]), keeps others of its
+//! kind waiting and answers probes.
+//!
+//! Not here: drift, impersonation, copied resources, kustomize, charts that the agent
 //! downloads itself. What asks for them is refused by name.
 
 mod agent;
 mod apply;
+mod contact;
 mod deployment;
 mod failure;
 mod heartbeat;
 mod kinds;
 mod monitor;
 mod object;
+pub mod registration;
 mod release;
 mod render;
 mod report;
+pub mod service;
 mod shared;
 mod source;
 mod world;
 
-pub use agent::{Options, run};
+pub use agent::{Ended, Options, run, run_or_end};
+pub use contact::Contact;
 pub use shared::{Capacity, Shared};
 
 /// Name under which the agent owns fields of objects on the hub.

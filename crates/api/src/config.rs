@@ -213,12 +213,20 @@ impl Config {
 
     /// How often agents report.
     pub fn checkin_interval(&self) -> std::time::Duration {
-        let given = self.agent_checkin_interval.as_ref();
-        let given = given.and_then(|interval| interval.to_std().ok());
-        given
-            .filter(|interval| !interval.is_zero())
-            .unwrap_or(AGENT_INTERVAL)
+        interval(self.agent_checkin_interval.as_ref())
     }
+
+    /// How often agents look for releases that nothing deploys any more.
+    pub fn garbage_interval(&self) -> std::time::Duration {
+        interval(self.garbage_collection_interval.as_ref())
+    }
+}
+
+fn interval(given: Option<&Duration>) -> std::time::Duration {
+    let given = given.and_then(|interval| interval.to_std().ok());
+    given
+        .filter(|interval| !interval.is_zero())
+        .unwrap_or(AGENT_INTERVAL)
 }
 
 #[cfg(test)]

@@ -161,6 +161,18 @@ pub fn registration_secret_name(client_id: &str, client_random: &str) -> String 
     )
 }
 
+/// Characters of random tokens: none that makes words or is mistaken for another.
+const TOKEN_CHARACTERS: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
+const TOKEN_LENGTH: usize = 54;
+
+/// A random text such as a cluster's `clientID` or a registration's `clientRandom`. `draw` gives a number from a
+/// range, each with the same chance.
+pub fn random_token(mut draw: impl FnMut(std::ops::Range<usize>) -> usize) -> String {
+    let draws = std::iter::repeat_with(|| draw(0..TOKEN_CHARACTERS.len()));
+    let characters = draws.map(|at| char::from(TOKEN_CHARACTERS[at]));
+    characters.take(TOKEN_LENGTH).collect()
+}
+
 /// Namespace that holds the credentials of agents, next to the system namespace.
 pub fn system_registration_namespace(system_namespace: &str) -> String {
     let replaced = system_namespace.replace("-system", "-clusters-system");

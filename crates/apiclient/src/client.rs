@@ -9,6 +9,7 @@ use http_body_util::BodyExt as _;
 use percent_encoding::utf8_percent_encode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::Notify;
 
 use crate::answer::{Page, decode, decode_borrowed, log_undecodable, refusal};
 use crate::budget::Budgets;
@@ -37,6 +38,7 @@ struct Shared {
     field_manager: String,
     budgets: Budgets,
     stats: Stats,
+    troubled: Arc<Notify>,
 }
 /// A serialised object, measured once.
 #[derive(Clone, Debug)]
@@ -85,6 +87,16 @@ struct Call<'a> {
 impl Client {
     /// A client over `kube`, writing as `field_manager` within `budgets`.
     pub fn new(kube: kube::Client, field_manager: impl Into<String>, budgets: Budgets) -> Self {
+        Self::telling(kube, field_manager, budgets, Arc::default())
+    }
+
+    /// The same; `troubled` is notified when a request has no answer, or is refused for who asks (401, 403).
+    pub fn telling(
+        kube: kube::Client,
+        field_manager: impl Into<String>,
+        budgets: Budgets,
+        troubled: Arc<Notify>,
+    ) -> Self {
         let field_manager = field_manager.into();
         Self {
             kube,
@@ -92,6 +104,7 @@ impl Client {
                 field_manager,
                 budgets,
                 stats: Stats::default(),
+                troubled,
             }),
         }
     }
@@ -395,9 +408,10 @@ impl Client {
         key: &ObjectKey,
         request: http::Request<kube::client::Body>,
     ) -> Result<Bytes, Error> {
-        let transport = |source| Error::Transport {
-            at: Target::new(verb, kind, key),
-            source,
+        let transport = |source| {
+            self.shared.troubled.notify_one();
+            let at = Target::new(verb, kind, key);
+            Error::Transport { at, source }
         };
         let answer = async {
             let response = self.kube.send(request).await?;
@@ -412,7 +426,15 @@ impl Client {
         if status.is_success() {
             Ok(body)
         } else {
+            self.note(status);
             Err(refusal(verb, kind, key, status, &body))
+        }
+    }
+
+    /// Tells of a refusal for who asks.
+    fn note(&self, status: http::StatusCode) {
+        if matches!(status.as_u16(), 401 | 403) {
+            self.shared.troubled.notify_one();
         }
     }
 
@@ -440,9 +462,10 @@ impl Client {
         request
             .headers_mut()
             .insert(http::header::ACCEPT_ENCODING, identity);
-        let transport = |source| Error::Transport {
-            at: Target::new("watch", kind, &key),
-            source,
+        let transport = |source| {
+            self.shared.troubled.notify_one();
+            let at = Target::new("watch", kind, &key);
+            Error::Transport { at, source }
         };
         let opened = tokio::time::timeout(REQUEST_TIMEOUT, self.kube.send(request)).await;
         let response = match opened {
@@ -459,6 +482,7 @@ impl Client {
             .await
             .map_err(transport)?
             .to_bytes();
+        self.note(status);
         Err(refusal("watch", kind, &key, status, &body))
     }
 }

@@ -167,10 +167,51 @@ impl Error {
         self.class() == Class::AlreadyExists
     }
 
+    /// HTTP status of a refusal; zero when the server did not refuse.
+    pub fn code(&self) -> u16 {
+        match self {
+            Self::Refused { code, .. } => *code,
+            Self::NotFound { .. } => 404,
+            _ => 0,
+        }
+    }
+
+    /// What is wrong with the server's certificate, if that is why the server was not asked.
+    pub fn certificate(&self) -> Option<rustls::CertificateError> {
+        match self {
+            Self::Transport { source, .. } => certificate_error(source),
+            _ => None,
+        }
+    }
+
+    /// Whether who asks is refused, or does not trust the server: the same credential will not do.
+    pub fn is_rejection(&self) -> bool {
+        matches!(self.code(), 401 | 403) || self.certificate().is_some()
+    }
+
     /// Whether the object changed since it was read.
     pub fn is_conflict(&self) -> bool {
         self.class() == Class::Conflict
     }
+}
+
+/// What is wrong with a server's certificate, from anywhere in the causes of an error.
+pub fn certificate_error(
+    error: &(dyn std::error::Error + 'static),
+) -> Option<rustls::CertificateError> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(rustls::Error::InvalidCertificate(found)) = error.downcast_ref() {
+            return Some(found.clone());
+        }
+        // An I/O error names the causes of what it wraps, but not what it wraps.
+        let wrapped = error.downcast_ref::<std::io::Error>();
+        next = match wrapped.and_then(std::io::Error::get_ref) {
+            Some(wrapped) => Some(wrapped),
+            None => error.source(),
+        };
+    }
+    None
 }
 
 fn class_of(code: u16, reason: &str) -> Class {

@@ -17,6 +17,7 @@
 //!
 //! It takes no decisions: retries of failed writes, conflicts and back-off are the callers'.
 
+mod access;
 mod answer;
 mod budget;
 mod client;
@@ -29,11 +30,12 @@ mod options;
 mod stats;
 mod watch;
 
+pub use access::{Access, reaches_out, server_of};
 pub use budget::Budgets;
 pub use client::{Body, Client};
 pub use connect::{ConnectError, connect, from_kubeconfig_text};
 pub use discovery::Discovery;
-pub use error::{Class, Error, Target};
+pub use error::{Class, Error, Target, certificate_error};
 pub use fence::{Fence, Validity};
 pub use kind::{Kind, Metadata, Object, ObjectKey, ObjectMeta, Scope};
 pub use options::{DeleteOptions, Patch, Propagation, Selector, WriteOptions};

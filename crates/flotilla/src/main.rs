@@ -37,7 +37,7 @@ struct Cli {
 enum Command {
     Sandbox(Box<commands::sandbox::Args>),
     Controller(Box<commands::controller::Args>),
-    Agent(commands::agent::Args),
+    Agent(Box<commands::agent::Args>),
     Apply(Box<commands::apply::Args>),
     Target(commands::target::Args),
     Template(Box<commands::template::Args>),
@@ -77,7 +77,11 @@ fn main() -> ExitCode {
 fn logging(cli: &Cli) -> (u8, Option<bool>) {
     match &cli.command {
         Command::Controller(args) => {
-            let flags = &args.upstream;
+            let flags = &args.upstream.logging;
+            (cli.verbose.max(flags.verbosity()), flags.is_json())
+        }
+        Command::Agent(args) => {
+            let flags = &args.logging;
             (cli.verbose.max(flags.verbosity()), flags.is_json())
         }
         _ => (cli.verbose, None),

@@ -100,7 +100,7 @@ pub(crate) fn parse(name: Name, arguments: &[OsString]) -> Result<Cli, clap::Err
         Name::FleetAgent => {
             let matches = named(FleetAgent::command()).try_get_matches_from(arguments)?;
             let FleetAgent { args, verbose } = FleetAgent::from_arg_matches(&matches)?;
-            let command = Command::Agent(args);
+            let command = Command::Agent(Box::new(args));
             Ok(Cli { verbose, command })
         }
     }

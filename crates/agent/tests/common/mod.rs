@@ -34,7 +34,7 @@ pub(crate) struct World {
     shared: Arc<Shared>,
     agent: Option<(CancellationToken, JoinHandle<()>)>,
     /// What the agent presents to the hub.
-    token: String,
+    pub(crate) token: String,
     /// What the agent deploys to, if not to the sandbox.
     downstream: Option<kube::Client>,
 }

@@ -6,6 +6,7 @@ mod copies;
 mod deploy;
 mod faults;
 mod hooks;
+mod registration;
 mod registry;
 mod restart;
 mod templating;

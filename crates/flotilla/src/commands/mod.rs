@@ -7,11 +7,15 @@ pub(crate) mod completion;
 pub(crate) mod controller;
 pub(crate) mod crds;
 pub(crate) mod doctor;
+pub(crate) mod logging;
 pub(crate) mod rollback;
 pub(crate) mod sandbox;
 pub(crate) mod target;
 pub(crate) mod template;
 pub(crate) mod version;
+
+use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -43,4 +47,41 @@ async fn wait_for_signal() {
         _ = tokio::signal::ctrl_c() => {}
         () = terminate => {}
     }
+}
+
+/// Where to listen; `None` for nowhere.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Listen(pub(crate) Option<SocketAddr>);
+
+/// Reads an address as Go does: without a host it is any.
+pub(crate) fn address(text: &str) -> Result<Listen, String> {
+    if text == "0" {
+        return Ok(Listen(None));
+    }
+    let full = match text.strip_prefix(':') {
+        Some(port) => format!("[::]:{port}"),
+        None => text.replace("localhost:", "127.0.0.1:"),
+    };
+    match full.parse() {
+        Ok(address) => Ok(Listen(Some(address))),
+        Err(_) => Err("must be an address and a port, such as 127.0.0.1:8080 or :8080".to_owned()),
+    }
+}
+
+/// Reads a duration as Go writes it, such as `45s`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let nanos = api::v1alpha1::Duration::from_text(text)
+        .nanos()
+        .map_err(|error| error.to_string())?;
+    match u64::try_from(nanos) {
+        Ok(nanos) if nanos > 0 => Ok(Duration::from_nanos(nanos)),
+        _ => Err("must be more than nothing".to_owned()),
+    }
+}
+
+/// Host and process; a pod's host name is the pod's.
+pub(crate) fn identity() -> String {
+    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "flotilla".to_owned());
+    let started = jiff::Timestamp::now().as_nanosecond();
+    format!("{host}_{}_{started:x}", std::process::id())
 }

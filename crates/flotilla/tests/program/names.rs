@@ -168,3 +168,59 @@ fn gitjob_says_that_the_controller_does_it_and_ends_well_when_it_is_told_to() {
     assert!(told.success());
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn flags_of_upstreams_agent_are_taken_before_anything_is_connected_to() {
+    let links = Links::new();
+    let flags = [
+        "--namespace=cattle-fleet-system",
+        "--agent-scope",
+        "other",
+        "--checkin-interval",
+        "90s",
+        "--leader-elect=false",
+        "--debug",
+        "--debug-level=5",
+        "--zap-encoder",
+        "json",
+        "--kubeconfig",
+        "/does/not/exist",
+    ];
+    let answer = links.run("fleetagent", &flags);
+    assert_eq!(answer.code, 1, "{}", answer.stderr);
+    assert!(
+        answer.stderr.contains("/does/not/exist"),
+        "{}",
+        answer.stderr
+    );
+    for (wrong, says) in [
+        (
+            &[][..],
+            "--namespace or env NAMESPACE is required to be set",
+        ),
+        (
+            &["--namespace="],
+            "--namespace or env NAMESPACE is required to be set",
+        ),
+        (
+            &["--namespace=a", "--checkin-interval", "soon"],
+            "--checkin-interval",
+        ),
+        (
+            &["--namespace=a", "--hub-kubeconfig", "/x"],
+            "--cluster-name",
+        ),
+        (
+            &["--namespace=a", "--cluster-name", "x"],
+            "--hub-kubeconfig",
+        ),
+        (
+            &["--namespace=a", "--lease-duration", "5s"],
+            "--renew-deadline",
+        ),
+    ] {
+        let answer = links.run("fleetagent", wrong);
+        assert_eq!(answer.code, 1, "{wrong:?}: {}", answer.stderr);
+        assert!(answer.stderr.contains(says), "{wrong:?}: {}", answer.stderr);
+    }
+}

@@ -7,21 +7,15 @@
 //! others keep their watches warm and take over within the duration of a Lease, or at once when the
 //! leader stops in an orderly way.
 
-pub(crate) mod plan;
-#[cfg(test)]
-mod tests;
-
 use std::time::Duration;
 
-use apiclient::{Class, Client, Kind, ObjectKey, Validity, WriteOptions};
+use apiclient::{Class, Client, Kind, ObjectKey, Validity};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
-use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
-use k8s_openapi::api::core::v1::Namespace;
-use kube_core::ObjectMeta;
+use k8s_openapi::api::coordination::v1::Lease;
 use tokio::time::{Instant, sleep, timeout};
 
-use plan::{Memory, Step};
+use lease::{Memory, Step};
 
 /// The Leases of the processes of upstream that this one stands for. Everybody asks for them in this
 /// order, so that nobody waits for what a waiting one holds. Those of a shard end in its name.
@@ -209,9 +203,9 @@ impl Leadership {
                 .memory
                 .step(Some(&lease), self.election.holder(), Instant::now());
             if step == Step::Renew && !is_shared().await {
-                let spec = plan::released(&lease, Timestamp::now());
+                let spec = lease::released(&lease, Timestamp::now());
                 // Nothing is lost: the Lease runs out by itself.
-                let _ = replace(&self.client, &candidate.key, lease, spec).await;
+                let _ = lease::replace(&self.client, &candidate.key, lease, spec).await;
             }
         }
     }
@@ -237,7 +231,15 @@ async fn hold(
     candidate: &mut Candidate,
 ) -> Result<bool, apiclient::Error> {
     for _ in 0..CONFLICTS_MAX {
-        match try_hold(client, election, candidate).await {
+        let Candidate { key, memory } = &mut *candidate;
+        let tried = lease::try_hold(
+            client,
+            key,
+            memory,
+            election.holder(),
+            election.lease_duration,
+        );
+        match tried.await {
             Ok(held) => return Ok(held),
             // Another process of the same holder may have been faster.
             Err(error) if is_overtaken(&error) && election.together => {}
@@ -251,75 +253,4 @@ async fn hold(
 
 fn is_overtaken(error: &apiclient::Error) -> bool {
     matches!(error.class(), Class::Conflict | Class::AlreadyExists)
-}
-
-/// Reads the Lease and writes it if it is free or ours; false when it is another's.
-async fn try_hold(
-    client: &Client,
-    election: &Election,
-    candidate: &mut Candidate,
-) -> Result<bool, apiclient::Error> {
-    let (kind, key, me) = (Kind::of::<Lease>(), &candidate.key, election.holder());
-    let lease: Option<Lease> = client.get(&kind, key).await?;
-    let step = candidate.memory.step(lease.as_ref(), me, Instant::now());
-    let spec = plan::held(
-        lease.as_ref(),
-        me,
-        election.lease_duration,
-        Timestamp::now(),
-    );
-    match (step, lease) {
-        (Step::Wait, _) => return Ok(false),
-        (Step::Take | Step::Renew, Some(lease)) => replace(client, key, lease, spec).await?,
-        (_, _) => {
-            let metadata = ObjectMeta {
-                name: Some(key.name.clone()),
-                namespace: Some(key.namespace.clone()),
-                ..ObjectMeta::default()
-            };
-            create(client, key, metadata, spec).await?;
-        }
-    }
-    Ok(true)
-}
-
-/// Writes a Lease over the state that was read.
-pub(crate) async fn replace(
-    client: &Client,
-    key: &ObjectKey,
-    mut lease: Lease,
-    spec: LeaseSpec,
-) -> Result<(), apiclient::Error> {
-    lease.spec = Some(spec);
-    let options = WriteOptions::default();
-    let kind = Kind::of::<Lease>();
-    client.replace(&kind, key, &lease, options).await.map(drop)
-}
-
-/// Creates a Lease, and its namespace if that is missing.
-pub(crate) async fn create(
-    client: &Client,
-    key: &ObjectKey,
-    metadata: ObjectMeta,
-    spec: LeaseSpec,
-) -> Result<(), apiclient::Error> {
-    let (kind, options) = (Kind::of::<Lease>(), WriteOptions::default());
-    let lease = Lease {
-        metadata,
-        spec: Some(spec),
-    };
-    match client.create(&kind, key, &lease, options).await {
-        Err(error) if error.is_not_found() => {}
-        created => return created.map(drop),
-    }
-    let namespace = ObjectKey::new("", key.namespace.clone());
-    let mut object = Namespace::default();
-    object.metadata.name = Some(namespace.name.clone());
-    let made = client
-        .create(&Kind::of::<Namespace>(), &namespace, &object, options)
-        .await;
-    match made {
-        Err(error) if error.class() != Class::AlreadyExists => Err(error),
-        _ => client.create(&kind, key, &lease, options).await.map(drop),
-    }
 }

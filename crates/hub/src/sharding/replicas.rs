@@ -338,7 +338,7 @@ impl Replica {
     async fn write(&self, view: &View) -> Result<(), apiclient::Error> {
         let (kind, key) = (Kind::of::<Lease>(), self.settings.key());
         let identity = &self.settings.identity;
-        let spec = leader::plan::held(
+        let spec = lease::held(
             None,
             identity,
             self.settings.lease_duration,
@@ -357,7 +357,7 @@ impl Replica {
         };
         // A Lease that others have removed is not written anew before everything begins anew.
         if self.published.is_none() {
-            match leader::create(&self.client, &key, metadata, spec).await {
+            match lease::create(&self.client, &key, metadata, spec).await {
                 // Ours, from before everything began anew.
                 Err(error) if error.class() == Class::AlreadyExists => {}
                 created => return created,

@@ -14,6 +14,8 @@ use hub::telemetry::Endpoints;
 
 pub(crate) use parts::{Part, run as run_part};
 
+use super::{Listen, address, duration, identity};
+
 /// Run the hub's controllers
 ///
 /// They watch the hub's API server, fetch git repositories and write Bundles and BundleDeployments,
@@ -92,25 +94,6 @@ pub(crate) struct Args {
     pub(crate) upstream: upstream::Flags,
 }
 
-/// Where to listen; `None` for nowhere.
-#[derive(Debug, Clone, Copy)]
-struct Listen(Option<SocketAddr>);
-
-/// Reads an address as Go does: without a host it is any.
-fn address(text: &str) -> Result<Listen, String> {
-    if text == "0" {
-        return Ok(Listen(None));
-    }
-    let full = match text.strip_prefix(':') {
-        Some(port) => format!("[::]:{port}"),
-        None => text.replace("localhost:", "127.0.0.1:"),
-    };
-    match full.parse() {
-        Ok(address) => Ok(Listen(Some(address))),
-        Err(_) => Err("must be an address and a port, such as 127.0.0.1:8080 or :8080".to_owned()),
-    }
-}
-
 /// Durations as Go writes them, such as `45s`.
 #[derive(Debug, Clone, clap::Args)]
 struct ElectionTimes {
@@ -136,16 +119,6 @@ fn shard(text: &str) -> Result<String, String> {
         return Err("must be at most 63 lower case letters, digits and dashes inside".to_owned());
     }
     Ok(text.to_owned())
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let nanos = api::v1alpha1::Duration::from_text(text)
-        .nanos()
-        .map_err(|error| error.to_string())?;
-    match u64::try_from(nanos) {
-        Ok(nanos) if nanos > 0 => Ok(Duration::from_nanos(nanos)),
-        _ => Err("must be more than nothing".to_owned()),
-    }
 }
 
 impl Args {
@@ -207,13 +180,6 @@ impl Args {
             statuses: of("CLUSTERGROUP_RECONCILER_WORKERS"),
         }
     }
-}
-
-/// Host and process; a pod's host name is the pod's.
-fn identity() -> String {
-    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "flotilla".to_owned());
-    let started = jiff::Timestamp::now().as_nanosecond();
-    format!("{host}_{}_{started:x}", std::process::id())
 }
 
 /// Runs the command until a signal ends it.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use tokio::time::Instant;
 
-use super::plan::{Memory, Step, held, released};
+use super::{Memory, Step, held, released};
 
 fn lease(holder: &str, secs: i32, version: &str) -> Lease {
     let mut lease = Lease {

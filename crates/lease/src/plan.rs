@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 /// What is to be done with a Lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+pub enum Step {
     /// There is none.
     Create,
     /// Nobody has it, or whoever had it is gone.
@@ -25,11 +25,11 @@ pub(crate) enum Step {
 /// How old a Lease is, is told by the candidate's own clock alone, so that clocks which differ do no
 /// harm. Source: client-go `leaderelection`.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Memory(Option<(String, Instant)>);
+pub struct Memory(Option<(String, Instant)>);
 
 impl Memory {
     /// Decides about a Lease that was read just now.
-    pub(crate) fn step(&mut self, lease: Option<&Lease>, me: &str, now: Instant) -> Step {
+    pub fn step(&mut self, lease: Option<&Lease>, me: &str, now: Instant) -> Step {
         let Some(lease) = lease else {
             return Step::Create;
         };
@@ -56,7 +56,7 @@ fn duration(spec: &LeaseSpec) -> Duration {
 }
 
 /// The spec with which `me` takes or keeps a Lease.
-pub(crate) fn held(old: Option<&Lease>, me: &str, duration: Duration, now: Timestamp) -> LeaseSpec {
+pub fn held(old: Option<&Lease>, me: &str, duration: Duration, now: Timestamp) -> LeaseSpec {
     let old = old.and_then(|lease| lease.spec.clone());
     let is_new = old.is_none();
     let old = old.unwrap_or_default();
@@ -82,7 +82,7 @@ pub(crate) fn held(old: Option<&Lease>, me: &str, duration: Duration, now: Times
 }
 
 /// The spec that gives a Lease back, so that the next candidate need not wait.
-pub(crate) fn released(old: &Lease, now: Timestamp) -> LeaseSpec {
+pub fn released(old: &Lease, now: Timestamp) -> LeaseSpec {
     LeaseSpec {
         holder_identity: Some(String::new()),
         lease_duration_seconds: Some(1),
