@@ -4,18 +4,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use api::limits::json_len;
 use api::state::State;
 use api::v1alpha1::{BundleDeployment, BundleDeploymentOptions, BundleDeploymentStatus, Condition};
 use apiclient::{Kind, ObjectKey};
+use diff::readiness::{CheckError, HealthChecks};
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::deployment::Outcome;
-use crate::monitor::Live;
+use crate::monitor::{Judge, Live};
 use crate::object::Entry;
 
 /// Digests of the members of a stored status, by name. Empty members have none.
@@ -46,6 +47,7 @@ pub(crate) struct Known {
     pub(crate) digests: Digests,
     /// Bytes of the object without the members of the status that the agent owns.
     pub(crate) other_bytes: usize,
+    health: OnceLock<Result<HealthChecks, CheckError>>,
 }
 
 impl<'de> Deserialize<'de> for Known {
@@ -64,6 +66,7 @@ impl<'de> Deserialize<'de> for Known {
             object,
             digests,
             other_bytes,
+            health: OnceLock::new(),
         })
     }
 }
@@ -85,6 +88,30 @@ impl apiclient::Object for Known {
 impl Known {
     pub(crate) fn name(&self) -> &str {
         self.object.metadata.name.as_deref().unwrap_or_default()
+    }
+
+    /// The user's rules of readiness, read when they are needed for the first time.
+    pub(crate) fn health(&self) -> &Result<HealthChecks, CheckError> {
+        let rules = &self.object.spec.options.health_check_exprs;
+        self.health.get_or_init(|| HealthChecks::compile(rules))
+    }
+
+    /// Tells apart what [`Self::judge`] gives; 0 is what it gives without rules.
+    pub(crate) fn rules(&self) -> u64 {
+        let options = &self.object.spec.options;
+        if options.ignore.is_none() && options.health_check_exprs.is_empty() {
+            return 0;
+        }
+        digest(&json!([options.ignore, options.health_check_exprs]))
+    }
+
+    /// What objects of the deployment are judged by.
+    pub(crate) fn judge(&self) -> Judge {
+        let ignored = self.object.spec.options.ignore.as_ref();
+        Judge {
+            ignored: ignored.map_or_else(Vec::new, |ignore| ignore.conditions.clone()),
+            health: self.health().as_ref().cloned().unwrap_or_default(),
+        }
     }
 }
 
@@ -131,6 +158,8 @@ pub(crate) struct Track {
     /// How the last run ended; `None` before the first, and while the deployment is paused.
     pub(crate) outcome: Option<Outcome>,
     pub(crate) applied: Option<Arc<Applied>>,
+    /// By which rules its objects were judged last ([`Known::rules`]).
+    pub(crate) rules: u64,
     /// State of the copies that it was rendered with, as the hub counts them.
     pub(crate) copied: Option<i64>,
     /// Id of the deployment for which copies were looked through.
@@ -248,8 +277,6 @@ fn is_asked(before: &BundleDeployment, after: &BundleDeployment) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[expect(

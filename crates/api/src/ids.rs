@@ -45,11 +45,13 @@ pub fn content_id(sha256: &str) -> String {
     id.get(..SAFE_CONCAT_MAX).unwrap_or(&id).to_owned()
 }
 
-/// Hash of deployment options. `diff` and `correctDrift` are no part of it.
+/// Hash of deployment options. `diff`, `correctDrift` and `healthCheckExprs` are no part of it: they change what is
+/// said of the objects, not the objects.
 pub fn options_hash(options: &BundleDeploymentOptions) -> String {
     let mut options = BundleDeploymentOptions {
         diff: None,
         correct_drift: None,
+        health_check_exprs: Vec::new(),
         ..options.clone()
     };
     if let Some(values) = options.helm.as_mut().and_then(|helm| helm.values.as_mut()) {

@@ -42,6 +42,11 @@ pub fn merge(
         merged.force_sync_generation = over.force_sync_generation;
     }
     merged.keep_resources |= over.keep_resources;
+    replace_by_key(
+        &mut merged.health_check_exprs,
+        &over.health_check_exprs,
+        |rule| Some((rule.api_version.clone(), rule.kind.clone())),
+    );
     if over.correct_drift.is_some() {
         merged.correct_drift.clone_from(&over.correct_drift);
     }

@@ -81,6 +81,10 @@ pub(crate) async fn reconcile(agent: Arc<Agent>, name: String) -> Next {
             Next::Done
         }
         Step::Monitor => {
+            let rules = known.rules();
+            if agent.track(&name, |track| std::mem::replace(&mut track.rules, rules)) != rules {
+                monitor::sync(&agent);
+            }
             end(&agent, &name, Outcome::Deployed);
             tidy(&agent, &name).await
         }

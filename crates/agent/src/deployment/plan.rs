@@ -45,6 +45,10 @@ pub(super) fn plan<'a>(
     if let Some(message) = refusal(spec) {
         return Step::Refuse { message };
     }
+    if let Err(error) = known.health() {
+        let message = error.to_string();
+        return Step::Refuse { message };
+    }
     let applied = track.and_then(|track| track.applied.as_ref());
     let copied = track.and_then(|track| track.copied);
     let copied = copied.unwrap_or(status.downstream_resources_generation);

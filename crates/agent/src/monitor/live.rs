@@ -1,11 +1,11 @@
 //! A live object, reduced to what a status needs of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api::labels::OBJECT_SET_HASH;
 use api::v1alpha1::Summary;
 use apiclient::{Kind, ObjectKey};
-use diff::readiness::{ignore_conditions, is_ready, readiness};
+use diff::readiness::{HealthChecks, ignore_conditions, is_ready, readiness};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -21,6 +21,44 @@ pub(crate) struct Live {
     /// Everything that exists has been seen.
     pub(crate) synced: bool,
     pub(crate) objects: BTreeMap<ObjectKey, LiveObject>,
+    /// What a watch has seen that took over from another; the rest is gone once it has seen everything.
+    pub(super) seen: Option<BTreeSet<ObjectKey>>,
+}
+
+impl Live {
+    /// Another watch begins. What the last one saw stands until the new one has seen everything.
+    pub(crate) fn renew(&mut self) {
+        self.seen = Some(BTreeSet::new());
+    }
+
+    pub(crate) fn applied(&mut self, key: ObjectKey, object: LiveObject) {
+        if let Some(seen) = &mut self.seen {
+            seen.insert(key.clone());
+        }
+        self.objects.insert(key, object);
+    }
+
+    pub(crate) fn synced(&mut self) {
+        if let Some(seen) = self.seen.take() {
+            self.objects.retain(|key, _| seen.contains(key));
+        }
+        self.synced = true;
+    }
+}
+
+/// What the objects of a deployment are judged by, beside what is known of their kinds.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Judge {
+    /// Conditions that do not count.
+    pub(crate) ignored: Vec<BTreeMap<String, String>>,
+    pub(crate) health: HealthChecks,
+}
+
+impl Judge {
+    fn summary(&self, object: &Value, now: Timestamp) -> Summary {
+        let own = self.health.summarize(object);
+        own.unwrap_or_else(|| readiness(object, now))
+    }
 }
 
 /// A live object. Ready ones, which most are, take the least memory.
@@ -111,13 +149,8 @@ pub(super) fn is_metadata_enough(kind: &Kind) -> bool {
     )
 }
 
-/// Reduces an object. `ignored` are conditions that do not count.
-pub(crate) fn reduce(
-    kind: &Kind,
-    seen: Seen,
-    ignored: &[BTreeMap<String, String>],
-    now: Timestamp,
-) -> LiveObject {
+/// Reduces an object.
+pub(crate) fn reduce(kind: &Kind, seen: Seen, judge: &Judge, now: Timestamp) -> LiveObject {
     let hash = seen.hash().into();
     let Seen(mut object) = seen;
     if let Some(fields) = object.as_object_mut() {
@@ -125,11 +158,11 @@ pub(crate) fn reduce(
         fields.insert("apiVersion".to_owned(), kind.api_version().into());
         fields.insert("kind".to_owned(), kind.kind.as_ref().into());
     }
-    ignore_conditions(&mut object, ignored);
-    let summary = readiness(&object, now);
+    ignore_conditions(&mut object, &judge.ignored);
+    let summary = judge.summary(&object, now);
     let trouble = (!is_ready(&summary)).then(|| {
         let aged_at = now.checked_add(AGED).unwrap_or(now);
-        let aged = readiness(&object, aged_at);
+        let aged = judge.summary(&object, aged_at);
         let aged = (aged != summary).then_some(aged);
         Box::new(Trouble {
             summary,
@@ -174,7 +207,7 @@ mod tests {
         let partial = json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",
             "metadata": {"name": "a", "uid": "u", "creationTimestamp": "2025-12-31T00:00:00Z",
                 "labels": {OBJECT_SET_HASH: "h"}, "managedFields": [{}]}});
-        let live = reduce(&kind, seen(partial), &[], now());
+        let live = reduce(&kind, seen(partial), &Judge::default(), now());
         assert_eq!(
             (live.trouble.is_none(), &*live.uid, &*live.hash),
             (true, "u", "h")
@@ -188,7 +221,7 @@ mod tests {
         let pending = json!({"metadata": {"name": "a", "creationTimestamp": "2026-01-01T00:00:00Z"}, "status": {
             "phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False",
                 "reason": "Unschedulable", "lastTransitionTime": "2026-01-01T00:00:00Z"}]}});
-        let live = reduce(&kind, seen(pending), &[], now());
+        let live = reduce(&kind, seen(pending), &Judge::default(), now());
         let later = now().checked_add(AGED).unwrap();
         assert!(live.trouble(now()).is_some());
         assert!(live.trouble(later).is_some());
@@ -203,7 +236,7 @@ mod tests {
             json!({"metadata": 3}),
             json!({"metadata": {"labels": []}}),
         ] {
-            let live = reduce(&kind, seen(object), &[], now());
+            let live = reduce(&kind, seen(object), &Judge::default(), now());
             assert_eq!((&*live.uid, &*live.hash, live.created_at), ("", "", None));
         }
     }
@@ -215,7 +248,7 @@ mod tests {
             reduce(
                 &kind,
                 seen(json!({"metadata": {}, "status": status})),
-                &[],
+                &Judge::default(),
                 now(),
             )
             .runs

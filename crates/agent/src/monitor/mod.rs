@@ -7,7 +7,7 @@
 mod live;
 mod tally;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,10 +16,11 @@ use apiclient::{Event, Kind, Selector, Watch};
 use jiff::Timestamp;
 use tokio::task::JoinHandle;
 
-pub(crate) use live::{Live, Seen, reduce};
+pub(crate) use live::{Judge, Live, Seen, reduce};
 pub(crate) use tally::{Tally, View, view};
 
 use crate::agent::Agent;
+use crate::world::World;
 
 /// Events within this time are reported together.
 pub(crate) const SETTLE: Duration = Duration::from_millis(500);
@@ -32,48 +33,80 @@ pub(crate) struct Monitors {
 
 /// Ends with its handle.
 #[derive(Debug)]
-struct Task(JoinHandle<()>);
+struct Task {
+    handle: JoinHandle<()>,
+    wanted: Wanted,
+}
 
 impl Drop for Task {
     fn drop(&mut self) {
-        self.0.abort();
+        self.handle.abort();
     }
 }
 
-/// Watches what is deployed now and nothing else.
+/// What a watch must bring, and how its objects are judged. Another one needs another watch: what has been reduced
+/// is not judged again.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Wanted {
+    /// Metadata is not enough.
+    whole: bool,
+    /// The rules of the deployments that have objects of the kind; those without rules are left out.
+    rules: Vec<(String, u64)>,
+}
+
+/// Watches what is deployed now, as it has to be seen now, and nothing else.
 pub(crate) fn sync(agent: &Arc<Agent>) {
     let mut tasks = agent
         .monitors
         .tasks
         .lock()
         .unwrap_or_else(PoisonError::into_inner);
-    let wanted: BTreeSet<Arc<Kind>> = agent.world(|world| {
-        let applied = world
-            .tracks
-            .values()
-            .filter_map(|track| track.applied.as_ref());
-        let kinds = applied
-            .flat_map(|applied| &applied.inventory)
-            .map(|entry| &entry.id.kind);
-        let wanted: BTreeSet<Arc<Kind>> = kinds.cloned().collect();
-        world.live.retain(|kind, _| wanted.contains(kind));
+    let wanted = agent.world(|world| {
+        let wanted = wanted(world);
+        world.live.retain(|kind, _| wanted.contains_key(kind));
         wanted
     });
-    tasks.retain(|kind, _| wanted.contains(kind));
-    for kind in wanted {
+    tasks.retain(|kind, task| wanted.get(kind) == Some(&task.wanted));
+    for (kind, wanted) in wanted {
         if tasks.contains_key(&kind) {
             continue;
         }
         // What an earlier watch of the kind saw last may be gone by now.
-        agent.world(|world| world.live.insert(Arc::clone(&kind), Live::default()));
+        agent.world(|world| world.live.entry(Arc::clone(&kind)).or_default().renew());
         let selector = Selector {
-            metadata_only: live::is_metadata_enough(&kind),
+            metadata_only: live::is_metadata_enough(&kind) && !wanted.whole,
             ..Selector::labels(OBJECT_SET_HASH)
         };
         let watch = agent.cluster.watch(&kind, selector);
-        let follower = follow(Arc::downgrade(agent), Arc::clone(&kind), watch);
-        tasks.insert(kind, Task(tokio::spawn(follower)));
+        let handle = tokio::spawn(follow(Arc::downgrade(agent), Arc::clone(&kind), watch));
+        tasks.insert(kind, Task { handle, wanted });
     }
+}
+
+/// What has to be watched for all deployments. Pure.
+fn wanted(world: &World) -> BTreeMap<Arc<Kind>, Wanted> {
+    let mut all: BTreeMap<Arc<Kind>, Wanted> = BTreeMap::new();
+    for (name, track) in &world.tracks {
+        let Some(applied) = &track.applied else {
+            continue;
+        };
+        let known = world.deployments.get(name);
+        let rules = known.map_or(0, |known| known.rules());
+        // Entries of a kind stand together.
+        for entries in applied.inventory.chunk_by(|a, b| a.id.kind == b.id.kind) {
+            let Some(kind) = entries.first().map(|entry| &entry.id.kind) else {
+                continue;
+            };
+            let wanted = all.entry(Arc::clone(kind)).or_default();
+            if let Some(known) = known.filter(|_| rules != 0) {
+                let health = known.health().as_ref();
+                wanted.whole |= health
+                    .is_ok_and(|health| health.concern(&kind.group, &kind.version, &kind.kind));
+                wanted.rules.push((name.clone(), rules));
+            }
+        }
+    }
+    all
 }
 
 async fn follow(agent: std::sync::Weak<Agent>, kind: Arc<Kind>, mut watch: Watch<Seen>) {
@@ -102,15 +135,14 @@ async fn follow(agent: std::sync::Weak<Agent>, kind: Arc<Kind>, mut watch: Watch
 fn applied(agent: &Agent, kind: &Arc<Kind>, seen: Seen) -> Option<String> {
     let key = apiclient::Object::key(&seen);
     let owner = agent.world(|world| world.owners.get(seen.hash()).cloned());
-    let ignored = owner.as_ref().and_then(|name| {
-        let known = agent.world(|world| world.deployments.get(name).cloned())?;
-        known.object.spec.options.ignore.clone()
-    });
-    let ignored = ignored.unwrap_or_default().conditions;
-    let object = reduce(kind, seen, &ignored, Timestamp::now());
+    let known = owner
+        .as_ref()
+        .and_then(|name| agent.world(|world| world.deployments.get(name).cloned()));
+    let judge = known.map_or_else(Judge::default, |known| known.judge());
+    let object = reduce(kind, seen, &judge, Timestamp::now());
     agent.world(|world| {
         if let Some(live) = world.live.get_mut(kind) {
-            live.objects.insert(key, object);
+            live.applied(key, object);
         }
     });
     owner
@@ -120,7 +152,7 @@ fn applied(agent: &Agent, kind: &Arc<Kind>, seen: Seen) -> Option<String> {
 fn synced(agent: &Agent, kind: &Arc<Kind>) {
     let concerned: Vec<String> = agent.world(|world| {
         if let Some(live) = world.live.get_mut(kind) {
-            live.synced = true;
+            live.synced();
         }
         let has_kind = |track: &crate::world::Track| {
             let applied = track.applied.as_ref();

@@ -114,7 +114,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::monitor::{Live, Seen, reduce};
+    use crate::monitor::{Judge, Live, Seen, reduce};
 
     fn kind() -> Arc<Kind> {
         Arc::new(Kind::new(
@@ -150,11 +150,15 @@ mod tests {
             let object: Value = json!({"metadata": {"name": name, "uid": name, "labels": {
                 "objectset.rio.cattle.io/hash": hash}}, "status": {"phase": phase}});
             let seen: Seen = serde_json::from_value(object).unwrap();
-            (ObjectKey::new("n", *name), reduce(&kind(), seen, &[], now))
+            (
+                ObjectKey::new("n", *name),
+                reduce(&kind(), seen, &Judge::default(), now),
+            )
         };
         let live = Live {
             synced,
             objects: objects.iter().map(reduced).collect(),
+            ..Live::default()
         };
         World {
             live: BTreeMap::from([(kind(), live)]),

@@ -5,6 +5,7 @@
 mod copies;
 mod deploy;
 mod faults;
+mod health;
 mod hooks;
 mod registration;
 mod registry;

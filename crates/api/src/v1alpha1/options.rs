@@ -58,6 +58,10 @@ pub struct BundleDeploymentOptions {
     /// What to ignore when judging whether objects are ready.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ignore: Option<IgnoreOptions>,
+    /// When objects of certain kinds are ready, in the Common Expression Language. The first rule for a
+    /// kind replaces what is known of it.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "is_empty")]
+    pub health_check_exprs: Vec<HealthCheckExpr>,
     /// Whether and how objects that were changed on the cluster are reset.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub correct_drift: Option<CorrectDrift>,
@@ -280,6 +284,28 @@ pub struct IgnoreOptions {
     /// Conditions to ignore; every given member must be equal to the one in the condition.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "is_empty")]
     pub conditions: Vec<BTreeMap<String, String>>,
+}
+
+/// When objects of a kind are ready: expressions in the Common Expression Language over the members of the
+/// object (`metadata`, `spec`, `status`, `data`, ...), each of which is true or false. A missing member makes an
+/// expression false.
+///
+/// `inProgress` is asked first, then `failed`, then `current`; an object of which none is true is in progress.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase")]
+pub struct HealthCheckExpr {
+    /// Group and version, as in manifests; `GROUP/*` means all versions.
+    pub api_version: String,
+    /// Kind, as in manifests. Not Secret: what is in Secrets is not read.
+    pub kind: String,
+    /// The object is ready.
+    pub current: String,
+    /// The object is on its way.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "is_empty")]
+    pub in_progress: String,
+    /// The object will not become ready by itself.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "is_empty")]
+    pub failed: String,
 }
 
 /// Drift correction.

@@ -63,6 +63,7 @@ structs! {
         "keepResources": Bool,
         "deleteNamespace": Bool,
         "ignore": In(&IGNORE),
+        "healthCheckExprs": List(&In(&HEALTH_CHECK_EXPR)),
         "correctDrift": In(&CORRECT_DRIFT),
         "namespaceLabels": TEXT_MAP,
         "namespaceAnnotations": TEXT_MAP,
@@ -71,6 +72,13 @@ structs! {
         "overwrites": List(&In(&OVERWRITTEN_RESOURCE)),
         "allowedTargetNamespaceSelector": In(&LABEL_SELECTOR),
         "templating": In(&TEMPLATING),
+    }
+    HEALTH_CHECK_EXPR = "v1alpha1.HealthCheckExpr" {
+        "apiVersion": Text,
+        "kind": Text,
+        "current": Text,
+        "inProgress": Text,
+        "failed": Text,
     }
     TEMPLATING = "v1alpha1.Templating" { "options": Bool, "files": TEXTS }
     BUNDLE_TARGET = "v1alpha1.BundleTarget" + OPTIONS {

@@ -6,6 +6,7 @@
 //!
 //! Source: fleet `internal/cmd/agent/deployer/summary`, rancher/wrangler `pkg/summary`.
 
+mod checks;
 mod kstatus;
 mod mapping;
 mod rules;
@@ -20,6 +21,7 @@ use api::v1alpha1::Summary;
 use jiff::Timestamp;
 use serde_json::Value;
 
+pub use self::checks::{CheckError, HealthChecks};
 pub use self::mapping::{ErrorMapping, MappingError};
 
 /// How ready `object` is at `now`, by the built-in rules.
