@@ -15,7 +15,7 @@ pub(crate) enum Class {
 ///
 /// Source: fleet `internal/cmd/agent/deployer/deployer.go`; the two about timeouts are Helm 4's words
 /// for what upstream's list has in Helm 3's.
-const PERMANENT: [&str; 8] = [
+const PERMANENT: [&str; 10] = [
     "timed out waiting for the condition",
     "error validating data",
     "chart requires kubeVersion",
@@ -24,6 +24,8 @@ const PERMANENT: [&str; 8] = [
     "MalformedYAMLError",
     "unknown field",
     "Forbidden: spec is immutable after creation",
+    "failed, and has been rolled back due to atomic being set",
+    "due to rollback-on-failure being set",
 ];
 
 /// Whether upstream would give up on a failure with this text.

@@ -18,8 +18,8 @@
 //! [`service`] is the process around it: it gets the agent a credential ([`registration`]), keeps others of its
 //! kind waiting and answers probes.
 //!
-//! Not here: drift, impersonation, copied resources, kustomize, charts that the agent
-//! downloads itself. What asks for them is refused by name.
+//! Not here: drift, kustomize, charts that the agent downloads itself. What asks for them is refused by
+//! name.
 
 mod agent;
 mod apply;
@@ -27,6 +27,7 @@ mod contact;
 mod deployment;
 mod failure;
 mod heartbeat;
+mod identity;
 mod kinds;
 mod monitor;
 mod object;

@@ -162,6 +162,8 @@ pub(crate) struct Track {
     pub(crate) rules: u64,
     /// State of the copies that it was rendered with, as the hub counts them.
     pub(crate) copied: Option<i64>,
+    /// Digest of the labels and annotations that its namespace was given last.
+    pub(crate) described: Option<u64>,
     /// Id of the deployment for which copies were looked through.
     pub(crate) pruned: Option<String>,
     /// Conditions as last written or read.

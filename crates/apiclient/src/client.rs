@@ -23,6 +23,8 @@ use crate::watch::Watch;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(65);
 /// Objects per page of a list.
 const PAGE_LIMIT: u32 = 500;
+/// Header with the name of the user that a request is made as.
+const IMPERSONATE_USER: &str = "impersonate-user";
 const JSON: &str = "application/json";
 const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 const METADATA_LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
@@ -32,6 +34,8 @@ const METADATA_LIST: &str = "application/json;as=PartialObjectMetadataList;g=met
 pub struct Client {
     kube: kube::Client,
     shared: Arc<Shared>,
+    /// Whom requests are made as; `None` for the owner of the credentials.
+    maybe_user: Option<Arc<str>>,
 }
 
 struct Shared {
@@ -106,6 +110,20 @@ impl Client {
                 stats: Stats::default(),
                 troubled,
             }),
+            maybe_user: None,
+        }
+    }
+
+    /// The same server, asked as another user. To be allowed to, ours needs the right to impersonate.
+    ///
+    /// No groups are named: then the API server gives a service account its own
+    /// (`system:serviceaccounts`, `system:serviceaccounts:<namespace>`), and ours needs no right to
+    /// impersonate groups.
+    #[must_use]
+    pub fn impersonating(&self, user: impl Into<Arc<str>>) -> Self {
+        Self {
+            maybe_user: Some(user.into()),
+            ..self.clone()
         }
     }
 
@@ -300,7 +318,7 @@ impl Client {
     ) -> Result<T, Error> {
         let kind = Kind::new("", "", "", path, false);
         let key = ObjectKey::default();
-        let request = http::Request::get(path).header(http::header::ACCEPT, accept);
+        let request = self.addressed(http::Request::get(path), accept);
         let request = request.body(kube::client::Body::empty());
         let request = request.map_err(|source| Error::Address {
             at: Target::new("get", &kind, &key),
@@ -386,10 +404,7 @@ impl Client {
         }
         path.push_str(query.as_str());
         self.shared.stats.count(verb, resource);
-        let mut request = http::Request::builder()
-            .method(method)
-            .uri(path)
-            .header(http::header::ACCEPT, accept);
+        let mut request = self.addressed(http::Request::builder().method(method).uri(path), accept);
         if let Some(content_type) = content_type {
             request = request.header(http::header::CONTENT_TYPE, content_type);
         }
@@ -399,6 +414,19 @@ impl Client {
                 at: Target::new(verb, kind, key),
                 source,
             })
+    }
+
+    /// Adds what all requests have.
+    fn addressed(
+        &self,
+        request: http::request::Builder,
+        accept: &'static str,
+    ) -> http::request::Builder {
+        let request = request.header(http::header::ACCEPT, accept);
+        match &self.maybe_user {
+            Some(user) => request.header(IMPERSONATE_USER, &**user),
+            None => request,
+        }
     }
 
     async fn exchange(

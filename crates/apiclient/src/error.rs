@@ -162,6 +162,11 @@ impl Error {
         self.class() == Class::NotFound
     }
 
+    /// Whether we, or whom we impersonate, lack the permission, or a rule of the server forbids it.
+    pub fn is_forbidden(&self) -> bool {
+        matches!(self, Self::Refused { code: 403, .. })
+    }
+
     /// Whether the object exists already.
     pub fn is_already_exists(&self) -> bool {
         self.class() == Class::AlreadyExists

@@ -5,8 +5,11 @@ use std::fmt;
 
 use k8s_openapi::{ClusterResourceScope, NamespaceResourceScope};
 use kube_core::Resource;
+use percent_encoding::utf8_percent_encode;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+
+use crate::options::PLAIN;
 
 /// The address of a kind on an API server.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -90,6 +93,7 @@ impl Kind {
         let api_version = self.api_version();
         match namespace {
             Some(ns) if self.namespaced => {
+                let ns = utf8_percent_encode(ns, PLAIN);
                 format!("{root}/{api_version}/namespaces/{ns}/{}", self.plural)
             }
             _ => format!("{root}/{api_version}/{}", self.plural),
@@ -222,6 +226,11 @@ mod tests {
             "/apis/apps/v1/namespaces/a/deployments"
         );
         assert_eq!(kind.path(None), "/apis/apps/v1/deployments");
+        // No namespace leads anywhere else.
+        assert_eq!(
+            kind.path(Some("a/pods/../..?b")),
+            "/apis/apps/v1/namespaces/a%2Fpods%2F..%2F..%3Fb/deployments"
+        );
         assert_eq!(kind.to_string(), "deployments.apps");
     }
 

@@ -33,8 +33,13 @@ fn id_of(name: &str) -> Id {
 }
 
 /// Creates what is missing of the definitions of `crds/` directories and waits until all are served.
-/// Existing ones are never changed, as in Helm. Tells whether any was created.
-pub(crate) async fn ensure(cluster: &Client, definitions: &[Definition]) -> Result<bool, Error> {
+/// Existing ones are never changed, as in Helm. Tells whether any was created. Which exist is `own`
+/// business, as for namespaces.
+pub(crate) async fn ensure(
+    own: &Client,
+    cluster: &Client,
+    definitions: &[Definition],
+) -> Result<bool, Error> {
     if definitions.is_empty() {
         return Ok(false);
     }
@@ -46,8 +51,7 @@ pub(crate) async fn ensure(cluster: &Client, definitions: &[Definition]) -> Resu
     let each = |meta: AnyMeta| {
         existing.insert(apiclient::Object::key(&meta).name);
     };
-    cluster
-        .list(&DEFINITIONS, &selector, each)
+    own.list(&DEFINITIONS, &selector, each)
         .await
         .map_err(|error| Error::Read {
             id: id_of("(all)"),
@@ -69,12 +73,7 @@ pub(crate) async fn ensure(cluster: &Client, definitions: &[Definition]) -> Resu
         .iter()
         .map(|definition| id_of(&definition.name))
         .collect();
-    together(
-        ids.iter()
-            .map(|id| established(cluster, id).boxed())
-            .collect(),
-    )
-    .await?;
+    together(ids.iter().map(|id| established(own, id).boxed()).collect()).await?;
     Ok(!missing.is_empty())
 }
 

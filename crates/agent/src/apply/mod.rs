@@ -89,6 +89,15 @@ pub(crate) enum Error {
         reason: String,
         class: apiclient::Class,
     },
+    /// The account of the deployment may not label the namespace. Upstream's text.
+    #[error(
+        "the deployment's service account is not allowed to {verb} namespace {namespace:?}; grant it: {reason}"
+    )]
+    NotDescribed {
+        verb: &'static str,
+        namespace: String,
+        reason: String,
+    },
     /// A hook failed.
     #[error("failed {event}: hook {id}: {reason}")]
     Hook {
@@ -115,6 +124,7 @@ impl Error {
             | Self::Definition { class, .. }
             | Self::Namespace { class, .. } => Some(*class),
             Self::Conflict { .. } => Some(apiclient::Class::Conflict),
+            Self::NotDescribed { .. } => Some(apiclient::Class::Permanent),
             Self::Foreign { .. }
             | Self::NotEstablished { .. }
             | Self::Hook { .. }
@@ -315,26 +325,45 @@ pub(crate) fn stale(recorded: &BTreeSet<Entry>, wanted: &[Desired]) -> Vec<Id> {
     gone
 }
 
+/// Whose objects are: the mark of a deployment, and its release.
+#[derive(Clone, Debug)]
+pub(crate) struct Owner {
+    pub(crate) hash: String,
+    pub(crate) release: ObjectKey,
+}
+
+impl Owner {
+    /// Whether an object that was recorded is still the owner's to delete.
+    ///
+    /// Nothing on it may say that it is somebody else's. Outside of the release's namespace it has to say
+    /// that it is ours, too: whoever may write Secrets there can write records, and what a record names
+    /// must not make the agent delete what the writer could not.
+    fn owns(&self, id: &Id, metadata: &MarkedMeta) -> bool {
+        let label = metadata.labels.get(OBJECT_SET_HASH);
+        let of = |key: &str| metadata.annotations.get(key).map(String::as_str);
+        let release = (of(RELEASE_NAME), of(RELEASE_NAMESPACE));
+        let (name, namespace) = (&*self.release.name, &*self.release.namespace);
+        let is_unmarked = release == (None, None) && id.key.namespace == namespace;
+        label.is_none_or(|hash| *hash == self.hash)
+            && (is_unmarked || release == (Some(name), Some(namespace)))
+    }
+}
+
 /// Deletes an object that is still ours; what is gone or has been taken over is left alone.
-pub(crate) async fn delete(cluster: &Client, id: &Id, hash: &str) -> Result<(), Error> {
-    let Some(owned) = read(cluster, id).await? else {
+pub(crate) async fn delete(cluster: &Client, id: &Id, owner: &Owner) -> Result<(), Error> {
+    let Some(Marked { metadata }) = read(cluster, id).await? else {
         return Ok(());
     };
-    let MarkedMeta {
-        uid,
-        labels,
-        annotations,
-    } = owned.metadata;
-    let is_foreign = labels
-        .get(OBJECT_SET_HASH)
-        .is_some_and(|owner| owner != hash);
-    let is_kept = annotations
+    let is_foreign = !owner.owns(id, &metadata);
+    let is_kept = metadata
+        .annotations
         .get(RESOURCE_POLICY)
         .is_some_and(|policy| policy == "keep");
     if is_foreign || is_kept {
         tracing::info!(object = %id, is_foreign, is_kept, "an object stays");
         return Ok(());
     }
+    let uid = metadata.uid;
     let options = DeleteOptions {
         propagation: Propagation::Background,
         uid,
@@ -353,12 +382,12 @@ pub(crate) async fn delete(cluster: &Client, id: &Id, hash: &str) -> Result<(), 
 }
 
 /// Deletes objects in order, kind after kind.
-pub(crate) async fn delete_all(cluster: &Client, ids: &[Id], hash: &str) -> Result<(), Error> {
+pub(crate) async fn delete_all(cluster: &Client, ids: &[Id], owner: &Owner) -> Result<(), Error> {
     for group in ids.chunk_by(|a, b| a.kind == b.kind) {
         together(
             group
                 .iter()
-                .map(|id| delete(cluster, id, hash).boxed())
+                .map(|id| delete(cluster, id, owner).boxed())
                 .collect(),
         )
         .await?;
@@ -386,6 +415,48 @@ mod tests {
             id,
             keep: false,
             body: serde_json::value::to_raw_value(&1).unwrap(),
+        }
+    }
+
+    #[test]
+    fn only_what_says_nothing_else_is_the_owners() {
+        let owner = Owner {
+            hash: "ours".to_owned(),
+            release: ObjectKey::new("n", "web"),
+        };
+        let marked = |label: &str, release: &str| {
+            let mut metadata = MarkedMeta::default();
+            if !label.is_empty() {
+                let label = (OBJECT_SET_HASH.to_owned(), label.to_owned());
+                metadata.labels.extend([label]);
+            }
+            if let Some((namespace, name)) = release.split_once('/') {
+                let marks = [(RELEASE_NAME, name), (RELEASE_NAMESPACE, namespace)];
+                let marks = marks.map(|(key, value)| (key.to_owned(), value.to_owned()));
+                metadata.annotations.extend(marks);
+            }
+            metadata
+        };
+        for (namespace, label, release, expected) in [
+            ("n", "ours", "n/web", true),
+            ("n", "", "n/web", true),
+            ("n", "ours", "", true),
+            ("n", "", "", true),
+            ("n", "theirs", "n/web", false),
+            // The same deployment under another name has it now.
+            ("n", "ours", "n/new", false),
+            ("n", "", "other/web", false),
+            ("elsewhere", "ours", "n/web", true),
+            ("elsewhere", "", "n/web", true),
+            ("elsewhere", "ours", "", false),
+            ("elsewhere", "", "", false),
+            ("", "ours", "", false),
+            ("", "ours", "n/web", true),
+        ] {
+            let mut id = id("ConfigMap", "v1", "a");
+            id.key.namespace = namespace.to_owned();
+            let found = owner.owns(&id, &marked(label, release));
+            assert_eq!(found, expected, "{namespace:?} {label:?} {release:?}");
         }
     }
 

@@ -10,53 +10,54 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::v1alpha1::{HelmOptions, Values};
-use apiclient::ObjectKey;
+use apiclient::{Client, ObjectKey};
 use helm::HookEvent;
-use helm::release::{Info, Release, Status, StoredChart};
+use helm::release::{Release, Status};
 use jiff::Timestamp;
-use tokio::time::Instant;
 
 use super::error::{Error, in_store, in_values};
+use super::record::with_status;
 use super::restore::{Recorded, recorded, register, restore};
-use super::{copies, policy, uninstall};
+use super::{copies, plan, policy, rollback, uninstall};
 use crate::agent::Agent;
 use crate::kinds::{Kinds, Served};
-use crate::monitor::{Tally, View, view};
 use crate::object::Entry;
-use crate::release::plan::{
-    Next, applied_before, is_install, labels, next, to_forget, to_supersede,
-};
+use crate::release::plan::{Next, applied_before, is_install, next, to_forget, to_supersede};
 use crate::release::{self, Record, release_id, store};
 use crate::render::lookup::Lookup;
 use crate::render::ownership::Ownership;
 use crate::render::{self, Input, Rendered};
 use crate::source::{self, Built, Recipe, values};
 use crate::world::{Applied, Known};
-use crate::{apply, kinds};
+use crate::{apply, identity, kinds};
 
 /// How often, and after which pause, kinds are looked up again that the cluster does not know.
 const KIND_RETRIES: u32 = 3;
 const KIND_PAUSE: Duration = Duration::from_secs(1);
+/// How long `helm.atomic` waits for objects without a timeout of its own. Source: Helm 4, agent.md 7.6.
+const ATOMIC_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// One deployment on its way.
-struct Run<'a> {
-    agent: &'a Arc<Agent>,
-    known: &'a Known,
-    release: ObjectKey,
-    revision: u32,
+pub(super) struct Run<'a> {
+    pub(super) agent: &'a Arc<Agent>,
+    /// The cluster, as whom the deployment acts.
+    pub(super) cluster: Client,
+    pub(super) known: &'a Known,
+    pub(super) release: ObjectKey,
+    pub(super) revision: u32,
     /// The record of the revision exists: another run began it.
-    is_begun: bool,
+    pub(super) is_begun: bool,
     /// Nothing of the release is there before this revision.
-    is_install: bool,
-    history: Vec<Record>,
+    pub(super) is_install: bool,
+    pub(super) history: Vec<Record>,
 }
 
 /// What earlier revisions, and an earlier attempt at this one, left behind.
 #[derive(Default)]
-struct Before {
+pub(super) struct Before {
     /// May be on the cluster.
-    entries: BTreeSet<Entry>,
-    first_deployed: Option<String>,
+    pub(super) entries: BTreeSet<Entry>,
+    pub(super) first_deployed: Option<String>,
 }
 
 /// Installs or upgrades. `before` is what is on the cluster as far as this process knows.
@@ -70,8 +71,12 @@ pub(super) async fn deploy(
 ) -> Result<(), Error> {
     let release = release::release_of(&known.object);
     helm::release::check_name(&release.name).map_err(Error::Name)?;
+    let account = &known.object.spec.options.service_account;
+    let cluster = identity::client(agent, account)
+        .await
+        .map_err(Error::Identity)?;
     check_policy(agent, known, &release.namespace).await?;
-    copies::bring(agent, known, &release.namespace)
+    copies::bring(agent, &cluster, known, &release.namespace)
         .await
         .map_err(|error| Error::Copies(Box::new(error)))?;
     let values = hub_values(agent, known).await?;
@@ -96,6 +101,7 @@ pub(super) async fn deploy(
     note_renamed(agent, known, &release);
     Run {
         agent,
+        cluster,
         known,
         release,
         revision,
@@ -105,6 +111,26 @@ pub(super) async fn deploy(
     }
     .deploy(values, before)
     .await
+}
+
+/// Gives the namespace of a deployment its labels and annotations, if it does not have them.
+pub(super) async fn describe(agent: &Arc<Agent>, known: &Known) -> Result<(), Error> {
+    let spec = &known.object.spec;
+    let described = agent.track(known.name(), |track| track.described);
+    if plan::is_described(spec, described) {
+        return Ok(());
+    }
+    let cluster = identity::client(agent, &spec.options.service_account)
+        .await
+        .map_err(Error::Identity)?;
+    let owner = Ownership::of(known.name(), &agent.options.agent_scope).hash;
+    let namespace = release::release_of(&known.object).namespace;
+    let done = apply::namespace::describe(&cluster, &namespace, &owner, &spec.options).await;
+    done.map_err(Error::Apply)?;
+    agent.track(known.name(), |track| {
+        track.described = plan::description(spec);
+    });
+    Ok(())
 }
 
 /// A release of another name or namespace goes once the new one is there.
@@ -146,7 +172,7 @@ async fn hub_values(agent: &Agent, known: &Known) -> Result<Values, Error> {
         .map_err(in_values)
 }
 
-fn helm_options(known: &Known) -> HelmOptions {
+pub(super) fn helm_options(known: &Known) -> HelmOptions {
     known.object.spec.options.helm.clone().unwrap_or_default()
 }
 
@@ -160,7 +186,7 @@ impl Run<'_> {
             .await
             .map_err(Error::Source)?;
         let values = values::with_references(
-            &agent.cluster,
+            &self.cluster,
             values,
             &helm,
             &copied,
@@ -170,14 +196,14 @@ impl Run<'_> {
         let (mut rendered, kinds) = self.render(&built, &values).await?;
         let before = self.before(before.as_deref(), &kinds).await?;
 
-        let cluster = &agent.cluster;
-        let created = apply::definitions::ensure(cluster, &rendered.definitions).await;
+        let (own, cluster) = (&agent.cluster, &self.cluster);
+        let created = apply::definitions::ensure(own, cluster, &rendered.definitions).await;
         if created.map_err(Error::Apply)? {
             agent.kinds.expire();
         }
         let may_create = options.create_namespace.unwrap_or(true);
         let namespace =
-            apply::namespace::ensure(cluster, &self.release.namespace, may_create).await;
+            apply::namespace::ensure(own, cluster, &self.release.namespace, may_create).await;
         namespace.map_err(Error::Apply)?;
         if self.is_install && !helm.take_ownership {
             let foreign = apply::check_foreign(cluster, &rendered.objects, &self.release).await;
@@ -191,12 +217,26 @@ impl Run<'_> {
         // They say how they ran.
         record.hooks = rendered.hooks.into_iter().map(|hook| hook.record).collect();
         match brought {
-            Ok(()) => self.finish(record).await,
+            Ok(()) => {
+                self.finish(with_status(record, Status::Deployed, self.done()))
+                    .await
+            }
             Err(error) => {
                 self.forget();
                 self.fail(record, &error).await;
+                if helm.atomic && error.is_of_the_release() {
+                    return Err(rollback::after(self, error).await);
+                }
                 Err(error)
             }
+        }
+    }
+
+    fn done(&self) -> &'static str {
+        if self.is_install {
+            "Install complete"
+        } else {
+            "Upgrade complete"
         }
     }
 
@@ -216,7 +256,7 @@ impl Run<'_> {
         }
     }
 
-    fn forget(&self) {
+    pub(super) fn forget(&self) {
         self.agent
             .track(self.known.name(), |track| track.applied = None);
     }
@@ -261,7 +301,7 @@ impl Run<'_> {
             kinds: Kinds::new(Arc::clone(served)),
         };
         let lookup = Lookup {
-            cluster: self.agent.cluster.clone(),
+            cluster: self.cluster.clone(),
             served: Arc::clone(served),
             runtime: tokio::runtime::Handle::current(),
         };
@@ -321,83 +361,27 @@ impl Run<'_> {
         Ok(before)
     }
 
-    fn record(&self, rendered: &mut Rendered, values: Values, before: &Before) -> Release {
-        let options = &self.known.object.spec.options;
-        let mut metadata = std::mem::take(&mut rendered.chart_metadata);
-        let recipe = Recipe::of(&self.known.object);
-        let annotations = [
-            (release::BUNDLE_ID, self.known.name().to_owned()),
-            (
-                release::AGENT_NAMESPACE,
-                self.agent.options.agent_namespace.clone(),
-            ),
-            (release::SERVICE_ACCOUNT, options.service_account.clone()),
-            (release::KEEP_RESOURCES, options.keep_resources.to_string()),
-        ];
-        let annotations = annotations
-            .into_iter()
-            .map(|(key, value)| (key.to_owned(), value));
-        metadata.annotations.extend(annotations);
-        if !recipe.commit.is_empty() {
-            metadata
-                .annotations
-                .insert(release::COMMIT.to_owned(), recipe.commit);
-        }
-        let now = Some(Timestamp::now().to_string());
-        let (status, description, first_deployed) = if self.is_install {
-            (Status::PendingInstall, "Initial install underway", None)
-        } else {
-            let first_deployed = before.first_deployed.clone();
-            (Status::PendingUpgrade, "Preparing upgrade", first_deployed)
-        };
-        Release {
-            name: self.release.name.clone(),
-            namespace: self.release.namespace.clone(),
-            version: self.revision,
-            info: Info {
-                first_deployed: first_deployed.or_else(|| now.clone()),
-                last_deployed: now,
-                description: description.to_owned(),
-                status,
-                notes: std::mem::take(&mut rendered.notes),
-                ..Info::default()
-            },
-            // Neither templates nor files: rolling back needs the manifest, upgrading the values, and a
-            // record that holds a large chart again and again fills etcd.
-            chart: Some(StoredChart {
-                metadata,
-                values: rendered
-                    .chart_values
-                    .as_object()
-                    .cloned()
-                    .unwrap_or_default(),
-                ..StoredChart::default()
-            }),
-            config: values,
-            manifest: std::mem::take(&mut rendered.manifest),
-            hooks: rendered
-                .hooks
-                .iter()
-                .map(|hook| hook.record.clone())
-                .collect(),
-            apply_method: "ssa".to_owned(),
-            labels: labels(&self.history, self.revision),
-        }
+    async fn write(&self, record: Release, is_new: bool) -> Result<Release, Error> {
+        let id = &self.known.object.spec.deployment_id;
+        self.write_as(id, record, is_new).await
     }
 
-    async fn write(&self, record: Release, is_new: bool) -> Result<Release, Error> {
+    /// Writes the record of a revision that was made of `deployment_id`.
+    pub(super) async fn write_as(
+        &self,
+        deployment_id: &str,
+        record: Release,
+        is_new: bool,
+    ) -> Result<Release, Error> {
         let annotations = BTreeMap::from([
             (release::BUNDLE_ID.to_owned(), self.known.name().to_owned()),
             (
                 release::AGENT_NAMESPACE.to_owned(),
                 self.agent.options.agent_namespace.clone(),
             ),
-            (
-                release::DEPLOYMENT_ID.to_owned(),
-                self.known.object.spec.deployment_id.clone(),
-            ),
+            (release::DEPLOYMENT_ID.to_owned(), deployment_id.to_owned()),
         ]);
-        let (cluster, shared) = (&self.agent.cluster, &self.agent.shared);
+        let (cluster, shared) = (&self.cluster, &self.agent.shared);
         store::write(cluster, shared, record, annotations, is_new)
             .await
             .map_err(in_store)
@@ -411,8 +395,7 @@ impl Run<'_> {
         record: &Release,
         helm: &HelmOptions,
     ) -> Result<(), Error> {
-        let cluster = &self.agent.cluster;
-        let options = &self.known.object.spec.options;
+        let cluster = &self.cluster;
         let timeout = apply::hooks::timeout(helm.timeout_seconds);
         let (pre, post) = if self.is_install {
             (HookEvent::PreInstall, HookEvent::PostInstall)
@@ -422,9 +405,7 @@ impl Run<'_> {
         apply::hooks::run(cluster, &mut rendered.hooks, pre, timeout)
             .await
             .map_err(Error::Apply)?;
-        let drift = options.correct_drift.as_ref();
-        let force = helm.force || helm.take_ownership || drift.is_some_and(|drift| drift.force);
-        let applied = apply::apply_all(cluster, &rendered.objects, force).await;
+        let applied = apply::apply_all(cluster, &rendered.objects, self.is_forced()).await;
         let has_definitions = rendered
             .objects
             .iter()
@@ -433,9 +414,8 @@ impl Run<'_> {
             self.agent.kinds.expire();
         }
         applied.map_err(Error::Apply)?;
-        let hash = Ownership::of(self.known.name(), &self.agent.options.agent_scope).hash;
         let stale = apply::stale(&before.entries, &rendered.objects);
-        apply::delete_all(cluster, &stale, &hash)
+        apply::delete_all(cluster, &stale, &self.owner())
             .await
             .map_err(Error::Apply)?;
         let inventory = rendered
@@ -449,78 +429,50 @@ impl Run<'_> {
         };
         let id = release_id(&self.release, self.revision);
         register(self.agent, self.known, id, recorded);
-        if helm.timeout_seconds > 0 {
+        if let Some(timeout) = readiness_timeout(helm) {
             self.wait(timeout, helm.wait_for_jobs).await?;
         }
         apply::hooks::run(cluster, &mut rendered.hooks, post, timeout)
             .await
-            .map_err(Error::Apply)?;
-        let described = apply::namespace::describe(cluster, &self.release.namespace, options).await;
-        described.map_err(Error::Apply)
+            .map_err(Error::Apply)
     }
 
-    /// Waits until all objects are ready.
-    async fn wait(&self, timeout: Duration, for_jobs: bool) -> Result<(), Error> {
-        let deadline = Instant::now() + timeout;
-        loop {
-            let changed = self.agent.changed.notified();
-            let tally = self.look();
-            let is_ready = tally.as_ref().is_some_and(|tally| {
-                tally.non_ready.is_empty()
-                    && tally.missing.is_empty()
-                    && !(for_jobs && tally.jobs_run)
-            });
-            if is_ready {
-                return Ok(());
-            }
-            let pause = deadline.min(Instant::now() + Duration::from_secs(5));
-            tokio::select! {
-                () = changed => {}
-                () = tokio::time::sleep_until(pause) => {}
-            }
-            if Instant::now() >= deadline {
-                let tally = tally.unwrap_or_default();
-                let first = tally.non_ready.first().map(api::state::describe_non_ready);
-                let first =
-                    first.or_else(|| tally.missing.first().map(api::state::describe_modified));
-                return Err(Error::NotReady {
-                    not_ready: tally.non_ready.len() + tally.missing.len(),
-                    seconds: timeout.as_secs(),
-                    first: first.map_or_else(String::new, |text| format!(": {text}")),
-                });
-            }
+    /// Whether fields of others are taken over.
+    pub(super) fn is_forced(&self) -> bool {
+        let options = &self.known.object.spec.options;
+        let helm = options.helm.as_ref();
+        let drift = options.correct_drift.as_ref();
+        helm.is_some_and(|helm| helm.force || helm.take_ownership)
+            || drift.is_some_and(|drift| drift.force)
+    }
+
+    /// Whose the objects are.
+    pub(super) fn owner(&self) -> apply::Owner {
+        let ownership = Ownership::of(self.known.name(), &self.agent.options.agent_scope);
+        apply::Owner {
+            hash: ownership.hash,
+            release: self.release.clone(),
         }
-    }
-
-    /// What is live, as far as it can be seen.
-    fn look(&self) -> Option<Tally> {
-        self.agent.world(|world| {
-            let applied = world.tracks.get(self.known.name())?.applied.clone()?;
-            match view(world, &applied, Instant::now(), Timestamp::now()) {
-                View::Known(tally) => Some(tally),
-                View::Settling | View::Blind { .. } => None,
-            }
-        })
     }
 
     /// The record says that everything is there; older ones say that they are history.
     async fn finish(&self, record: Release) -> Result<(), Error> {
-        let what = if self.is_install {
-            "Install complete"
-        } else {
-            "Upgrade complete"
-        };
-        self.write(with_status(record, Status::Deployed, what), false)
-            .await?;
-        let (cluster, shared) = (&self.agent.cluster, &self.agent.shared);
+        self.write(record, false).await?;
+        self.tidy(&self.history, self.revision).await
+    }
+
+    /// What was deployed before `revision` is history, and only so much of it is kept.
+    pub(super) async fn tidy(&self, history: &[Record], revision: u32) -> Result<(), Error> {
+        let (cluster, shared) = (&self.cluster, &self.agent.shared);
         let max = usize::try_from(helm_options(self.known).max_history).unwrap_or_default();
         let max = if max == 0 { release::HISTORY_MAX } else { max };
-        let forgotten = to_forget(&self.history, self.revision, max);
-        for (revision, status) in to_supersede(&self.history, self.revision) {
+        let forgotten = to_forget(history, revision, max);
+        for (revision, status) in to_supersede(history, revision) {
             if forgotten.contains(&revision) {
                 continue;
             }
-            store::change(cluster, shared, &self.release, revision, status)
+            let clients = (&self.agent.cluster, cluster);
+            store::change(clients, shared, &self.release, revision, status)
                 .await
                 .map_err(in_store)?;
         }
@@ -533,14 +485,13 @@ impl Run<'_> {
     }
 }
 
-fn with_status(record: Release, status: Status, description: &str) -> Release {
-    let description = description.to_owned();
-    Release {
-        info: Info {
-            status,
-            description,
-            ..record.info
-        },
-        ..record
+/// How long objects are waited for; `None` when they are not. As in Helm, what is taken back when it fails
+/// is waited for in any case.
+pub(super) fn readiness_timeout(helm: &HelmOptions) -> Option<Duration> {
+    let asked = u64::try_from(helm.timeout_seconds).unwrap_or_default();
+    match (asked, helm.atomic) {
+        (0, false) => None,
+        (0, true) => Some(ATOMIC_TIMEOUT),
+        (asked, _) => Some(Duration::from_secs(asked)),
     }
 }

@@ -54,21 +54,29 @@ fn kind_of(kind: CopiedKind) -> Kind {
 }
 
 /// Copies all that a deployment names into its release namespace, which is made if it may be.
-pub(super) async fn bring(agent: &Agent, known: &Known, namespace: &str) -> Result<(), Error> {
+///
+/// They are written as whom the deployment acts: a bundle must not bring a Secret where its account may
+/// not.
+pub(super) async fn bring(
+    agent: &Agent,
+    cluster: &Client,
+    known: &Known,
+    namespace: &str,
+) -> Result<(), Error> {
     let options = &known.object.spec.options;
     let named = copies::named(options).map_err(Error::UnknownKind)?;
     if named.is_empty() {
         return Ok(());
     }
     let may_create = options.create_namespace.unwrap_or(true);
-    let made = apply::namespace::ensure(&agent.cluster, namespace, may_create).await;
+    let made = apply::namespace::ensure(&agent.cluster, cluster, namespace, may_create).await;
     made.map_err(Error::Namespace)?;
     let helm = options.helm.as_ref();
     let takes_over = helm.is_some_and(|helm| helm.take_ownership);
     for object in named {
         let source = source(agent, &object).await?;
         let target = Target {
-            cluster: &agent.cluster,
+            cluster,
             deployment: known.name(),
             namespace,
             object: &object,

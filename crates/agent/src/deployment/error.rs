@@ -5,7 +5,12 @@ use crate::failure::{Class, is_permanent};
 use crate::release::store;
 use crate::shared::Panicked;
 use crate::source::{self, values};
-use crate::{apply, render};
+use crate::{apply, identity, render};
+
+/// What the API server says about an object of a namespace that is going away.
+const BEING_TERMINATED: &str = "because it is being terminated";
+/// What it says when a quota is used up.
+const QUOTA: &str = "exceeded quota";
 
 /// A deployment failed.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +27,9 @@ pub(crate) enum Error {
     /// The release cannot be called so.
     #[error(transparent)]
     Name(helm::release::InvalidName),
+    /// It is not known as whom the deployment acts.
+    #[error(transparent)]
+    Identity(identity::Error),
     /// The namespace is not allowed.
     #[error("{0}")]
     Policy(String),
@@ -52,6 +60,29 @@ pub(crate) enum Error {
         seconds: u64,
         first: String,
     },
+    /// What failed was taken back, as `helm.atomic` asks. Helm's words.
+    #[error("release {release} failed, and has been {how} due to rollback-on-failure being set")]
+    TakenBack {
+        release: String,
+        how: &'static str,
+        source: Box<Error>,
+    },
+    /// What failed could not be taken back. Helm's words.
+    #[error("an error occurred while {what} the release. original {of} error: {original}")]
+    NotTakenBack {
+        what: &'static str,
+        of: &'static str,
+        original: String,
+        source: Box<Error>,
+    },
+    /// A revision that was to be gone back to is not there any more.
+    #[error("release {id} is gone")]
+    RevisionGone { id: String },
+    /// There is nothing to go back to. Helm's words.
+    #[error(
+        "unable to find a previously successful release when attempting to rollback. original upgrade error"
+    )]
+    NoWayBack { source: Box<Error> },
     /// An interrupted uninstall was not finished.
     #[error(transparent)]
     Uninstall(Box<uninstall::Error>),
@@ -62,6 +93,10 @@ impl Error {
     pub(super) fn failure(&self, text: &str) -> Class {
         if is_permanent(text) {
             return Class::Permanent;
+        }
+        // The server forbids it now, and not for ever.
+        if text.contains(BEING_TERMINATED) || text.contains(QUOTA) {
+            return Class::Transient;
         }
         let of_request = |class: apiclient::Class| match class {
             apiclient::Class::Permanent => Class::Stubborn,
@@ -74,9 +109,13 @@ impl Error {
                 _ => Class::Stubborn,
             },
             Self::Source(error) if error.is_transient() => Class::Transient,
-            Self::Source(_) | Self::Version { .. } | Self::Policy(_) | Self::Name(_) => {
-                Class::Stubborn
-            }
+            Self::Source(_)
+            | Self::Version { .. }
+            | Self::Policy(_)
+            | Self::Name(_)
+            | Self::Identity(identity::Error::Name { .. }) => Class::Stubborn,
+            // Nothing was deployed, and nothing can be gone back to: it would fail in the same way.
+            Self::NoWayBack { .. } | Self::TakenBack { .. } => Class::Permanent,
             Self::Apply(error) => error.class().map_or(Class::Transient, of_request),
             Self::Store(error) => match **error {
                 store::Error::Taken { .. } => Class::Transient,
@@ -92,7 +131,28 @@ impl Error {
             | Self::Kinds { .. }
             | Self::Panicked { .. }
             | Self::NotReady { .. }
+            | Self::Identity(_)
+            | Self::NotTakenBack { .. }
+            | Self::RevisionGone { .. }
             | Self::Uninstall(_) => Class::Transient,
+        }
+    }
+
+    /// Whether all is deployed, and only the namespace may not be labelled.
+    pub(super) fn is_undescribed(&self) -> bool {
+        matches!(self, Self::Apply(apply::Error::NotDescribed { .. }))
+    }
+
+    /// Whether it is what is deployed that failed, and not the way to the API server: a server that is
+    /// away or asked too much is a reason to try again, and none to take a release back.
+    pub(super) fn is_of_the_release(&self) -> bool {
+        match self {
+            Self::NotReady { .. } => true,
+            Self::Apply(error) => match error.class() {
+                None => true,
+                Some(class) => class != apiclient::Class::Transient,
+            },
+            _ => false,
         }
     }
 }

@@ -15,7 +15,10 @@ mod error;
 pub(crate) mod garbage;
 mod plan;
 mod policy;
+mod ready;
+mod record;
 mod restore;
+mod rollback;
 mod uninstall;
 
 use std::sync::Arc;
@@ -32,6 +35,8 @@ use uninstall::Left;
 
 /// How long a deployment waits for others at most before it looks again.
 const DEPENDENCY_POLL: Duration = Duration::from_secs(15);
+/// How long a namespace is left alone that the deployment may not label. Source: agent.md 5, step 6.
+const DESCRIBE_RETRY: Duration = Duration::from_mins(2);
 /// How long a failure is left alone that will be the same until somebody changes something.
 const STUBBORN_RETRY: Duration = Duration::from_mins(5);
 
@@ -40,6 +45,8 @@ const STUBBORN_RETRY: Duration = Duration::from_mins(5);
 pub(crate) enum Outcome {
     /// It is on the cluster.
     Deployed,
+    /// It is on the cluster, in a namespace that its account may not label; tried again.
+    Undescribed { message: String },
     /// It is not; tried again.
     Failed { message: String },
     /// It is not, and trying again does not help: counts as applied.
@@ -88,12 +95,10 @@ pub(crate) async fn reconcile(agent: Arc<Agent>, name: String) -> Next {
             end(&agent, &name, Outcome::Deployed);
             tidy(&agent, &name).await
         }
+        Step::Describe => arrived(&agent, &name, &known).await,
         Step::Restore { release, revision } => {
             match restore::restore(&agent, &known, &release, revision).await {
-                Ok(true) => {
-                    end(&agent, &name, Outcome::Deployed);
-                    tidy(&agent, &name).await
-                }
+                Ok(true) => arrived(&agent, &name, &known).await,
                 Ok(false) => deploy(&agent, &name, &known, false).await,
                 Err(error) => failed(&agent, &name, &known, &error),
             }
@@ -114,12 +119,33 @@ async fn deploy(agent: &Arc<Agent>, name: &str, known: &Arc<Known>, is_forced: b
             let generation = known.object.spec.downstream_resources_generation;
             agent.track(name, |track| track.copied = Some(generation));
             tracing::info!(deployment = name, cluster = %agent.options.cluster, "deployed");
-            end(agent, name, Outcome::Deployed);
-            tidy(agent, name).await
+            arrived(agent, name, known).await
         }
         Err(error) => {
             monitor::sync(agent);
             failed(agent, name, known, &error)
+        }
+    }
+}
+
+/// The deployment is on the cluster: its namespace gets its labels, and what is no longer wanted goes.
+async fn arrived(agent: &Arc<Agent>, name: &str, known: &Arc<Known>) -> Next {
+    match act::describe(agent, known).await {
+        Ok(()) => {
+            end(agent, name, Outcome::Deployed);
+            tidy(agent, name).await
+        }
+        Err(error) => {
+            let cluster = &agent.options.cluster;
+            let text = errors::chain(&error);
+            tracing::warn!(deployment = name, %cluster, error = text, "the namespace has no labels");
+            let message = format!("cluster {cluster}: {text}");
+            if error.is_undescribed() {
+                end(agent, name, Outcome::Undescribed { message });
+                return Next::After(DESCRIBE_RETRY);
+            }
+            end(agent, name, Outcome::Failed { message });
+            Next::Retry
         }
     }
 }

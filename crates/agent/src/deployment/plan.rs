@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use api::v1alpha1::BundleDeploymentSpec;
 use apiclient::ObjectKey;
+use serde_json::json;
 
 use super::Outcome;
 use super::dependencies::{self, Unmet};
 use crate::release::parse_release_id;
-use crate::world::{Known, Track};
+use crate::world::{Known, Track, digest};
 
 /// The next step.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +24,8 @@ pub(super) enum Step {
     Wait { message: String },
     /// It is on the cluster.
     Monitor,
+    /// It is, in a namespace without the labels and annotations that it is to have.
+    Describe,
     /// Its status says that it is on the cluster: look.
     Restore { release: ObjectKey, revision: u32 },
     /// It is not on the cluster.
@@ -55,10 +58,13 @@ pub(super) fn plan<'a>(
     let is_renewed = !spec.options.downstream_resources.is_empty()
         && copied != spec.downstream_resources_generation;
     if applied.is_some_and(|applied| applied.deployment_id == *id) {
+        let described = track.and_then(|track| track.described);
         return if is_renewed {
             Step::Renew
-        } else {
+        } else if is_described(spec, described) {
             Step::Monitor
+        } else {
+            Step::Describe
         };
     }
     match track.and_then(|track| track.outcome.as_ref()) {
@@ -89,22 +95,24 @@ pub(super) fn plan<'a>(
 /// Names what is asked for and not implemented. Doing the rest would be worse than doing nothing: with
 /// the wrong rights, or without objects that others rely on.
 fn refusal(spec: &BundleDeploymentSpec) -> Option<String> {
-    let options = &spec.options;
-    let helm = options.helm.as_ref();
-    let asked = [
-        (
-            spec.helm_chart_options.is_some(),
-            "charts of a HelmOp, which the agent downloads",
-        ),
-        (!options.service_account.is_empty(), "serviceAccount"),
-        (helm.is_some_and(|helm| helm.atomic), "helm.atomic"),
-    ];
-    let names: Vec<&str> = asked
-        .iter()
-        .filter(|(is_asked, _)| *is_asked)
-        .map(|(_, name)| *name)
-        .collect();
-    (!names.is_empty()).then(|| format!("not supported yet: {}", names.join(", ")))
+    let is_asked = spec.helm_chart_options.is_some();
+    is_asked.then(|| "not supported yet: charts of a HelmOp, which the agent downloads".to_owned())
+}
+
+/// What [`is_described`] compares: the labels and annotations that the namespace is to have.
+pub(super) fn description(spec: &BundleDeploymentSpec) -> Option<u64> {
+    let (labels, annotations) = (
+        &spec.options.namespace_labels,
+        &spec.options.namespace_annotations,
+    );
+    let is_asked = !labels.is_empty() || !annotations.is_empty();
+    is_asked.then(|| digest(&json!([labels, annotations])))
+}
+
+/// Whether the namespace has what it is to have; `described` is what it was given last. They are no part of
+/// the deployment's id.
+pub(super) fn is_described(spec: &BundleDeploymentSpec, described: Option<u64>) -> bool {
+    description(spec) == described
 }
 
 #[cfg(test)]
@@ -152,8 +160,7 @@ mod tests {
     #[test]
     fn gates_come_first() {
         for gate in ["paused", "offSchedule", "waitingForValues"] {
-            let spec =
-                json!({"deploymentID": "s:o", gate: true, "options": {"serviceAccount": "x"}});
+            let spec = json!({"deploymentID": "s:o", gate: true, "helmChartOptions": {}});
             assert_eq!(step(spec, json!({}), None), Step::Pause, "{gate}");
         }
         assert_eq!(step(json!({}), json!({}), None), Step::Pause);
@@ -161,25 +168,9 @@ mod tests {
 
     #[test]
     fn what_is_not_implemented_is_refused_by_name() {
-        for (part, name) in [
-            (
-                json!({"helmChartOptions": {}}),
-                "charts of a HelmOp, which the agent downloads",
-            ),
-            (
-                json!({"options": {"serviceAccount": "x"}}),
-                "serviceAccount",
-            ),
-            (
-                json!({"options": {"helm": {"atomic": true}}}),
-                "helm.atomic",
-            ),
-        ] {
-            let mut spec = part;
-            spec["deploymentID"] = "s:o".into();
-            let message = format!("not supported yet: {name}");
-            assert_eq!(step(spec, json!({}), None), Step::Refuse { message });
-        }
+        let spec = json!({"deploymentID": "s:o", "helmChartOptions": {}});
+        let message = "not supported yet: charts of a HelmOp, which the agent downloads".to_owned();
+        assert_eq!(step(spec, json!({}), None), Step::Refuse { message });
     }
 
     #[test]
@@ -215,6 +206,22 @@ mod tests {
         assert_eq!(step(spec.clone(), applied, Some(&failed)), Step::Deploy);
         let nonsense = json!({"appliedDeploymentID": "s:o", "release": "what"});
         assert_eq!(step(spec, nonsense, None), Step::Deploy);
+    }
+
+    #[test]
+    fn a_namespace_gets_what_it_is_to_have_once_and_again_when_that_changes() {
+        let spec =
+            |labels: Value| json!({"deploymentID": "s:o", "options": {"namespaceLabels": labels}});
+        let mut memory = track(Some("s:o"), Some(Outcome::Deployed));
+        let next = |labels: Value, memory: &Track| step(spec(labels), json!({}), Some(memory));
+        assert_eq!(next(json!({}), &memory), Step::Monitor);
+        assert_eq!(next(json!({"a": "1"}), &memory), Step::Describe);
+        let given = known(spec(json!({"a": "1"})), json!({}));
+        memory.described = description(&given.object.spec);
+        assert_eq!(next(json!({"a": "1"}), &memory), Step::Monitor);
+        assert_eq!(next(json!({"a": "2"}), &memory), Step::Describe);
+        // What was given is taken back.
+        assert_eq!(next(json!({}), &memory), Step::Describe);
     }
 
     #[test]

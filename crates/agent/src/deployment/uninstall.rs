@@ -6,13 +6,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use apiclient::{Kind, ObjectKey};
+use apiclient::{Client, Kind, ObjectKey};
 use helm::HookEvent;
 use helm::release::{Release, Status};
 use k8s_openapi::api::core::v1::Secret;
 
 use crate::agent::Agent;
 use crate::apply::{self, hooks};
+use crate::identity;
 use crate::kinds::Kinds;
 use crate::object::Entry;
 use crate::release::plan::{applied_before, newest};
@@ -35,6 +36,12 @@ pub(crate) enum Error {
     Kinds {
         bundle: String,
         source: apiclient::Error,
+    },
+    /// It is not known as whom the release was deployed.
+    #[error("uninstall bundle {bundle}")]
+    Identity {
+        bundle: String,
+        source: identity::Error,
     },
     /// A record's manifest is broken.
     #[error("uninstall bundle {bundle}: read the inventory")]
@@ -121,20 +128,30 @@ pub(super) async fn release(
         bundle: bundle.to_owned(),
         source,
     };
-    let (cluster, shared) = (&agent.cluster, &agent.shared);
-    let history = store::history(cluster, release).await.map_err(in_store)?;
+    let (own, shared) = (&agent.cluster, &agent.shared);
+    let history = store::history(own, release).await.map_err(in_store)?;
     let Some(last) = newest(&history) else {
         return Ok(Left::Nothing);
     };
-    let record = store::load(cluster, shared, release, last.revision)
+    let record = store::load(own, shared, release, last.revision)
         .await
         .map_err(in_store)?;
+    let account = record
+        .as_ref()
+        .and_then(|record| annotation_of(record, release::SERVICE_ACCOUNT))
+        .unwrap_or_default();
+    let cluster = &identity::client(agent, account)
+        .await
+        .map_err(|source| Error::Identity {
+            bundle: bundle.to_owned(),
+            source,
+        })?;
     let mut left = Left::Nothing;
     if let Some(record) = record {
         if keeps_objects(&record, bundle) {
             left = Left::Objects;
         } else {
-            remove(agent, record, &history, bundle).await?;
+            remove(agent, cluster, record, &history, bundle).await?;
         }
     }
     let mut revisions: Vec<u32> = history.iter().map(|record| record.revision).collect();
@@ -150,16 +167,18 @@ pub(super) async fn release(
 
 /// Whether only the records go.
 fn keeps_objects(record: &Release, bundle: &str) -> bool {
-    let annotations = record
-        .chart
-        .as_ref()
-        .map(|chart| &chart.metadata.annotations);
-    let keep = annotations.and_then(|annotations| annotations.get(release::KEEP_RESOURCES));
+    let keep = annotation_of(record, release::KEEP_RESOURCES);
     is_agent(bundle) || keep.is_some_and(|keep| keep == "true")
+}
+
+fn annotation_of<'a>(record: &'a Release, key: &str) -> Option<&'a str> {
+    let annotations = &record.chart.as_ref()?.metadata.annotations;
+    annotations.get(key).map(String::as_str)
 }
 
 async fn remove(
     agent: &Arc<Agent>,
+    cluster: &Client,
     record: Release,
     history: &[Record],
     bundle: &str,
@@ -172,8 +191,8 @@ async fn remove(
         bundle: bundle.to_owned(),
         source,
     };
-    let (cluster, shared) = (&agent.cluster, &agent.shared);
-    let served = agent.kinds.fresh(cluster).await;
+    let (own, shared) = (&agent.cluster, &agent.shared);
+    let served = agent.kinds.fresh(own).await;
     let served = served.map_err(|source| Error::Kinds {
         bundle: bundle.to_owned(),
         source,
@@ -182,14 +201,14 @@ async fn remove(
     let release = ObjectKey::new(record.namespace.clone(), record.name.clone());
     let mut revisions = vec![record.manifest.clone()];
     for revision in applied_before(history, record.version) {
-        let older = store::load(cluster, shared, &release, revision)
+        let older = store::load(own, shared, &release, revision)
             .await
             .map_err(in_store)?;
         revisions.extend(older.map(|older| older.manifest));
     }
     if record.info.status != Status::Uninstalling {
         let status = Status::Uninstalling;
-        let marked = store::change(cluster, shared, &release, record.version, status);
+        let marked = store::change((own, cluster), shared, &release, record.version, status);
         marked.await.map_err(in_store)?;
     }
     let (entries, mut found) = inventory(agent, &record, revisions, kinds, bundle).await?;
@@ -197,9 +216,12 @@ async fn remove(
     hooks::run(cluster, &mut found, HookEvent::PreDelete, timeout)
         .await
         .map_err(in_apply)?;
-    let hash = Ownership::of(bundle, &agent.options.agent_scope).hash;
+    let owner = apply::Owner {
+        hash: Ownership::of(bundle, &agent.options.agent_scope).hash,
+        release,
+    };
     let gone = apply::stale(&entries, &[]);
-    apply::delete_all(cluster, &gone, &hash)
+    apply::delete_all(cluster, &gone, &owner)
         .await
         .map_err(in_apply)?;
     hooks::run(cluster, &mut found, HookEvent::PostDelete, timeout)

@@ -83,6 +83,16 @@ pub(crate) fn applied_before(history: &[Record], revision: u32) -> Vec<u32> {
         .collect()
 }
 
+/// The revision to go back to when `revision` failed: the newest before it that was deployed.
+pub(crate) fn to_return_to(history: &[Record], revision: u32) -> Option<&Record> {
+    let was_deployed =
+        |record: &&Record| matches!(record.status, Status::Deployed | Status::Superseded);
+    let before = history.iter().filter(|record| record.revision < revision);
+    before
+        .filter(was_deployed)
+        .max_by_key(|record| record.revision)
+}
+
 /// Revisions before `revision` that still claim to be what is deployed, or to be on their way.
 pub(crate) fn to_supersede(history: &[Record], revision: u32) -> Vec<(u32, Status)> {
     let becomes = |record: &Record| match record.status {
@@ -203,6 +213,29 @@ mod tests {
             to_supersede(&history, 6),
             [(3, Status::Superseded), (4, Status::Failed)]
         );
+    }
+
+    #[test]
+    fn a_failed_upgrade_goes_back_to_the_newest_that_was_deployed() {
+        use Status::{Deployed, Failed, PendingUpgrade, Superseded, Uninstalled};
+        for (history, expected) in [
+            (vec![(1, Deployed)], Some(1)),
+            (vec![(1, Superseded), (2, Deployed), (3, Failed)], Some(2)),
+            (vec![(2, Superseded), (3, Failed), (1, Superseded)], Some(2)),
+            (
+                vec![(1, Uninstalled), (2, Failed), (3, PendingUpgrade)],
+                None,
+            ),
+            (vec![(4, Deployed), (5, Deployed)], None),
+            (vec![], None),
+        ] {
+            let records: Vec<Record> = history
+                .iter()
+                .map(|(revision, status)| record(*revision, *status, "a"))
+                .collect();
+            let found = to_return_to(&records, 4).map(|record| record.revision);
+            assert_eq!(found, expected, "{history:?}");
+        }
     }
 
     #[test]

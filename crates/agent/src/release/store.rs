@@ -209,9 +209,10 @@ pub(crate) async fn write(
     }
 }
 
-/// Changes the status in a record and nothing else of it; what is gone stays so.
+/// Changes the status in a record and nothing else of it; what is gone stays so. `own` reads, `cluster`
+/// writes.
 pub(crate) async fn change(
-    cluster: &Client,
+    (own, cluster): (&Client, &Client),
     shared: &Shared,
     release: &ObjectKey,
     revision: u32,
@@ -226,7 +227,7 @@ pub(crate) async fn change(
     let mut tries = 0;
     loop {
         tries += 1;
-        let read = cluster.get::<Value>(&kind(), &key).await;
+        let read = own.get::<Value>(&kind(), &key).await;
         let read = read.map_err(|source| Error::Read {
             release: release.clone(),
             revision,

@@ -8,6 +8,7 @@
 mod hooks;
 pub(crate) mod lookup;
 pub(crate) mod ownership;
+mod recorded;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use serde_json::Value;
 
 pub(crate) use hooks::{Hook, at as hooks_at, has_policy as hooks_have_policy};
 use ownership::{Ownership, set};
+pub(crate) use recorded::recorded_objects;
 
 use crate::kinds::{Kinds, is_definition};
 use crate::object::{Desired, Id, RESOURCE_POLICY, annotation, is_kept, text};
@@ -228,7 +230,9 @@ fn finish(input: &Input, objects: Vec<RawObject>, rendered: &mut Rendered) -> Re
         rendered.manifest.push('\n');
         rendered.manifest.push_str(&yaml);
         let keep = is_kept(&object);
-        helm_marks(&mut object, &input.options);
+        let (name, namespace) = (&input.options.release_name, &input.options.namespace);
+        let release = ObjectKey::new(namespace.as_str(), name.as_str());
+        mark_release(&mut object, &release);
         rendered.objects.push(desired(&path, id, keep, object)?);
     }
     if unknown.is_empty() {
@@ -262,6 +266,18 @@ fn check(path: &str, object: &Value) -> Result<(), Error> {
             "an object of kind {} has no name",
             text(object, "/kind")
         ));
+    }
+    // What a path of the API takes for something else than a name.
+    for (what, part) in [
+        ("name", name),
+        ("namespace", text(object, "/metadata/namespace")),
+    ] {
+        if matches!(part, "." | "..") || part.contains(['/', '%']) {
+            let kind = text(object, "/kind");
+            return bad(format!(
+                "an object of kind {kind} has the {what} {part:?}, which is none"
+            ));
+        }
     }
     Ok(())
 }
@@ -314,10 +330,10 @@ fn place(
 }
 
 /// What Helm adds when it applies, and does not record.
-fn helm_marks(object: &mut Value, options: &helm::RenderOptions) {
+fn mark_release(object: &mut Value, release: &ObjectKey) {
     set(object, "labels", "app.kubernetes.io/managed-by", "Helm");
-    set(object, "annotations", RELEASE_NAME, &options.release_name);
-    set(object, "annotations", RELEASE_NAMESPACE, &options.namespace);
+    set(object, "annotations", RELEASE_NAME, &release.name);
+    set(object, "annotations", RELEASE_NAMESPACE, &release.namespace);
 }
 
 /// Annotation with the name of an object's release.

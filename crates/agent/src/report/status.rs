@@ -57,12 +57,16 @@ pub(super) fn status(inputs: Inputs<'_>) -> BTreeMap<&'static str, Value> {
     match outcome {
         Outcome::Failed { message } => {
             let message = fit_text(message, limits.ready_message_bytes_max).into_owned();
-            conditions::set(
-                &mut status.conditions,
-                DEPLOYED,
-                Finding::Error(message),
-                now,
-            );
+            let finding = Finding::Error(message);
+            conditions::set(&mut status.conditions, DEPLOYED, finding, now);
+        }
+        Outcome::Undescribed { message } => {
+            let Some(applied) = applied else {
+                return BTreeMap::new();
+            };
+            given_up(&mut status, &applied.deployment_id, message, limits, now);
+            status.release.clone_from(&applied.release);
+            told.extend(["appliedDeploymentID", "release", "ready", "nonModified"]);
         }
         Outcome::GivenUp {
             deployment_id,
@@ -129,7 +133,8 @@ pub(super) fn display(
     state::display(&object)
 }
 
-/// The deployment failed for good: it counts as applied, so that it is not tried again.
+/// The deployment counts as applied and is neither ready nor installed: it failed for good and is not tried
+/// again, or lacks something that only others can give.
 fn given_up(
     status: &mut BundleDeploymentStatus,
     deployment_id: &str,
@@ -137,8 +142,8 @@ fn given_up(
     limits: &Limits,
     now: Timestamp,
 ) {
-    let message = fit_text(message, limits.ready_message_bytes_max);
     deployment_id.clone_into(&mut status.applied_deployment_id);
+    let message = fit_text(message, limits.ready_message_bytes_max);
     status.non_modified = true;
     let conditions = &mut status.conditions;
     conditions::set(

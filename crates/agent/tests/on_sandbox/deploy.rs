@@ -265,9 +265,9 @@ async fn the_release_namespace_gets_its_labels_and_annotations() {
     let meta = &namespace["metadata"];
     assert_eq!(
         meta["labels"],
-        json!({ "kubernetes.io/metadata.name": "shop", "team": "a" })
+        json!({ "kubernetes.io/metadata.name": "shop", "name": "shop", "team": "a" })
     );
-    assert_eq!(meta["annotations"], json!({ "contact": "b" }));
+    assert_eq!(meta["annotations"]["contact"], "b");
 
     let refused = json!({ "defaultNamespace": "nowhere", "createNamespace": false });
     world

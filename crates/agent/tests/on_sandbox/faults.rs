@@ -328,7 +328,7 @@ async fn gated_deployments_are_left_alone() {
     let error = world.error("refused").await;
     assert_eq!(
         error,
-        "cluster fleet-default/north: not supported yet: serviceAccount"
+        "cluster fleet-default/north: looking up service account cattle-fleet-system/limited: serviceaccounts \"limited\" not found"
     );
     assert!(
         world

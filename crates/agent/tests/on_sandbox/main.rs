@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
+mod atomic;
 mod copies;
 mod deploy;
+#[path = "../common/escapes.rs"]
+mod escapes;
 mod faults;
 mod health;
 mod hooks;
@@ -11,5 +14,6 @@ mod registration;
 mod registry;
 mod restart;
 mod templating;
+mod tenants;
 #[path = "../common/mod.rs"]
 mod world;

@@ -11,15 +11,18 @@
 #[path = "../common/mod.rs"]
 mod world;
 
+mod atomic;
 mod by_flotilla;
 mod by_helm;
 mod charts;
+#[path = "../common/escapes.rs"]
+mod escapes;
 mod kubelet;
 mod records;
 mod setting;
 mod shown;
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use conformance::control_plane::ControlPlane;
@@ -42,6 +45,8 @@ const SCENARIOS: &[Scenario] = &scenarios![
     by_flotilla::helm_upgrades_tests_rolls_back_and_uninstalls,
     by_flotilla::a_failed_upgrade_is_history_and_can_be_rolled_back,
     by_flotilla::only_so_many_revisions_are_kept,
+    atomic::a_failed_upgrade_is_rolled_back_as_by_helm,
+    atomic::a_failed_install_is_uninstalled_as_by_helm,
     by_helm::flotilla_upgrades_and_uninstalls,
     by_helm::flotilla_upgrades_what_was_applied_client_side,
     by_helm::flotilla_and_helm_3_share_a_release,
@@ -55,16 +60,26 @@ const SCENARIOS: &[Scenario] = &scenarios![
     charts::releases_of_given_charts_are_as_those_of_helm,
 ];
 
+/// The folder with the programs; without it a test is skipped.
+fn programs() -> Option<PathBuf> {
+    std::env::var_os("KUBE_BIN").map(PathBuf::from)
+}
+
+/// On a server of its own: the objects of the other scenarios come and go.
+#[tokio::test(flavor = "multi_thread")]
+async fn none_of_many_ways_leads_out_of_a_namespace() {
+    let Some(bin) = programs() else { return };
+    let control_plane = ControlPlane::start(&bin).await.unwrap();
+    let world = world::World::start_with(control_plane.client().await.unwrap()).await;
+    escapes::none_succeeds(&world).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn flotilla_and_helm_share_releases() {
-    let Some(bin) = std::env::var_os("KUBE_BIN") else {
-        eprintln!("skipped: KUBE_BIN is not set");
-        return;
-    };
-    let bin = Path::new(&bin);
+    let Some(bin) = programs() else { return };
     let filter = std::env::var("INTEROP_FILTER").unwrap_or_default();
-    let control_plane = ControlPlane::start(bin).await.unwrap();
-    let setting = Rc::new(Setting::new(&control_plane, bin).await);
+    let control_plane = ControlPlane::start(&bin).await.unwrap();
+    let setting = Rc::new(Setting::new(&control_plane, &bin).await);
     let kubelet = tokio::spawn(kubelet::run(setting.kube.clone()));
     let chosen = SCENARIOS.iter().filter(|(name, _)| name.contains(&filter));
     let scenarios = LocalSet::new();
