@@ -13,16 +13,16 @@ pub(crate) enum Class {
 
 /// Texts by which upstream knows failures that retrying does not cure.
 ///
+/// Left out are `error validating data` and `unknown field`: a definition that comes later cures them.
+///
 /// Source: fleet `internal/cmd/agent/deployer/deployer.go`; the two about timeouts are Helm 4's words
 /// for what upstream's list has in Helm 3's.
-const PERMANENT: [&str; 10] = [
+const PERMANENT: [&str; 8] = [
     "timed out waiting for the condition",
-    "error validating data",
     "chart requires kubeVersion",
     "annotation validation error",
     "YAML parse error",
     "MalformedYAMLError",
-    "unknown field",
     "Forbidden: spec is immutable after creation",
     "failed, and has been rolled back due to atomic being set",
     "due to rollback-on-failure being set",
@@ -58,6 +58,7 @@ mod tests {
             ),
             ("YAML parse error on c/templates/a.yaml: x", true),
             ("Forbidden: updates to statefulset", false),
+            ("error validating data: unknown field \"spec.a\"", false),
             ("connection refused", false),
             ("", false),
         ] {

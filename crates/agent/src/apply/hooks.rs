@@ -9,7 +9,7 @@ use helm::{HookEvent, HookExecution};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Error, apply, reason, wait};
+use super::{Error, Force, apply, reason, wait};
 use crate::object::{Id, text};
 use crate::render::{Hook, hooks_at, hooks_have_policy};
 
@@ -96,7 +96,12 @@ async fn run_one(
         id: id.clone(),
         reason,
     };
-    apply(cluster, &hook.desired, true).await?;
+    // What is left of the last time cannot be changed, if it is a Job or a Pod; Helm fails then.
+    let force = Force {
+        fields: true,
+        recreate: false,
+    };
+    apply(cluster, &hook.desired, force).await?;
     if !is_waited_for(id) {
         return Ok(());
     }

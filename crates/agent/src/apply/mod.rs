@@ -5,6 +5,7 @@
 //! carries the mark of the deployment or none at all: an object that another deployment has taken
 //! over is not ours to delete.
 
+pub(crate) mod claims;
 pub(crate) mod definitions;
 pub(crate) mod hooks;
 pub(crate) mod namespace;
@@ -31,6 +32,9 @@ const CONCURRENCY: usize = 8;
 /// How long a definition may take until its kind is served.
 const ESTABLISH_TIMEOUT: Duration = Duration::from_mins(1);
 
+/// How long an object may take to go that is created again.
+const RECREATE_TIMEOUT: Duration = Duration::from_mins(1);
+
 /// How often the fields of other deployers are taken over again because somebody changed the object
 /// meanwhile.
 const TAKEOVERS_MAX: u32 = 5;
@@ -49,6 +53,11 @@ pub(crate) enum Error {
     /// Another manager owns fields of an object.
     #[error("apply {id}: {reason}; set helm.force to take the fields over")]
     Conflict { id: Id, reason: String },
+    /// A field of an object can never change.
+    #[error(
+        "apply {id}: {reason}; set helm.force to have it deleted and created again, which may lose data"
+    )]
+    Immutable { id: Id, reason: String },
     /// An object was not read.
     #[error("read {id}: {reason}")]
     Read {
@@ -72,6 +81,11 @@ pub(crate) enum Error {
         release: String,
         found: String,
     },
+    /// An object is another deployment's.
+    #[error(
+        "{id} belongs to bundle {by} and is left alone; remove it from one of the two, or set helm.takeOwnership"
+    )]
+    Claimed { id: Id, by: String },
     /// A definition was not created.
     #[error("create {id}: {reason}")]
     Definition {
@@ -124,8 +138,9 @@ impl Error {
             | Self::Definition { class, .. }
             | Self::Namespace { class, .. } => Some(*class),
             Self::Conflict { .. } => Some(apiclient::Class::Conflict),
-            Self::NotDescribed { .. } => Some(apiclient::Class::Permanent),
+            Self::NotDescribed { .. } | Self::Immutable { .. } => Some(apiclient::Class::Permanent),
             Self::Foreign { .. }
+            | Self::Claimed { .. }
             | Self::NotEstablished { .. }
             | Self::Hook { .. }
             | Self::HookTimeout { .. } => None,
@@ -148,14 +163,29 @@ pub(crate) fn reason(error: &apiclient::Error) -> String {
     }
 }
 
+/// What may be done to objects that are not as they are wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Force {
+    /// Fields of others are taken over.
+    pub(crate) fields: bool,
+    /// What cannot be changed is deleted and created again.
+    pub(crate) recreate: bool,
+}
+
 /// Applies one object.
 ///
 /// Fields that other deployers of the release wrote, Helm by other means than server-side apply or
 /// upstream's agent, are taken over: what the chart no longer has of them goes. Fields of anybody else are
 /// a conflict.
-pub(crate) async fn apply(cluster: &Client, desired: &Desired, force: bool) -> Result<(), Error> {
+pub(crate) async fn apply(cluster: &Client, desired: &Desired, force: Force) -> Result<(), Error> {
     let Desired { id, .. } = desired;
-    let mut applied = apply_once(cluster, desired, force).await?;
+    let mut applied = match apply_once(cluster, desired, force.fields).await {
+        Err(Error::Immutable { .. }) if force.recreate => {
+            recreate(cluster, id).await?;
+            apply_once(cluster, desired, force.fields).await?
+        }
+        applied => applied?,
+    };
     for _ in 0..TAKEOVERS_MAX {
         let Some(patch) = takeover::patch(&applied) else {
             return Ok(());
@@ -172,10 +202,46 @@ pub(crate) async fn apply(cluster: &Client, desired: &Desired, force: bool) -> R
                     class: error.class(),
                 });
             }
-            _ => applied = apply_once(cluster, desired, force).await?,
+            _ => applied = apply_once(cluster, desired, force.fields).await?,
         }
     }
     Ok(())
+}
+
+/// Deletes an object that is about to be created again, and waits until it is gone.
+async fn recreate(cluster: &Client, id: &Id) -> Result<(), Error> {
+    tracing::warn!(object = %id, "deleted and created again: it cannot be changed, and force is set");
+    let options = DeleteOptions {
+        propagation: Propagation::Background,
+        ..DeleteOptions::default()
+    };
+    let deleted = cluster.delete(&id.kind, &id.key, &options).await;
+    deleted.map_err(|error| Error::Delete {
+        id: id.clone(),
+        reason: reason(&error),
+        class: error.class(),
+    })?;
+    if wait::gone(cluster, id, RECREATE_TIMEOUT).await {
+        return Ok(());
+    }
+    Err(Error::Delete {
+        id: id.clone(),
+        reason: format!("it is still there after {} s", RECREATE_TIMEOUT.as_secs()),
+        class: apiclient::Class::Transient,
+    })
+}
+
+/// Whether the server refuses a change because the field can never change.
+fn is_immutable(error: &apiclient::Error, reason: &str) -> bool {
+    matches!(error, apiclient::Error::Refused { code: 422, .. })
+        && [
+            "immutable",
+            "updates to ",
+            "may not change",
+            "primary clusterIP can not be unset",
+        ]
+        .iter()
+        .any(|words| reason.contains(words))
 }
 
 async fn apply_once(cluster: &Client, desired: &Desired, force: bool) -> Result<Owned, Error> {
@@ -193,6 +259,9 @@ async fn apply_once(cluster: &Client, desired: &Desired, force: bool) -> Result<
             Err(error) => error,
         };
         let (id, reason) = (id.clone(), reason(&error));
+        if is_immutable(&error, &reason) {
+            return Err(Error::Immutable { id, reason });
+        }
         if !error.is_conflict() {
             return Err(Error::Apply {
                 id,
@@ -220,7 +289,7 @@ async fn together(requests: Vec<BoxFuture<'_, Result<(), Error>>>) -> Result<(),
 pub(crate) async fn apply_all(
     cluster: &Client,
     objects: &[Desired],
-    force: bool,
+    force: Force,
 ) -> Result<(), Error> {
     for group in objects.chunk_by(|a, b| a.id.kind == b.id.kind) {
         together(
@@ -264,48 +333,6 @@ async fn read(cluster: &Client, id: &Id) -> Result<Option<Marked>, Error> {
     })
 }
 
-/// Refuses a first install over objects that are not of this release, as Helm does.
-pub(crate) async fn check_foreign(
-    cluster: &Client,
-    objects: &[Desired],
-    release: &ObjectKey,
-) -> Result<(), Error> {
-    together(
-        objects
-            .iter()
-            .map(|desired| check_one(cluster, desired, release).boxed())
-            .collect(),
-    )
-    .await
-}
-
-async fn check_one(cluster: &Client, desired: &Desired, release: &ObjectKey) -> Result<(), Error> {
-    let Some(owned) = read(cluster, &desired.id).await? else {
-        return Ok(());
-    };
-    let annotation = |key: &str| {
-        owned
-            .metadata
-            .annotations
-            .get(key)
-            .map_or("", String::as_str)
-    };
-    let (name, namespace) = (annotation(RELEASE_NAME), annotation(RELEASE_NAMESPACE));
-    if name == release.name && namespace == release.namespace {
-        return Ok(());
-    }
-    let found = if name.is_empty() {
-        String::new()
-    } else {
-        format!("{namespace}/{name}")
-    };
-    Err(Error::Foreign {
-        id: desired.id.clone(),
-        release: release.to_string(),
-        found,
-    })
-}
-
 /// What is recorded and no longer wanted, in the order in which it goes. Pure.
 pub(crate) fn stale(recorded: &BTreeSet<Entry>, wanted: &[Desired]) -> Vec<Id> {
     let wanted: BTreeSet<&Id> = wanted.iter().map(|desired| &desired.id).collect();
@@ -328,7 +355,8 @@ pub(crate) fn stale(recorded: &BTreeSet<Entry>, wanted: &[Desired]) -> Vec<Id> {
 /// Whose objects are: the mark of a deployment, and its release.
 #[derive(Clone, Debug)]
 pub(crate) struct Owner {
-    pub(crate) hash: String,
+    /// Several when the release was handed on from deployment to deployment.
+    pub(crate) hashes: Vec<String>,
     pub(crate) release: ObjectKey,
 }
 
@@ -344,7 +372,7 @@ impl Owner {
         let release = (of(RELEASE_NAME), of(RELEASE_NAMESPACE));
         let (name, namespace) = (&*self.release.name, &*self.release.namespace);
         let is_unmarked = release == (None, None) && id.key.namespace == namespace;
-        label.is_none_or(|hash| *hash == self.hash)
+        label.is_none_or(|hash| self.hashes.contains(hash))
             && (is_unmarked || release == (Some(name), Some(namespace)))
     }
 }
@@ -421,7 +449,7 @@ mod tests {
     #[test]
     fn only_what_says_nothing_else_is_the_owners() {
         let owner = Owner {
-            hash: "ours".to_owned(),
+            hashes: vec!["ours".to_owned(), "before".to_owned()],
             release: ObjectKey::new("n", "web"),
         };
         let marked = |label: &str, release: &str| {
@@ -439,6 +467,7 @@ mod tests {
         };
         for (namespace, label, release, expected) in [
             ("n", "ours", "n/web", true),
+            ("n", "before", "n/web", true),
             ("n", "", "n/web", true),
             ("n", "ours", "", true),
             ("n", "", "", true),

@@ -18,11 +18,13 @@ use jiff::Timestamp;
 use super::error::{Error, in_store, in_values};
 use super::record::with_status;
 use super::restore::{Recorded, recorded, register, restore};
-use super::{copies, plan, policy, rollback, uninstall};
+use super::{claims, copies, plan, policy, rollback, uninstall};
 use crate::agent::Agent;
 use crate::kinds::{Kinds, Served};
 use crate::object::Entry;
-use crate::release::plan::{Next, applied_before, is_install, next, to_forget, to_supersede};
+use crate::release::plan::{
+    Next, Wanted, applied_before, is_install, next, to_forget, to_supersede,
+};
 use crate::release::{self, Record, release_id, store};
 use crate::render::lookup::Lookup;
 use crate::render::ownership::Ownership;
@@ -84,14 +86,20 @@ pub(super) async fn deploy(
     let mut history = store::history(&agent.cluster, &release)
         .await
         .map_err(in_store)?;
-    let mut step = next(&history, &known.object.spec.deployment_id, is_forced);
+    claims::check_release(agent, known, &history)?;
+    let wanted = Wanted {
+        bundle: known.name(),
+        deployment_id: &known.object.spec.deployment_id,
+        is_forced,
+    };
+    let mut step = next(&history, wanted);
     if step == Next::Uninstall {
-        let uninstalled = uninstall::release(agent, &release, known.name()).await;
+        let uninstalled = uninstall::now(agent, &release, known.name(), &cluster).await;
         uninstalled.map_err(|error| Error::Uninstall(Box::new(error)))?;
         history = store::history(&agent.cluster, &release)
             .await
             .map_err(in_store)?;
-        step = next(&history, &known.object.spec.deployment_id, is_forced);
+        step = next(&history, wanted);
     }
     let revision = match step {
         Next::Adopt(revision) if restore(agent, known, &release, revision).await? => return Ok(()),
@@ -205,10 +213,7 @@ impl Run<'_> {
         let namespace =
             apply::namespace::ensure(own, cluster, &self.release.namespace, may_create).await;
         namespace.map_err(Error::Apply)?;
-        if self.is_install && !helm.take_ownership {
-            let foreign = apply::check_foreign(cluster, &rendered.objects, &self.release).await;
-            foreign.map_err(Error::Apply)?;
-        }
+        self.check_objects(&rendered.objects, &before).await?;
         let record = self.record(&mut rendered, values, &before);
         // From here on the cluster has neither the old nor the new: only another run can tell.
         self.forget();
@@ -254,6 +259,20 @@ impl Run<'_> {
             let error = errors::chain(&error);
             tracing::warn!(release = %self.release, error, "cannot record a failure");
         }
+        // Failures are revisions too, and each deployment that fails leaves one.
+        let deployed = applied_before(&self.history, self.revision).pop();
+        for revision in to_forget(&self.history, self.revision, deployed, self.history_max()) {
+            if let Err(error) = store::delete(&self.cluster, &self.release, revision).await {
+                let error = errors::chain(&error);
+                tracing::warn!(release = %self.release, revision, error, "cannot forget a revision");
+            }
+        }
+    }
+
+    /// How many revisions are kept.
+    fn history_max(&self) -> usize {
+        let max = usize::try_from(helm_options(self.known).max_history).unwrap_or_default();
+        if max == 0 { release::HISTORY_MAX } else { max }
     }
 
     pub(super) fn forget(&self) {
@@ -405,7 +424,7 @@ impl Run<'_> {
         apply::hooks::run(cluster, &mut rendered.hooks, pre, timeout)
             .await
             .map_err(Error::Apply)?;
-        let applied = apply::apply_all(cluster, &rendered.objects, self.is_forced()).await;
+        let applied = apply::apply_all(cluster, &rendered.objects, self.force()).await;
         let has_definitions = rendered
             .objects
             .iter()
@@ -437,20 +456,32 @@ impl Run<'_> {
             .map_err(Error::Apply)
     }
 
-    /// Whether fields of others are taken over.
-    pub(super) fn is_forced(&self) -> bool {
+    /// What may be done to objects that are not as they are wanted.
+    pub(super) fn force(&self) -> apply::Force {
         let options = &self.known.object.spec.options;
         let helm = options.helm.as_ref();
         let drift = options.correct_drift.as_ref();
-        helm.is_some_and(|helm| helm.force || helm.take_ownership)
-            || drift.is_some_and(|drift| drift.force)
+        let recreate =
+            helm.is_some_and(|helm| helm.force) || drift.is_some_and(|drift| drift.force);
+        apply::Force {
+            fields: recreate || helm.is_some_and(|helm| helm.take_ownership),
+            recreate,
+        }
     }
 
-    /// Whose the objects are.
+    /// Whose the objects are: this deployment's, and those that had the release before.
     pub(super) fn owner(&self) -> apply::Owner {
-        let ownership = Ownership::of(self.known.name(), &self.agent.options.agent_scope);
+        let scope = &self.agent.options.agent_scope;
+        let before = self.history.iter().map(|record| record.bundle_id.as_str());
+        let bundles: BTreeSet<&str> = before
+            .filter(|bundle| !bundle.is_empty())
+            .chain([self.known.name()])
+            .collect();
+        let hashes = bundles
+            .into_iter()
+            .map(|name| Ownership::of(name, scope).hash);
         apply::Owner {
-            hash: ownership.hash,
+            hashes: hashes.collect(),
             release: self.release.clone(),
         }
     }
@@ -464,9 +495,8 @@ impl Run<'_> {
     /// What was deployed before `revision` is history, and only so much of it is kept.
     pub(super) async fn tidy(&self, history: &[Record], revision: u32) -> Result<(), Error> {
         let (cluster, shared) = (&self.cluster, &self.agent.shared);
-        let max = usize::try_from(helm_options(self.known).max_history).unwrap_or_default();
-        let max = if max == 0 { release::HISTORY_MAX } else { max };
-        let forgotten = to_forget(history, revision, max);
+        let max = self.history_max();
+        let forgotten = to_forget(history, revision, None, max);
         for (revision, status) in to_supersede(history, revision) {
             if forgotten.contains(&revision) {
                 continue;

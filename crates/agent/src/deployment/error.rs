@@ -60,6 +60,12 @@ pub(crate) enum Error {
         seconds: u64,
         first: String,
     },
+    /// Another deployment has the release.
+    #[error("release {release} belongs to bundle {by}, which still wants it")]
+    ReleaseTaken {
+        release: apiclient::ObjectKey,
+        by: String,
+    },
     /// What failed was taken back, as `helm.atomic` asks. Helm's words.
     #[error("release {release} failed, and has been {how} due to rollback-on-failure being set")]
     TakenBack {
@@ -134,8 +140,17 @@ impl Error {
             | Self::Identity(_)
             | Self::NotTakenBack { .. }
             | Self::RevisionGone { .. }
+            | Self::ReleaseTaken { .. }
             | Self::Uninstall(_) => Class::Transient,
         }
+    }
+
+    /// Whether another deployment has what this one wants: a change of that one may cure it.
+    pub(super) fn is_claimed(&self) -> bool {
+        matches!(
+            self,
+            Self::ReleaseTaken { .. } | Self::Apply(apply::Error::Claimed { .. })
+        )
     }
 
     /// Whether all is deployed, and only the namespace may not be labelled.
@@ -149,7 +164,7 @@ impl Error {
         match self {
             Self::NotReady { .. } => true,
             Self::Apply(error) => match error.class() {
-                None => true,
+                None => !self.is_claimed(),
                 Some(class) => class != apiclient::Class::Transient,
             },
             _ => false,

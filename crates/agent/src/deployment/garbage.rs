@@ -53,7 +53,15 @@ fn sweep(agent: &Agent, records: &[Record]) {
 /// Releases by bundle that are not what a BundleDeployment of the agent wants. Pure.
 fn orphans(records: &[Record], world: &World) -> BTreeMap<String, BTreeSet<ObjectKey>> {
     let mut orphans: BTreeMap<String, BTreeSet<ObjectKey>> = BTreeMap::new();
+    // A release is whose its newest revision is: it may have been handed on.
+    let mut newest: BTreeMap<&ObjectKey, &Record> = BTreeMap::new();
     for record in records {
+        let last = newest.entry(&record.release).or_insert(record);
+        if last.revision < record.revision {
+            *last = record;
+        }
+    }
+    for record in newest.into_values() {
         let wanted = world
             .deployments
             .get(&record.bundle_id)
@@ -157,5 +165,10 @@ mod tests {
         assert_eq!(of("gone"), Some(vec!["x/gone".to_owned()]));
         assert_eq!(of("gone2"), Some(vec!["x/gone2".to_owned()]));
         assert!(orphans(&[], &world).is_empty());
+        let mut handed_on = record("web", "new");
+        handed_on.revision = 2;
+        let mut before = record("gone", "new");
+        before.release = handed_on.release.clone();
+        assert!(orphans(&[before, handed_on], &world).is_empty());
     }
 }

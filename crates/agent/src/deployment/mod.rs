@@ -9,6 +9,7 @@
 //!   while it waits for others, garbage found on the cluster.
 
 mod act;
+mod claims;
 mod copies;
 mod dependencies;
 mod error;
@@ -24,12 +25,14 @@ mod uninstall;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+use tokio::time::Instant;
 use workqueue::Next;
 
 use crate::agent::Agent;
 use crate::failure::Class;
-use crate::monitor;
-use crate::world::Known;
+use crate::monitor::{self, View};
+use crate::world::{Known, World};
 use plan::Step;
 use uninstall::Left;
 
@@ -37,6 +40,8 @@ use uninstall::Left;
 const DEPENDENCY_POLL: Duration = Duration::from_secs(15);
 /// How long a namespace is left alone that the deployment may not label. Source: agent.md 5, step 6.
 const DESCRIBE_RETRY: Duration = Duration::from_mins(2);
+/// How often a deployment is looked at whose healthy objects something waits for.
+const HEALTH_POLL: Duration = Duration::from_secs(2);
 /// How long a failure is left alone that will be the same until somebody changes something.
 const STUBBORN_RETRY: Duration = Duration::from_mins(5);
 
@@ -163,6 +168,10 @@ fn failed(agent: &Agent, name: &str, known: &Known, error: &error::Error) -> Nex
     tracing::warn!(deployment = name, %cluster, error = text, ?class, "deployment failed");
     let message = format!("cluster {cluster}: {text}");
     let deployment_id = known.object.spec.deployment_id.clone();
+    if error.is_claimed() {
+        // Whatever the other one becomes is a reason to look again.
+        agent.world(|world| world.waiting.insert(name.to_owned()));
+    }
     if class == Class::Permanent {
         let generation = known.object.spec.downstream_resources_generation;
         agent.track(name, |track| track.copied = Some(generation));
@@ -193,12 +202,17 @@ async fn vanished(agent: &Arc<Agent>, name: &str) -> Next {
     };
     match gone {
         Ok(()) => {
-            agent.world(|world| {
+            let waiting = agent.world(|world| {
                 world.tracks.remove(name);
                 world.stale.remove(name);
                 world.owners.retain(|_, owner| owner != name);
+                world.waiting.clone()
             });
             monitor::sync(agent);
+            // What it had is free now.
+            for other in waiting {
+                agent.deploys.add(other);
+            }
             Next::Done
         }
         Err(error) => {
@@ -208,8 +222,8 @@ async fn vanished(agent: &Arc<Agent>, name: &str) -> Next {
     }
 }
 
-/// Removes copies that the deployment does not name any more, and releases that it had under another name, now
-/// that it has its new one.
+/// Removes copies that the deployment does not name any more, and releases that it had under another name, once
+/// what it has under the new one is healthy.
 async fn tidy(agent: &Arc<Agent>, name: &str) -> Next {
     if let Err(error) = prune(agent, name).await {
         let error = errors::chain(&error);
@@ -220,9 +234,13 @@ async fn tidy(agent: &Arc<Agent>, name: &str) -> Next {
         );
         return Next::Retry;
     }
-    let stale = agent
-        .world(|world| world.stale.get(name).cloned())
-        .unwrap_or_default();
+    let (stale, is_healthy) = agent.world(|world| {
+        let stale = world.stale.get(name).cloned().unwrap_or_default();
+        (stale, is_healthy(world, name))
+    });
+    if !stale.is_empty() && !is_healthy {
+        return Next::After(HEALTH_POLL);
+    }
     for release in stale {
         if let Err(error) = uninstall::release(agent, &release, name).await {
             let error = errors::chain(&error);
@@ -236,6 +254,15 @@ async fn tidy(agent: &Arc<Agent>, name: &str) -> Next {
         });
     }
     Next::Done
+}
+
+/// Whether all objects of a deployment are there and ready, as far as the watches have seen.
+fn is_healthy(world: &World, name: &str) -> bool {
+    let applied = world.tracks.get(name).and_then(|it| it.applied.as_ref());
+    applied.is_some_and(|applied| {
+        let view = monitor::view(world, applied, Instant::now(), Timestamp::now());
+        matches!(view, View::Known(tally) if tally.non_ready.is_empty() && tally.missing.is_empty())
+    })
 }
 
 /// Only a deployment that ever took something along can have copies to remove, and only after its options, and so

@@ -28,7 +28,7 @@ pub(super) async fn after(run: &Run<'_>, error: Error) -> Error {
     let source = Box::new(error);
     let release = run.release.name.clone();
     if run.is_install {
-        let gone = uninstall::release(run.agent, &run.release, run.known.name()).await;
+        let gone = uninstall::now(run.agent, &run.release, run.known.name(), &run.cluster).await;
         return match gone {
             Ok(_) => Error::TakenBack {
                 release,
@@ -143,7 +143,7 @@ async fn bring(
     apply::hooks::run(cluster, hooks, HookEvent::PreRollback, timeout)
         .await
         .map_err(Error::Apply)?;
-    apply::apply_all(cluster, objects, run.is_forced())
+    apply::apply_all(cluster, objects, run.force())
         .await
         .map_err(Error::Apply)?;
     let failed = super::restore::recorded(run.agent, &run.release, run.revision, kinds).await?;

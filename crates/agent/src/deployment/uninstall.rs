@@ -11,6 +11,7 @@ use helm::HookEvent;
 use helm::release::{Release, Status};
 use k8s_openapi::api::core::v1::Secret;
 
+use super::claims;
 use crate::agent::Agent;
 use crate::apply::{self, hooks};
 use crate::identity;
@@ -118,7 +119,7 @@ pub(super) async fn all_of(agent: &Arc<Agent>, bundle: &str) -> Result<Left, Err
     Ok(left)
 }
 
-/// Uninstalls one release.
+/// Uninstalls one release, if it is still the bundle's and nobody else wants it.
 pub(super) async fn release(
     agent: &Arc<Agent>,
     release: &ObjectKey,
@@ -133,6 +134,10 @@ pub(super) async fn release(
     let Some(last) = newest(&history) else {
         return Ok(Left::Nothing);
     };
+    if !last.bundle_id.is_empty() && last.bundle_id != bundle {
+        tracing::info!(%release, bundle, of = last.bundle_id, "the release is another bundle's now");
+        return Ok(Left::Nothing);
+    }
     let record = store::load(own, shared, release, last.revision)
         .await
         .map_err(in_store)?;
@@ -146,6 +151,33 @@ pub(super) async fn release(
             bundle: bundle.to_owned(),
             source,
         })?;
+    if let Some(heir) = agent.world(|world| claims::heir(world, release, bundle, account)) {
+        tracing::info!(%release, bundle, heir, "the release is handed on");
+        agent.deploys.add(heir);
+        return Ok(Left::Nothing);
+    }
+    now(agent, release, bundle, cluster).await
+}
+
+/// Uninstalls one release, whosever it is. `cluster` is the cluster, as whom the release acts.
+pub(super) async fn now(
+    agent: &Arc<Agent>,
+    release: &ObjectKey,
+    bundle: &str,
+    cluster: &Client,
+) -> Result<Left, Error> {
+    let in_store = |source| Error::Store {
+        bundle: bundle.to_owned(),
+        source,
+    };
+    let (own, shared) = (&agent.cluster, &agent.shared);
+    let history = store::history(own, release).await.map_err(in_store)?;
+    let Some(last) = newest(&history) else {
+        return Ok(Left::Nothing);
+    };
+    let record = store::load(own, shared, release, last.revision)
+        .await
+        .map_err(in_store)?;
     let mut left = Left::Nothing;
     if let Some(record) = record {
         if keeps_objects(&record, bundle) {
@@ -216,8 +248,18 @@ async fn remove(
     hooks::run(cluster, &mut found, HookEvent::PreDelete, timeout)
         .await
         .map_err(in_apply)?;
+    let bundles: BTreeSet<&str> = history
+        .iter()
+        .map(|record| record.bundle_id.as_str())
+        .filter(|bundle| !bundle.is_empty())
+        .chain([bundle])
+        .collect();
+    let scope = &agent.options.agent_scope;
+    let hashes = bundles
+        .into_iter()
+        .map(|name| Ownership::of(name, scope).hash);
     let owner = apply::Owner {
-        hash: Ownership::of(bundle, &agent.options.agent_scope).hash,
+        hashes: hashes.collect(),
         release,
     };
     let gone = apply::stale(&entries, &[]);

@@ -19,16 +19,28 @@ pub(crate) enum Next {
     Uninstall,
 }
 
-/// Decides by the newest revision. `history` is in no particular order. `is_forced`: what is deployed is wanted
-/// once more, because something changed that it was rendered with.
-pub(crate) fn next(history: &[Record], deployment_id: &str, is_forced: bool) -> Next {
+/// What a release is to be made of, and by which bundle.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) bundle: &'a str,
+    pub(crate) deployment_id: &'a str,
+    /// What is deployed is wanted once more, because something changed that it was rendered with.
+    pub(crate) is_forced: bool,
+}
+
+/// Decides by the newest revision. `history` is in no particular order.
+///
+/// What another bundle deployed is gone over even if it is made of the same: its objects are marked as
+/// the other's.
+pub(crate) fn next(history: &[Record], wanted: Wanted<'_>) -> Next {
     let Some(newest) = newest(history) else {
         return Next::Create(1);
     };
-    let is_wanted = newest.deployment_id == deployment_id;
+    let is_wanted =
+        newest.deployment_id == wanted.deployment_id && newest.bundle_id == wanted.bundle;
     match newest.status {
         Status::Uninstalling => Next::Uninstall,
-        Status::Deployed if is_wanted && !is_forced => Next::Adopt(newest.revision),
+        Status::Deployed if is_wanted && !wanted.is_forced => Next::Adopt(newest.revision),
         Status::PendingInstall | Status::PendingUpgrade | Status::Failed if is_wanted => {
             Next::Resume(newest.revision)
         }
@@ -109,15 +121,22 @@ pub(crate) fn to_supersede(history: &[Record], revision: u32) -> Vec<(u32, Statu
         .collect()
 }
 
-/// Revisions to forget so that `max` are left, oldest first; `revision` stays.
-pub(crate) fn to_forget(history: &[Record], revision: u32, max: usize) -> Vec<u32> {
+/// Revisions to forget so that `max` are left, oldest first; `revision` stays, and so does `kept`, which is
+/// what is deployed while `revision` is not.
+pub(crate) fn to_forget(
+    history: &[Record],
+    revision: u32,
+    kept: Option<u32>,
+    max: usize,
+) -> Vec<u32> {
     let mut others: Vec<u32> = history
         .iter()
         .map(|record| record.revision)
-        .filter(|known| *known != revision)
+        .filter(|known| *known != revision && Some(*known) != kept)
         .collect();
     others.sort_unstable();
-    let n = (others.len() + 1).saturating_sub(max.max(1));
+    let n_kept = 1 + usize::from(kept.is_some_and(|kept| kept != revision));
+    let n = (others.len() + n_kept).saturating_sub(max.max(1));
     others.truncate(n);
     others
 }
@@ -193,7 +212,23 @@ mod tests {
                 .iter()
                 .map(|(revision, status, id)| record(*revision, *status, id))
                 .collect();
-            assert_eq!(next(&records, "a", false), expected, "{history:?}");
+            let wanted = Wanted {
+                bundle: "web",
+                deployment_id: "a",
+                is_forced: false,
+            };
+            assert_eq!(next(&records, wanted), expected, "{history:?}");
+            // Under another name nothing of it is as it should be.
+            let renamed = Wanted {
+                bundle: "shop",
+                ..wanted
+            };
+            let newest = history.iter().map(|row| row.0).max().unwrap_or_default();
+            let expected = match expected {
+                Next::Uninstall => Next::Uninstall,
+                _ => Next::Create(newest + 1),
+            };
+            assert_eq!(next(&records, renamed), expected, "{history:?}");
         }
     }
 
@@ -243,10 +278,15 @@ mod tests {
         let history: Vec<Record> = (1..=4)
             .map(|revision| record(revision, Status::Superseded, ""))
             .collect();
-        assert_eq!(to_forget(&history, 4, 2), [1, 2]);
-        assert_eq!(to_forget(&history, 4, 0), [1, 2, 3]);
-        assert_eq!(to_forget(&history, 5, 2), [1, 2, 3]);
-        assert!(to_forget(&history, 4, 10).is_empty());
-        assert!(to_forget(&[], 1, 2).is_empty());
+        assert_eq!(to_forget(&history, 4, None, 2), [1, 2]);
+        assert_eq!(to_forget(&history, 4, None, 0), [1, 2, 3]);
+        assert_eq!(to_forget(&history, 5, None, 2), [1, 2, 3]);
+        assert!(to_forget(&history, 4, None, 10).is_empty());
+        assert!(to_forget(&[], 1, None, 2).is_empty());
+        // What is deployed stays while what follows fails.
+        assert_eq!(to_forget(&history, 4, Some(1), 2), [2, 3]);
+        assert_eq!(to_forget(&history, 4, Some(1), 1), [2, 3]);
+        assert_eq!(to_forget(&history, 4, Some(1), 3), [2]);
+        assert_eq!(to_forget(&history, 4, Some(4), 2), [1, 2]);
     }
 }

@@ -10,6 +10,7 @@ mod escapes;
 mod faults;
 mod health;
 mod hooks;
+mod ownership;
 mod registration;
 mod registry;
 mod restart;
