@@ -24,6 +24,14 @@ pub(crate) struct Served {
 }
 
 impl Served {
+    pub(crate) fn new(discovery: Discovery, version: String) -> Self {
+        Self {
+            discovery,
+            version,
+            found: Mutex::default(),
+        }
+    }
+
     fn find(&self, api_version: &str, kind: &str) -> Option<Arc<Kind>> {
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (api_version.to_owned(), kind.to_owned());
@@ -124,11 +132,7 @@ impl Cache {
         }
         let discovery = Discovery::read(client).await?;
         let version: Version = client.get_path("/version", "application/json").await?;
-        let served = Arc::new(Served {
-            discovery,
-            version: version.git_version,
-            found: Mutex::default(),
-        });
+        let served = Arc::new(Served::new(discovery, version.git_version));
         *self.read.lock().unwrap_or_else(PoisonError::into_inner) =
             Some((Instant::now(), Arc::clone(&served)));
         Ok(served)

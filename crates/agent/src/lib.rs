@@ -23,6 +23,7 @@
 
 mod agent;
 mod apply;
+pub mod audit;
 mod contact;
 mod deployment;
 mod failure;

@@ -1,6 +1,6 @@
 //! From `apiVersion` and `kind` to the address of a resource.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
@@ -15,6 +15,8 @@ const AGGREGATED: &str =
 #[derive(Clone, Debug, Default)]
 pub struct Discovery {
     kinds: BTreeMap<(String, String), Kind>,
+    /// Kinds that can be listed, by `apiVersion` and `kind`.
+    listed: BTreeSet<(String, String)>,
 }
 
 #[derive(Deserialize)]
@@ -52,6 +54,8 @@ struct Resource {
     response_kind: Option<ResponseKind>,
     #[serde(default)]
     scope: String,
+    #[serde(default)]
+    verbs: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -86,8 +90,11 @@ impl Discovery {
                     plural: resource.plural.clone().into(),
                     namespaced: resource.scope == "Namespaced",
                 };
-                self.kinds
-                    .insert((kind.api_version(), response.kind.clone()), kind);
+                let key = (kind.api_version(), response.kind.clone());
+                if resource.verbs.iter().any(|verb| verb == "list") {
+                    self.listed.insert(key.clone());
+                }
+                self.kinds.insert(key, kind);
             }
         }
     }
@@ -103,6 +110,14 @@ impl Discovery {
             api_version: key.0,
             kind: key.1,
         })
+    }
+
+    /// Every kind of object that can be listed, in one of its versions.
+    pub fn listed(&self) -> Vec<&Kind> {
+        let mut resources = BTreeSet::new();
+        let all = self.listed.iter().filter_map(|key| self.kinds.get(key));
+        all.filter(|kind| resources.insert((kind.group.clone(), kind.plural.clone())))
+            .collect()
     }
 
     /// Group versions, and group versions with kinds (`apps/v1/Deployment`), sorted: what a chart

@@ -23,6 +23,11 @@ pub(crate) struct Ownership {
     pub(crate) hash: String,
 }
 
+/// Whether a set is one that an agent applied. Others, such as what the hub of upstream applies, carry the same label.
+pub(crate) fn is_our_set(set_id: &str) -> bool {
+    set_id.starts_with(&format!("{PREFIX}-")) || set_id.starts_with(AGENT_SET)
+}
+
 impl Ownership {
     /// The marks of a bundle; `scope` tells agents apart that share a cluster.
     pub(crate) fn of(bundle_id: &str, scope: &str) -> Self {

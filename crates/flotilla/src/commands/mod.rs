@@ -2,6 +2,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod apply;
+pub(crate) mod audit;
 pub(crate) mod chart;
 pub(crate) mod completion;
 pub(crate) mod controller;

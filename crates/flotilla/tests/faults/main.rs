@@ -14,6 +14,7 @@
 )]
 
 mod accidents;
+mod audit;
 mod away;
 mod bad_input;
 mod chunks;
