@@ -10,9 +10,10 @@ use std::collections::BTreeMap;
 
 use api::conditions::{self, READY};
 use api::v1alpha1::{Bundle, BundleDeployment, Content, GitRepo};
-use apiclient::{DeleteOptions, Kind, ObjectKey};
+use apiclient::{DeleteOptions, Kind, ObjectKey, Selector};
 use common::{Hub, Repository, WORKSPACE, config_map, eventually};
 use fetch::charts::{Contents, Storage};
+use k8s_openapi::api::events::v1::Event;
 use serde_json::{Value, json};
 use server::Registry;
 
@@ -132,6 +133,19 @@ async fn agents_get_access_to_the_content_and_it_goes_with_the_last_bundle() {
     hub.client.delete(&kind, &one, &delete).await.unwrap();
     eventually("the bundle is gone", || async {
         hub.get::<Bundle>("one").await.is_none().then_some(())
+    })
+    .await;
+    eventually("an event tells what stays in the registry", || async {
+        let mut found = None;
+        let each = |event: Event| {
+            if event.reason.as_deref() == Some("FailedToDeleteOCIArtifact") {
+                found = event.note;
+            }
+        };
+        let selector = Selector::namespace(WORKSPACE);
+        let listed = hub.client.list(&Kind::of::<Event>(), &selector, each).await;
+        assert!(listed.is_ok(), "{:?}", listed.err());
+        found.filter(|note| note.contains(&third) && !note.contains("hunter2"))
     })
     .await;
 }

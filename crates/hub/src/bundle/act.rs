@@ -122,15 +122,16 @@ pub(crate) async fn act(ctx: &Ctx, bundle: &ObjectKey, actions: Vec<Action>) -> 
     let runs = futures::stream::iter(deployments)
         .map(async |action| Box::pin(run_one(ctx, bundle, &copies, action)).await);
     let results: Vec<Result<(), Error>> = runs.buffer_unordered(WRITES_AT_ONCE).collect().await;
+    let n_written = results.len();
+    let mut failed: Vec<Error> = Vec::new();
     for id in copies.unused().await {
         let deleted = artifact::delete(ctx, bundle, &id).await;
-        deleted.map_err(|source| Error::DeleteArtifact {
+        failed.extend(deleted.err().map(|source| Error::DeleteArtifact {
             bundle: bundle.clone(),
             source,
-        })?;
+        }));
     }
-    let n_written = results.len();
-    let mut failed: Vec<Error> = results.into_iter().filter_map(Result::err).collect();
+    failed.extend(results.into_iter().filter_map(Result::err));
     if failed.len() > 1 {
         let n_failed = failed.len();
         tracing::warn!(%bundle, n_failed, n_written, "some deployments were not written");

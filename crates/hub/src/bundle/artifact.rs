@@ -5,11 +5,12 @@ use fetch::charts::{Contents, Storage};
 use k8s_openapi::api::core::v1::Secret;
 
 use crate::Ctx;
+use crate::events::about_artifact;
 use crate::index::ContentSource;
 
 /// Deletes a content and the Secret with access to it.
 ///
-/// A registry that does not delete, or is away, holds up nobody: that is logged, as upstream only tells of it.
+/// A registry that does not delete, or is away, holds up nobody: an event tells of it, as upstream's does.
 ///
 /// # Errors
 /// What the API server said about the Secret.
@@ -48,6 +49,13 @@ pub(super) async fn delete(
         if let Err(error) = deleted.await {
             let error = errors::chain(&error);
             tracing::warn!(%bundle, content = id, error, "the content stays in its registry");
+            let uid = ctx.world.read(|state| {
+                let entry = state.index.bundles.get(bundle);
+                entry.map(|entry| entry.meta.uid.clone())
+            });
+            let uid = uid.unwrap_or_default();
+            ctx.events
+                .record([about_artifact((bundle, &uid), id, &error)]);
         }
     }
     if !is_access_needed {

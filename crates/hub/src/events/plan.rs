@@ -129,6 +129,13 @@ pub(crate) fn about_size(
     Some(about((component, kind), object, what, &error.to_string()))
 }
 
+/// A content that nobody needs could not be deleted from its registry, and stays there.
+pub(crate) fn about_artifact(bundle: (&ObjectKey, &str), id: &str, problem: &str) -> Happening {
+    let what = (WARNING, "FailedToDeleteOCIArtifact", "DeleteOCIArtifact");
+    let note = format!("content {id} stays in its registry: {problem}");
+    about((BUNDLES, "Bundle"), bundle, what, &note)
+}
+
 /// The configuration cannot be read.
 pub(crate) fn about_config(map: &ObjectKey, uid: &str, problem: &str) -> Happening {
     let what = (WARNING, "InvalidConfiguration", "ReadConfiguration");
