@@ -9,7 +9,10 @@ CHART      ?=
 CHARTS     ?=
 REPO       ?=
 ARGS       ?=
+VALUES     ?=
 KUBE_BIN   ?= $(CURDIR)/target/kube
+# What programs for this machine are built for, when that has to be said.
+HOST       ?= $(shell rustc -vV | sed -n 's/^host: //p')
 # The version the control plane says it has; that of its modules in tools/kube/go.mod.
 KUBE       := 1.36.3
 KUBE_VERSION := $(foreach it,gitVersion=v$(KUBE) gitMajor=$(word 1,$(subst ., ,$(KUBE))) gitMinor=$(word 2,$(subst ., ,$(KUBE))), \
@@ -17,6 +20,8 @@ KUBE_VERSION := $(foreach it,gitVersion=v$(KUBE) gitMajor=$(word 1,$(subst ., ,$
 # The Helm that rendering follows, and the last of the generation before.
 HELM       := v4.3.1
 HELM3      := v3.22.0
+# Plays the kubelets of nodes that are not there.
+KWOK       := v0.8.0
 # How long each fuzz target runs, which ones, and with what sanitizer.
 FUZZ_SECONDS ?= 600
 FUZZ_TARGETS ?= template_parse template_render functions yaml values archive chart schema release manifest regex \
@@ -34,13 +39,18 @@ else
 WHAT := --directory examples/shop
 endif
 
-.PHONY: fuzz help build demo test test-rust test-kube lint fmt kube bench bench-helm bench-hub bench-demo bench-label clean
+.PHONY: fuzz help build demo test test-rust test-kube lint fmt kube bench bench-helm bench-hub bench-agent bench-demo bench-label \
+  build-agent clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 build: ## Build the release binary, target/release/flotilla
 	$(CARGO) build --release -p flotilla
+
+build-agent: ## Build the agent alone, static and small, target/HOST/small/fleetagent
+	RUSTFLAGS='-C target-feature=+crt-static' $(CARGO) build --profile small --target $(HOST) -p flotilla \
+	  --features fleetagent --bin fleetagent
 
 demo: build ## Hub and CLUSTERS clusters in one process, a deployment to all of them (CHART=, REPO=, ARGS=)
 	target/release/flotilla sandbox --clusters $(CLUSTERS) $(WHAT) $(ARGS)
@@ -54,20 +64,26 @@ lint: ## Formatting and lints
 test-rust: ## All Rust tests
 	$(CARGO) test --workspace --quiet $(TEST_ARGS)
 
-test-kube: ## Conformance, and releases shared with Helm, on a real API server (needs Go; skipped without it)
+test-kube: ## Conformance, releases shared with Helm, and the product, on real Kubernetes (needs Go; CHARTS=DIR deploys those)
 	@if command -v go >/dev/null 2>&1; then \
 	  $(MAKE) --no-print-directory kube && \
 	  KUBE_BIN=$(KUBE_BIN) $(CARGO) test --quiet -p conformance --test kube -- --nocapture && \
-	  KUBE_BIN=$(KUBE_BIN) $(CARGO) test --quiet -p agent --test with_helm -- --nocapture; \
+	  KUBE_BIN=$(KUBE_BIN) $(CARGO) test --quiet -p agent --test with_helm -- --nocapture && \
+	  KUBE_BIN=$(KUBE_BIN) CHARTS='$(CHARTS)' $(CARGO) test --quiet -p flotilla --test on_kube -- --nocapture; \
 	else echo "test-kube: skipped, Go is not installed"; fi
 
-kube: $(KUBE_BIN)/kube $(KUBE_BIN)/helm-$(HELM) $(KUBE_BIN)/helm-$(HELM3) ## Build the real control plane and Helm for tests
+kube: $(KUBE_BIN)/kube $(KUBE_BIN)/kwok-$(KWOK) $(KUBE_BIN)/helm-$(HELM) $(KUBE_BIN)/helm-$(HELM3) ## Build the real control plane, fake nodes and Helm for tests
 
 $(KUBE_BIN)/kube: tools/kube/main.go tools/kube/go.mod
 	@mkdir -p $(KUBE_BIN)
 	cd tools/kube && go build -trimpath -ldflags='-s -w $(KUBE_VERSION)' -o $(KUBE_BIN)/kube .
 	@for name in etcd kube-apiserver kube-controller-manager kube-scheduler kubectl; do \
 	  ln -sf kube $(KUBE_BIN)/$$name; done
+
+$(KUBE_BIN)/kwok-$(KWOK):
+	GOBIN=$(KUBE_BIN) go install -trimpath -ldflags='-s -w' sigs.k8s.io/kwok/cmd/kwok@$(KWOK)
+	mv $(KUBE_BIN)/kwok $@
+	ln -sf kwok-$(KWOK) $(KUBE_BIN)/kwok
 
 $(KUBE_BIN)/helm-$(HELM):
 	GOBIN=$(KUBE_BIN) go install -trimpath -ldflags='-s -w' helm.sh/helm/v4/cmd/helm@$(HELM)
@@ -80,7 +96,7 @@ $(KUBE_BIN)/helm-$(HELM3):
 	rmdir $(KUBE_BIN)/3
 	ln -sf helm-$(HELM3) $(KUBE_BIN)/helm3
 
-bench: bench-helm bench-hub bench-demo ## All benchmarks; each prints a table
+bench: bench-helm bench-hub bench-agent bench-demo ## All benchmarks; each prints a table
 
 bench-helm: ## Rendering side by side with the real helm (CHARTS=DIR, WRITE=1 puts the table into the README)
 	@if command -v go >/dev/null 2>&1; then $(MAKE) --no-print-directory $(KUBE_BIN)/helm-$(HELM); fi
@@ -89,6 +105,12 @@ bench-helm: ## Rendering side by side with the real helm (CHARTS=DIR, WRITE=1 pu
 bench-hub: ## The hub under load, on a real API server if Go is there (HUB_CLUSTERS="72 500", HUB_SCALE="2000 50", WRITE=1)
 	@if command -v go >/dev/null 2>&1; then $(MAKE) --no-print-directory $(KUBE_BIN)/kube; fi
 	KUBE_BIN='$(KUBE_BIN)' CLUSTERS='$(HUB_CLUSTERS)' SCALE='$(HUB_SCALE)' scripts/bench-hub
+
+bench-agent: build-agent ## The agent on real Kubernetes: memory, processor time, requests (needs Go; CHART=, VALUES=, WRITE=1)
+	@if command -v go >/dev/null 2>&1; then $(MAKE) --no-print-directory kube && \
+	  KUBE_BIN='$(KUBE_BIN)' CHART='$(CHART)' VALUES='$(VALUES)' AGENT_BIN='$(CURDIR)/target/$(HOST)/small/fleetagent' \
+	  scripts/bench-agent; \
+	else echo "bench-agent: skipped, Go is not installed"; fi
 
 bench-demo: build ## Time, memory, object sizes and writes of two roll-outs (CHART=, BENCH_CLUSTERS="72 300")
 	CHART='$(CHART)' CLUSTERS='$(BENCH_CLUSTERS)' scripts/bench-demo

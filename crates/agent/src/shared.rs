@@ -11,7 +11,8 @@ use crate::source::Built;
 /// How much the agents of a process may use together.
 #[derive(Clone, Copy, Debug)]
 pub struct Capacity {
-    /// Bytes of bundle files whose parsed form is kept. The parsed form takes a few times as much.
+    /// Bytes of bundle files whose parsed form is kept for others who want the same. The parsed form takes a few
+    /// times as much. What is larger by itself is not kept at all.
     pub charts_bytes_max: usize,
     /// Renders at a time.
     pub renders_max: usize,
@@ -27,6 +28,18 @@ impl Default for Capacity {
             charts_bytes_max: 64 << 20,
             renders_max: cores,
             deployments_max: 64,
+        }
+    }
+}
+
+impl Capacity {
+    /// For an agent that has the process for itself: it needs each chart once, and memory for other things. What
+    /// is kept is for tries that follow one another.
+    pub fn alone() -> Self {
+        Self {
+            charts_bytes_max: 256 << 10,
+            renders_max: 1,
+            deployments_max: 4,
         }
     }
 }
@@ -103,7 +116,7 @@ impl Shared {
             .get_or_try_init(|| async { build().await.map(Arc::new) })
             .await
             .cloned();
-        self.evict(key);
+        self.evict();
         found
     }
 
@@ -119,24 +132,26 @@ impl Shared {
         Arc::clone(&slot.cell)
     }
 
-    /// Drops what was used the longest time ago until the rest fits; `kept` stays, and so does what
-    /// is being built. Failures leave empty slots, which go too.
-    fn evict(&self, kept: &str) {
+    /// Drops what was used the longest time ago until the rest fits, and before that what does not fit by itself;
+    /// what is being built stays. Failures leave empty slots, which go too.
+    fn evict(&self) {
         let mut charts = self.charts.lock().unwrap_or_else(PoisonError::into_inner);
         charts
             .slots
             .retain(|_, slot| slot.cell.initialized() || Arc::strong_count(&slot.cell) > 1);
         let bytes = |slot: &Slot| slot.cell.get().map_or(0, |built| built.bytes);
+        let max = self.charts_bytes_max;
+        charts.slots.retain(|_, slot| bytes(slot) <= max);
         loop {
             let total: usize = charts.slots.values().map(bytes).sum();
             let oldest = charts
                 .slots
                 .iter()
-                .filter(|(key, slot)| *key != kept && slot.cell.initialized())
+                .filter(|(_, slot)| slot.cell.initialized())
                 .min_by_key(|(_, slot)| slot.used)
                 .map(|(key, _)| key.clone());
             match oldest {
-                Some(key) if total > self.charts_bytes_max => {
+                Some(key) if total > max => {
                     charts.slots.remove(&key);
                 }
                 _ => return,

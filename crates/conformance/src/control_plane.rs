@@ -1,8 +1,9 @@
 //! A real control plane on loopback: etcd, kube-apiserver and kube-controller-manager.
 //!
-//! In: a folder with the three programs. Out: a [`Target`]. All state lives in a
+//! In: a folder with the programs. Out: a [`Target`]. All state lives in a
 //! temporary folder; dropping the [`ControlPlane`] kills the processes and removes it, also when a
-//! test panics. No kubelet and no scheduler: pods stay pending.
+//! test panics. Without [`Options::nodes`] no kubelet and no scheduler: pods stay pending. With them kwok
+//! plays kubelets, and workloads become ready by what `data/kwok.yaml` says.
 
 use std::io::Write;
 use std::net::TcpListener;
@@ -60,10 +61,22 @@ pub enum Error {
     },
 }
 
+/// What runs besides etcd, the API server and its controllers, and how these run.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Fake nodes, with a scheduler, and volumes for those who claim some.
+    pub nodes: usize,
+    /// Further flags of etcd.
+    pub etcd: Vec<String>,
+    /// Further flags of the API server.
+    pub apiserver: Vec<String>,
+}
+
 /// A running control plane.
 pub struct ControlPlane {
     api: Api,
     etcd: Api,
+    server: String,
     // Killed before the folder goes.
     _processes: Processes,
     folder: TempDir,
@@ -104,17 +117,28 @@ impl ControlPlane {
     /// # Errors
     /// If a program is missing, or the server is not ready in two minutes.
     pub async fn start(bin: &Path) -> Result<Self, Error> {
+        Self::start_with(bin, &Options::default()).await
+    }
+
+    /// The same with what `options` ask for.
+    ///
+    /// # Errors
+    /// As [`ControlPlane::start`].
+    pub async fn start_with(bin: &Path, options: &Options) -> Result<Self, Error> {
         let folder = prepare("a folder", tempfile::tempdir())?;
         let dir = folder.path();
-        let [etcd, peer, secure, controllers] = prepare("ports", free_ports())?;
+        let [etcd, peer, secure, controllers, scheduler, kwok] = prepare("ports", free_ports())?;
         let certificate = write_files(dir, secure)?;
         let mut processes = Processes(Vec::new());
         let etcd_url = format!("http://127.0.0.1:{etcd}");
         let peer_url = format!("http://127.0.0.1:{peer}");
-        processes
-            .0
-            .push(spawn(bin, dir, "etcd", &etcd_flags(&etcd_url, &peer_url))?);
-        let flags = apiserver_flags(&etcd_url, secure);
+        processes.0.push(spawn(
+            bin,
+            dir,
+            "etcd",
+            &etcd_flags(&etcd_url, &peer_url, options),
+        )?);
+        let flags = apiserver_flags(&etcd_url, secure, options);
         processes.0.push(spawn(bin, dir, "kube-apiserver", &flags)?);
         let server = format!("https://127.0.0.1:{secure}");
         let api = Api::new(client(&server, Some(certificate))?, ADMIN_TOKEN);
@@ -123,8 +147,16 @@ impl ControlPlane {
         processes
             .0
             .push(spawn(bin, dir, "kube-controller-manager", &flags)?);
+        if options.nodes > 0 {
+            let flags = scheduler_flags(scheduler);
+            processes.0.push(spawn(bin, dir, "kube-scheduler", &flags)?);
+            let flags = kwok_flags(kwok);
+            processes.0.push(spawn(bin, dir, "kwok", &flags)?);
+            add_nodes(&api, options.nodes).await;
+        }
         Ok(Self {
             api,
+            server,
             etcd: Api::new(client(&etcd_url, None)?, ""),
             _processes: processes,
             folder,
@@ -134,6 +166,16 @@ impl ControlPlane {
     /// A kubeconfig with all rights, for programs. It ends with this value.
     pub fn kubeconfig(&self) -> PathBuf {
         self.folder.path().join("kubeconfig")
+    }
+
+    /// The address of the API server.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// Folder of the logs, one for each program, and of `tls.crt`. It ends with this value.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// A client with all rights.
@@ -194,6 +236,7 @@ fn write_files(dir: &Path, secure: u16) -> Result<Vec<u8>, Error> {
             format!("{ADMIN_TOKEN},admin,admin,system:masters\n"),
         ),
         ("kubeconfig", kubeconfig),
+        ("kwok.yaml", include_str!("../data/kwok.yaml").to_owned()),
     ];
     for (name, text) in files {
         prepare("a file", write(&dir.join(name), &text))?;
@@ -205,8 +248,22 @@ fn write(path: &Path, text: &str) -> std::io::Result<()> {
     std::fs::File::create(path)?.write_all(text.as_bytes())
 }
 
-fn etcd_flags(client: &str, peer: &str) -> Vec<String> {
-    vec![
+/// Nodes, and a class of storage for claims that name none.
+async fn add_nodes(api: &Api, nodes: usize) {
+    for number in 0..nodes {
+        let node = json!({"metadata": {"name": format!("node-{number}"),
+            "labels": {"kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"}}});
+        api.post("/api/v1/nodes", &node).await.expect(201);
+    }
+    let class = json!({"metadata": {"name": "standard",
+        "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
+        "provisioner": "kubernetes.io/host-path"});
+    let path = "/apis/storage.k8s.io/v1/storageclasses";
+    api.post(path, &class).await.expect(201);
+}
+
+fn etcd_flags(client: &str, peer: &str, options: &Options) -> Vec<String> {
+    let mut flags = vec![
         "--data-dir=etcd".to_owned(),
         format!("--listen-client-urls={client}"),
         format!("--advertise-client-urls={client}"),
@@ -215,11 +272,13 @@ fn etcd_flags(client: &str, peer: &str) -> Vec<String> {
         format!("--initial-cluster=default={peer}"),
         // Nothing here must survive a crash.
         "--unsafe-no-fsync".to_owned(),
-    ]
+    ];
+    flags.extend(options.etcd.iter().cloned());
+    flags
 }
 
-fn apiserver_flags(etcd: &str, secure: u16) -> Vec<String> {
-    vec![
+fn apiserver_flags(etcd: &str, secure: u16, options: &Options) -> Vec<String> {
+    let mut flags = vec![
         format!("--etcd-servers={etcd}"),
         format!("--secure-port={secure}"),
         "--bind-address=127.0.0.1".to_owned(),
@@ -234,6 +293,31 @@ fn apiserver_flags(etcd: &str, secure: u16) -> Vec<String> {
         "--service-cluster-ip-range=10.96.0.0/12".to_owned(),
         "--max-requests-inflight=1000".to_owned(),
         "--max-mutating-requests-inflight=1000".to_owned(),
+    ];
+    flags.extend(options.apiserver.iter().cloned());
+    flags
+}
+
+fn scheduler_flags(secure: u16) -> Vec<String> {
+    vec![
+        "--kubeconfig=kubeconfig".to_owned(),
+        "--leader-elect=false".to_owned(),
+        "--kube-api-qps=500".to_owned(),
+        "--kube-api-burst=1000".to_owned(),
+        "--bind-address=127.0.0.1".to_owned(),
+        "--cert-dir=.".to_owned(),
+        format!("--secure-port={secure}"),
+    ]
+}
+
+fn kwok_flags(port: u16) -> Vec<String> {
+    vec![
+        "--kubeconfig=kubeconfig".to_owned(),
+        "--config=kwok.yaml".to_owned(),
+        "--manage-all-nodes".to_owned(),
+        "--cidr=10.128.0.1/9".to_owned(),
+        "--node-ip=192.0.2.10".to_owned(),
+        format!("--server-address=127.0.0.1:{port}"),
     ]
 }
 
@@ -249,6 +333,9 @@ fn controller_flags(secure: u16) -> Vec<String> {
         "--bind-address=127.0.0.1".to_owned(),
         "--cert-dir=.".to_owned(),
         format!("--secure-port={secure}"),
+        // Fake nodes say only once that they are there.
+        "--node-monitor-grace-period=24h".to_owned(),
+        "--enable-hostpath-provisioner".to_owned(),
     ]
 }
 
@@ -261,6 +348,8 @@ fn spawn(bin: &Path, dir: &Path, name: &str, flags: &[String]) -> Result<Child, 
     let program = bin.join(name);
     let mut command = Command::new(&program);
     command.args(flags).current_dir(dir);
+    // kwok keeps files there.
+    command.env("HOME", dir);
     command.stdin(Stdio::null()).stdout(log).stderr(copy);
     let child = command.spawn();
     child.map_err(|source| Error::Start { program, source })

@@ -68,12 +68,20 @@ struct FleetController {
 /// The agent of one cluster
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
-struct FleetAgent {
+pub(crate) struct FleetAgent {
     #[command(flatten)]
-    args: agent::Args,
+    pub(crate) args: agent::Args,
     /// Log more; twice for everything (RUST_LOG=FILTER says it in detail)
     #[arg(short, long, action = clap::ArgAction::Count)]
-    verbose: u8,
+    pub(crate) verbose: u8,
+}
+
+/// Reads the arguments of the agent alone.
+pub(crate) fn parse_agent(
+    arguments: impl Iterator<Item = OsString>,
+) -> Result<FleetAgent, clap::Error> {
+    let command = FleetAgent::command().name(Name::FleetAgent.as_str());
+    FleetAgent::from_arg_matches(&command.try_get_matches_from(arguments)?)
 }
 
 /// Reads the arguments as the program of that name does.

@@ -202,6 +202,8 @@ impl Run<'_> {
         );
         let values = values.await.map_err(in_values)?;
         let (mut rendered, kinds) = self.render(&built, &values).await?;
+        // Nothing more is needed of it, and it is large.
+        drop(built);
         let before = self.before(before.as_deref(), &kinds).await?;
 
         let (own, cluster) = (&agent.cluster, &self.cluster);

@@ -148,7 +148,7 @@ fn definition(file: &str, mut object: Value) -> Result<Definition, Error> {
 }
 
 /// Builds the chart of a bundle.
-pub(super) fn build(resources: &[BundleResource], recipe: &Recipe) -> Result<Built, Error> {
+pub(super) fn build(resources: Vec<BundleResource>, recipe: &Recipe) -> Result<Built, Error> {
     let style = detect(
         resources.iter().map(|resource| resource.name.as_str()),
         &recipe.options,
@@ -222,15 +222,18 @@ fn named_chart(recipe: &Recipe) -> Option<String> {
 
 type Files = Vec<(String, Vec<u8>)>;
 
-fn decode(resources: &[BundleResource]) -> Result<Files, Error> {
+fn decode(resources: Vec<BundleResource>) -> Result<Files, Error> {
     let mut files = Vec::with_capacity(resources.len());
-    for (index, resource) in resources.iter().enumerate() {
-        let data =
-            decode_resource(resource, FILE_BYTES_MAX).map_err(|source| Error::Decode { source })?;
+    for (index, resource) in resources.into_iter().enumerate() {
+        let data = if resource.encoding.is_empty() && resource.content.len() <= FILE_BYTES_MAX {
+            resource.content.into_bytes()
+        } else {
+            decode_resource(&resource, FILE_BYTES_MAX).map_err(|source| Error::Decode { source })?
+        };
         let name = if resource.name.is_empty() {
             format!("manifests/file{index:03}.yaml")
         } else {
-            resource.name.clone()
+            resource.name
         };
         files.push((name, data));
     }

@@ -169,14 +169,17 @@ pub(crate) async fn load(
             let work = move || {
                 let resources = match (pulled, stored) {
                     (Some(manifest), _) => unpack(&recipe.content_id, &manifest)?,
-                    (None, Some((root, chunks))) => bundle::content::assemble(&root, &chunks)
-                        .map_err(|source| Error::Content {
+                    (None, Some((root, chunks))) => {
+                        let assembled = bundle::content::assemble(&root, &chunks);
+                        drop((root, chunks));
+                        assembled.map_err(|source| Error::Content {
                             name: recipe.content_id.clone(),
                             source,
-                        })?,
+                        })?
+                    }
                     (None, None) => Vec::new(),
                 };
-                build::build(&resources, &recipe).map_err(Error::Build)
+                build::build(resources, &recipe).map_err(Error::Build)
             };
             shared
                 .compute(work)

@@ -70,7 +70,7 @@ fn templates_of_named_files_are_rendered_before_overlays() {
         ("deep/c.yaml", &c),
         ("overlays/o/a_patch.yaml", patch),
     ];
-    let built = build(&resources(&files), &recipe).unwrap();
+    let built = build(resources(&files), &recipe).unwrap();
     let data: Vec<&Value> = built.raw.iter().map(|raw| &raw.object["data"]).collect();
     assert_eq!(
         data,
@@ -102,12 +102,12 @@ fn templates_of_files_fail_with_file_line_and_what_is_missing() {
     ] {
         let text = format!("{config}{line}\n");
         let recipe = templated(&["*.yaml"], &json!({"ClusterLabels": {}}));
-        let found = build(&resources(&[("deep/a.yaml", &text)]), &recipe);
+        let found = build(resources(&[("deep/a.yaml", &text)]), &recipe);
         let error = errors::chain(&found.err().unwrap());
         assert!(error.starts_with(wanted), "{error}");
     }
     let error = |files: &[&str], resource: (&str, &str)| {
-        let found = build(&resources(&[resource]), &templated(files, &json!({})));
+        let found = build(resources(&[resource]), &templated(files, &json!({})));
         errors::chain(&found.err().unwrap())
     };
     assert_eq!(
@@ -131,7 +131,7 @@ fn plain_manifests_become_a_chart_without_what_belongs_elsewhere() {
         config("e")
     );
     let built = build(
-        &resources(&[
+        resources(&[
             ("a.yaml", &a),
             ("fleet.yaml", "namespace: x\n"),
             ("inner/fleet.yaml", "{}"),
@@ -193,7 +193,7 @@ fn bad_manifests_name_file_and_document() {
             "kustomization.yaml: kustomize is not supported yet",
         ),
     ] {
-        let error = build(&resources(&[(name, content)]), &recipe())
+        let error = build(resources(&[(name, content)]), &recipe())
             .err()
             .unwrap();
         assert!(error.to_string().starts_with(expected), "{error}");
@@ -211,7 +211,7 @@ fn a_chart_that_is_named_must_be_there() {
             options,
             ..recipe()
         };
-        let error = build(&resources(&[("a.yaml", &config("a"))]), &recipe)
+        let error = build(resources(&[("a.yaml", &config("a"))]), &recipe)
             .err()
             .unwrap();
         assert!(
@@ -236,7 +236,7 @@ fn a_broken_chart_is_refused_with_its_directory() {
             "load chart \"\": an error occurred while checking for chart dependencies",
         ),
     ] {
-        let error = build(&resources(&[("Chart.yaml", content)]), &recipe())
+        let error = build(resources(&[("Chart.yaml", content)]), &recipe())
             .err()
             .unwrap();
         assert!(

@@ -165,8 +165,9 @@ fn workers() -> Option<usize> {
     }
 }
 
-/// Runs the command until a signal ends it, or it can go on no more.
-#[tokio::main]
+/// Runs the command until a signal ends it, or it can go on no more. One thread is enough for what waits for
+/// servers; renders have their own.
+#[tokio::main(flavor = "current_thread")]
 pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (namespace, election) = (args.namespace()?, args.election()?);
     let stop = super::stop_on_signal();
@@ -184,7 +185,7 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         probes: args.probes(),
         pace: Pace::default(),
         limits: Limits::PRODUCTION,
-        shared: agent::Shared::new(agent::Capacity::default()),
+        shared: agent::Shared::new(agent::Capacity::alone()),
         told: told(args).await?,
     };
     agent::service::serve(settings, stop)
