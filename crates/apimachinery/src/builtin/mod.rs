@@ -28,6 +28,7 @@ use serde_json::Value;
 
 pub use self::binary::{bad_bytes, base64_text};
 pub use self::defaults::{apply_defaults, prepare_create};
+pub use self::normalise::normalise;
 pub use self::quantity::{Quantity, QuantityError, bad_quantity, canonical};
 use crate::field::FieldError;
 

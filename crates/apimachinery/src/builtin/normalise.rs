@@ -78,8 +78,8 @@ pub(super) fn is_free_form(kind: &str) -> bool {
     .contains(&kind)
 }
 
-/// Brings an object of a built-in kind into stored form; idempotent.
-pub(super) fn normalise(kind: &str, object: &mut Value) {
+/// Brings an object of a built-in kind into stored form; idempotent. Fills in no defaults.
+pub fn normalise(kind: &str, object: &mut Value) {
     let Some(fields) = object.as_object_mut() else {
         return;
     };
