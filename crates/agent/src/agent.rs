@@ -9,10 +9,11 @@ use apiclient::{Budgets, Client, Event, Kind, ObjectKey, Selector, Watch};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use workqueue::{Backoff, Queue};
+use workqueue::{Backoff, Next, Queue};
 
 use crate::contact::Contact;
 use crate::deployment::{self, garbage};
+use crate::drift;
 use crate::kinds;
 use crate::monitor::Monitors;
 use crate::shared::Shared;
@@ -23,6 +24,12 @@ use crate::{DEPLOY_FIELD_MANAGER, FIELD_MANAGER, heartbeat, report};
 const DEPLOY_BACKOFF: Backoff = Backoff {
     base: Duration::from_secs(1),
     max: Duration::from_mins(5),
+};
+
+/// Back-off of comparisons that failed.
+const DRIFT_BACKOFF: Backoff = Backoff {
+    base: Duration::from_secs(1),
+    max: Duration::from_mins(1),
 };
 
 /// How an agent runs.
@@ -88,6 +95,8 @@ pub(crate) struct Agent {
     pub(crate) shared: Arc<Shared>,
     /// BundleDeployments to work on, by name.
     pub(crate) deploys: Queue<String>,
+    /// Deployments whose objects have to be compared with what was deployed, by name.
+    pub(crate) drifts: Queue<String>,
     /// Statuses to write, by name.
     pub(crate) reports: Queue<String>,
     pub(crate) kinds: kinds::Cache,
@@ -120,6 +129,7 @@ impl Agent {
             shared: Arc::clone(&options.shared),
             options,
             deploys: Queue::new(DEPLOY_BACKOFF),
+            drifts: Queue::new(DRIFT_BACKOFF),
             reports: Queue::default(),
             kinds: kinds::Cache::default(),
             monitors: Monitors::default(),
@@ -187,6 +197,7 @@ pub async fn run_or_end(options: Options, stop: CancellationToken) -> Result<(),
     };
     tasks.shutdown().await;
     agent.deploys.close();
+    agent.drifts.close();
     agent.reports.close();
     if is_stopped {
         return Ok(());
@@ -197,7 +208,7 @@ pub async fn run_or_end(options: Options, stop: CancellationToken) -> Result<(),
 async fn work(agent: Arc<Agent>) {
     let deploys = {
         let shared = Arc::clone(&agent);
-        let work = move |name| Box::pin(deployment::reconcile(Arc::clone(&shared), name));
+        let work = move |name| Box::pin(deploy(Arc::clone(&shared), name));
         workqueue::run(
             "deployment",
             agent.deploys.clone(),
@@ -205,13 +216,27 @@ async fn work(agent: Arc<Agent>) {
             work,
         )
     };
+    let drifts = {
+        let shared = Arc::clone(&agent);
+        let work = move |name| Box::pin(drift::run(Arc::clone(&shared), name));
+        workqueue::run("drift", agent.drifts.clone(), agent.options.workers, work)
+    };
     let reports = {
         let shared = Arc::clone(&agent);
         let work = move |name| Box::pin(report::run(Arc::clone(&shared), name));
         workqueue::run("report", agent.reports.clone(), 1, work)
     };
     let interval = agent.options.garbage_interval;
-    tokio::join!(deploys, reports, garbage::run(agent, interval));
+    tokio::join!(deploys, drifts, reports, garbage::run(agent, interval));
+}
+
+/// One run for a deployment, while nobody corrects its objects.
+async fn deploy(agent: Arc<Agent>, name: String) -> Next {
+    let turn = agent.track(&name, |track| Arc::clone(&track.turn));
+    let _turn = turn.lock().await;
+    let next = deployment::reconcile(Arc::clone(&agent), name.clone()).await;
+    agent.drifts.add_after(name, drift::SETTLE);
+    next
 }
 
 /// From the hub's watch to the world.

@@ -18,7 +18,7 @@
 //! [`service`] is the process around it: it gets the agent a credential ([`registration`]), keeps others of its
 //! kind waiting and answers probes.
 //!
-//! Not here: drift, kustomize, charts that the agent downloads itself. What asks for them is refused by
+//! Not here: kustomize, charts that the agent downloads itself. What asks for them is refused by
 //! name.
 
 mod agent;
@@ -26,6 +26,7 @@ mod apply;
 pub mod audit;
 mod contact;
 mod deployment;
+mod drift;
 mod failure;
 mod heartbeat;
 mod identity;

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::deployment::Outcome;
+use crate::drift::Memory;
 use crate::monitor::{Judge, Live};
 use crate::object::Entry;
 
@@ -172,6 +173,10 @@ pub(crate) struct Track {
     pub(crate) stored: Digests,
     /// Version of what `stored` was taken from.
     pub(crate) stored_version: String,
+    /// What is known about its objects.
+    pub(crate) drift: Memory,
+    /// Held by whoever changes something on the cluster.
+    pub(crate) turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Track {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use api::labels::OBJECT_SET_HASH;
 use api::v1alpha1::Summary;
 use apiclient::{Kind, ObjectKey};
+use diff::compare::Scaler;
 use diff::readiness::{HealthChecks, ignore_conditions, is_ready, readiness};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer};
@@ -12,6 +13,8 @@ use serde_json::Value;
 
 use crate::object::text;
 
+/// Label of objects that may be left over.
+const PRUNE: &str = "objectset.rio.cattle.io/prune";
 /// By now every rule that depends on an object's age has come to its end.
 const AGED: SignedDuration = SignedDuration::from_mins(1);
 
@@ -31,11 +34,12 @@ impl Live {
         self.seen = Some(BTreeSet::new());
     }
 
-    pub(crate) fn applied(&mut self, key: ObjectKey, object: LiveObject) {
+    /// Gives what the object was before.
+    pub(crate) fn applied(&mut self, key: ObjectKey, object: LiveObject) -> Option<LiveObject> {
         if let Some(seen) = &mut self.seen {
             seen.insert(key.clone());
         }
-        self.objects.insert(key, object);
+        self.objects.insert(key, object)
     }
 
     pub(crate) fn synced(&mut self) {
@@ -68,6 +72,12 @@ pub(crate) struct LiveObject {
     pub(crate) created_at: Option<Timestamp>,
     /// Value of the ownership label.
     pub(crate) hash: Box<str>,
+    /// Its resource version.
+    pub(crate) version: Box<str>,
+    /// Never reported as left over (`objectset.rio.cattle.io/prune: "false"`).
+    pub(crate) is_exempt: bool,
+    /// What it scales, for an autoscaler.
+    pub(crate) scaler: Option<Box<Scaler>>,
     /// A Job that is neither complete nor failed.
     pub(crate) runs: bool,
     /// Why it is not ready; `None` when it is.
@@ -123,18 +133,20 @@ impl apiclient::Object for Seen {
 
 impl Seen {
     pub(crate) fn hash(&self) -> &str {
-        let labels = self
-            .0
-            .get("metadata")
-            .and_then(|metadata| metadata.get("labels"));
-        labels
-            .and_then(|labels| labels.get(OBJECT_SET_HASH)?.as_str())
-            .unwrap_or_default()
+        label(&self.0, OBJECT_SET_HASH).unwrap_or_default()
+    }
+
+    pub(crate) fn object(&self) -> &Value {
+        &self.0
     }
 }
 
+fn label<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
+    object.get("metadata")?.get("labels")?.get(name)?.as_str()
+}
+
 /// Whether the metadata of a kind's objects tells all about their readiness.
-pub(super) fn is_metadata_enough(kind: &Kind) -> bool {
+pub(crate) fn is_metadata_enough(kind: &Kind) -> bool {
     matches!(
         (kind.group.as_ref(), kind.kind.as_ref()),
         ("", "ConfigMap" | "Secret" | "ServiceAccount" | "LimitRange")
@@ -174,6 +186,11 @@ pub(crate) fn reduce(kind: &Kind, seen: Seen, judge: &Judge, now: Timestamp) -> 
         uid: text(&object, "/metadata/uid").into(),
         created_at: text(&object, "/metadata/creationTimestamp").parse().ok(),
         hash,
+        version: text(&object, "/metadata/resourceVersion").into(),
+        is_exempt: label(&object, PRUNE) == Some("false"),
+        scaler: Scaler::is_kind(&kind.group, &kind.kind)
+            .then(|| Scaler::of(&object).map(Box::new))
+            .flatten(),
         runs: kind.group == "batch" && kind.kind == "Job" && !is_finished(&object),
         trouble,
     }

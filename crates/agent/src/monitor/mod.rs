@@ -4,7 +4,7 @@
 //! other people run on the cluster costs nothing, and by metadata only where the content says nothing
 //! about readiness: no Secret's data ever gets here.
 
-mod live;
+pub(crate) mod live;
 mod tally;
 
 use std::collections::BTreeMap;
@@ -16,10 +16,11 @@ use apiclient::{Event, Kind, Selector, Watch};
 use jiff::Timestamp;
 use tokio::task::JoinHandle;
 
-pub(crate) use live::{Judge, Live, Seen, reduce};
-pub(crate) use tally::{Tally, View, view};
+pub(crate) use live::{Judge, Live, LiveObject, Seen, reduce};
+pub(crate) use tally::{Tally, Trouble, View, view};
 
 use crate::agent::Agent;
+use crate::drift;
 use crate::world::World;
 
 /// Events within this time are reported together.
@@ -114,10 +115,16 @@ async fn follow(agent: std::sync::Weak<Agent>, kind: Arc<Kind>, mut watch: Watch
         let Some(agent) = agent.upgrade() else { return };
         let touched = match event {
             Event::Applied(seen) => applied(&agent, &kind, seen),
-            Event::Deleted(key) => agent.world(|world| {
-                let gone = world.live.get_mut(&kind)?.objects.remove(&key)?;
-                world.owners.get(&*gone.hash).cloned()
-            }),
+            Event::Deleted(key) => {
+                let owner = agent.world(|world| {
+                    let gone = world.live.get_mut(&kind)?.objects.remove(&key)?;
+                    world.owners.get(&*gone.hash).cloned()
+                });
+                if let Some(owner) = &owner {
+                    suspect(&agent, owner);
+                }
+                owner
+            }
             Event::Synced => {
                 synced(&agent, &kind);
                 None
@@ -131,6 +138,11 @@ async fn follow(agent: std::sync::Weak<Agent>, kind: Arc<Kind>, mut watch: Watch
     }
 }
 
+/// An event of an object that drift may come of.
+fn suspect(agent: &Agent, deployment: &str) {
+    agent.drifts.add_after(deployment.to_owned(), drift::SETTLE);
+}
+
 /// The deployment of the object, if it is one of ours.
 fn applied(agent: &Agent, kind: &Arc<Kind>, seen: Seen) -> Option<String> {
     let key = apiclient::Object::key(&seen);
@@ -139,12 +151,23 @@ fn applied(agent: &Agent, kind: &Arc<Kind>, seen: Seen) -> Option<String> {
         .as_ref()
         .and_then(|name| agent.world(|world| world.deployments.get(name).cloned()));
     let judge = known.map_or_else(Judge::default, |known| known.judge());
+    let is_cleared = owner
+        .as_ref()
+        .is_some_and(|name| drift::seen(agent, name, kind, &key, &seen));
     let object = reduce(kind, seen, &judge, Timestamp::now());
-    agent.world(|world| {
-        if let Some(live) = world.live.get_mut(kind) {
-            live.applied(key, object);
-        }
+    let was = agent.world(|world| {
+        let live = world.live.get_mut(kind)?;
+        live.applied(key, object)
     });
+    // Whose mark it had before misses it now.
+    let was = was.and_then(|was| agent.world(|world| world.owners.get(&*was.hash).cloned()));
+    if let Some(was) = was.filter(|was| Some(was) != owner.as_ref()) {
+        suspect(agent, &was);
+        agent.reports.add_after(was, SETTLE);
+    }
+    if let Some(owner) = owner.as_ref().filter(|_| !is_cleared) {
+        suspect(agent, owner);
+    }
     owner
 }
 
@@ -162,6 +185,7 @@ fn synced(agent: &Agent, kind: &Arc<Kind>) {
         of_kind.map(|(name, _)| name.clone()).collect()
     });
     for deployment in concerned {
+        suspect(agent, &deployment);
         agent.reports.add_after(deployment, SETTLE);
     }
     agent.changed.notify_waiters();

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use tokio::time::Instant;
 
+use crate::drift::{Checked, Memory, State};
 use crate::object::{Entry, Id};
 use crate::world::{Applied, World};
 
@@ -21,8 +22,32 @@ pub(crate) struct Tally {
     pub(crate) resources: Vec<BundleDeploymentResource>,
     pub(crate) non_ready: Vec<NonReadyStatus>,
     pub(crate) missing: Vec<ModifiedStatus>,
+    /// What is there and not as it was deployed, or left over.
+    pub(crate) modified: Vec<ModifiedStatus>,
+    /// Missing objects of which only a watch says so, which may be late.
+    pub(crate) unconfirmed: usize,
+    /// Objects that have not been compared with what was deployed yet.
+    pub(crate) unchecked: usize,
+    /// Why comparing or correcting does not work.
+    pub(crate) trouble: Option<Trouble>,
     /// A Job of the deployment is still at work.
     pub(crate) jobs_run: bool,
+}
+
+/// What goes wrong with drift.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Trouble {
+    /// It cannot be looked for.
+    NotCompared(String),
+    /// It is there and stays.
+    NotCorrected(String),
+}
+
+impl Tally {
+    /// Whether there is more to be known soon; `at` is now.
+    pub(crate) fn is_early(&self, applied: &Applied, at: Instant) -> bool {
+        self.unchecked > 0 && self.trouble.is_none() && at < applied.at + PATIENCE
+    }
 }
 
 /// What can be said of a deployment's objects.
@@ -55,7 +80,7 @@ pub(crate) fn view(world: &World, applied: &Applied, at: Instant, now: Timestamp
         return View::Blind { kinds: unseen };
     }
     let tally = tally(world, applied, now);
-    if !tally.missing.is_empty() && at < applied.at + GRACE {
+    if tally.unconfirmed > 0 && at < applied.at + GRACE {
         return View::Settling;
     }
     View::Known(tally)
@@ -63,15 +88,25 @@ pub(crate) fn view(world: &World, applied: &Applied, at: Instant, now: Timestamp
 
 fn tally(world: &World, applied: &Applied, now: Timestamp) -> Tally {
     let mut tally = Tally::default();
-    for Entry { id, .. } in &applied.inventory {
+    let memory = memory(world, applied);
+    for (at, Entry { id, .. }) in applied.inventory.iter().enumerate() {
+        let checked = memory.and_then(|memory| memory.objects.get(at));
         let object = world
             .live
             .get(&id.kind)
             .and_then(|live| live.objects.get(&id.key));
         let Some(object) = object.filter(|object| *object.hash == *applied.hash) else {
-            tally.missing.push(missing(id));
+            absent(id, checked, &mut tally);
             continue;
         };
+        match checked.map(|checked| &checked.state) {
+            Some(State::Differs(drift)) => tally.modified.push(ModifiedStatus {
+                patch: drift.patch.clone(),
+                ..named(id)
+            }),
+            Some(State::InSync) => {}
+            _ => tally.unchecked += 1,
+        }
         tally.jobs_run |= object.runs;
         if let Some(summary) = object.trouble(now) {
             tally.non_ready.push(NonReadyStatus {
@@ -91,16 +126,59 @@ fn tally(world: &World, applied: &Applied, now: Timestamp) -> Tally {
             created_at: object.created_at.map(Time),
         });
     }
+    if let Some(memory) = memory {
+        left_over(world, applied, memory, &mut tally);
+    }
     tally
 }
 
-fn missing(id: &Id) -> ModifiedStatus {
+/// What is known about the drift of the deployment.
+fn memory<'a>(world: &'a World, applied: &Applied) -> Option<&'a Memory> {
+    let name = world.owners.get(&applied.hash)?;
+    let memory = &world.tracks.get(name)?.drift;
+    memory.is_of(applied).then_some(memory)
+}
+
+fn absent(id: &Id, checked: Option<&Checked>, tally: &mut Tally) {
+    let exist = match checked.map(|checked| &checked.state) {
+        Some(State::Excused) => return,
+        Some(State::Missing { exists, .. }) => *exists,
+        _ => {
+            tally.unchecked += 1;
+            tally.unconfirmed += 1;
+            false
+        }
+    };
+    tally.missing.push(ModifiedStatus {
+        missing: true,
+        exist,
+        ..named(id)
+    });
+}
+
+fn left_over(world: &World, applied: &Applied, memory: &Memory, tally: &mut Tally) {
+    for id in &memory.extra {
+        let live = world.live.get(&id.kind);
+        let live = live.and_then(|live| live.objects.get(&id.key));
+        if live.is_some_and(|live| *live.hash == *applied.hash) {
+            tally.modified.push(ModifiedStatus {
+                delete: true,
+                ..named(id)
+            });
+        }
+    }
+    let refusal = memory.objects.iter().find_map(Checked::refusal);
+    let refused = refusal.map(|text| Trouble::NotCorrected(text.to_owned()));
+    let trouble = memory.trouble.clone().map(Trouble::NotCompared);
+    tally.trouble = trouble.or(refused);
+}
+
+fn named(id: &Id) -> ModifiedStatus {
     ModifiedStatus {
         kind: id.kind.kind.to_string(),
         api_version: id.kind.api_version(),
         namespace: id.key.namespace.clone(),
         name: id.key.name.clone(),
-        missing: true,
         ..ModifiedStatus::default()
     }
 }

@@ -5,6 +5,7 @@
 //! applies the namespace rules and takes hooks apart from the rest. Source: fleet
 //! `internal/helmdeployer/postrender.go`.
 
+mod deployed;
 mod hooks;
 pub(crate) mod lookup;
 pub(crate) mod ownership;
@@ -17,6 +18,7 @@ use apiclient::ObjectKey;
 use helm::{INSTALL_ORDER, kind_rank};
 use serde_json::Value;
 
+pub(crate) use deployed::deployed;
 pub(crate) use hooks::{Hook, at as hooks_at, has_policy as hooks_have_policy};
 use ownership::{Ownership, set};
 pub(crate) use recorded::recorded_objects;

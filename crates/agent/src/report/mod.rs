@@ -38,9 +38,13 @@ pub(crate) async fn run(agent: Arc<Agent>, name: String) -> Next {
             return (Map::new(), None);
         };
         let applied = track.applied.as_deref();
-        let view = applied.map_or(View::Settling, |applied| {
-            view(world, applied, Instant::now(), now)
-        });
+        let at = Instant::now();
+        let view = match applied.map(|applied| (applied, view(world, applied, at, now))) {
+            // Whether it is ready is not said before it is known whether it is modified.
+            Some((applied, View::Known(tally))) if tally.is_early(applied, at) => View::Settling,
+            Some((_, view)) => view,
+            None => View::Settling,
+        };
         // What cannot be seen yet is looked for again; events report everything else.
         let again = match &view {
             View::Settling if applied.is_some() => Some(SETTLE),

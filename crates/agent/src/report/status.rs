@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::deployment::Outcome;
-use crate::monitor::{Tally, View};
+use crate::monitor::{Tally, Trouble, View};
 use crate::world::{Applied, members};
 
 /// What a status is computed from.
@@ -190,12 +190,14 @@ fn monitored(
         name: object.name.clone(),
     };
     let live = tally.resources.iter().map(key);
-    status.resource_counts = resource_counts(live, &tally.missing, &tally.non_ready);
+    let mut modified = tally.missing;
+    modified.extend(tally.modified);
+    status.resource_counts = resource_counts(live, &modified, &tally.non_ready);
     status.ready = tally.non_ready.is_empty();
-    status.non_modified = tally.missing.is_empty();
+    status.non_modified = modified.is_empty();
     let (resources, all_non_ready) = (tally.resources, tally.non_ready.clone());
     let non_ready = fit_non_ready(tally.non_ready);
-    let modified = fit_modified(tally.missing);
+    let modified = fit_modified(modified);
     let bytes_max = limits.deployment_details_bytes_max;
     let shown = non_ready
         .entries
@@ -205,7 +207,13 @@ fn monitored(
     let changed = fit(modified.entries, limits.details_max, bytes_max);
     status.incomplete_state =
         non_ready.omitted + modified.omitted + shown.omitted + changed.omitted > 0;
-    let finding = match ready_message(&shown.kept, &changed.kept) {
+    let (uncorrected, uncompared) = match tally.trouble {
+        Some(Trouble::NotCorrected(text)) => (Some(text), None),
+        Some(Trouble::NotCompared(text)) => (None, Some(text)),
+        None => (None, None),
+    };
+    let message = uncorrected.or_else(|| ready_message(&shown.kept, &changed.kept));
+    let finding = match message {
         Some(message) => {
             Finding::Error(fit_text(&message, limits.ready_message_bytes_max).into_owned())
         }
@@ -217,7 +225,10 @@ fn monitored(
     status.modified_status = changed.kept;
     status.sync_generation = Some(spec.options.force_sync_generation);
     conditions::set(&mut status.conditions, READY, finding, now);
-    conditions::set(&mut status.conditions, MONITORED, Finding::True, now);
+    let monitored = uncompared.map_or(Finding::True, |text| {
+        Finding::Error(fit_text(&text, limits.message_bytes_max).into_owned())
+    });
+    conditions::set(&mut status.conditions, MONITORED, monitored, now);
     // Last, because this list takes what the rest leaves.
     let room = room.saturating_sub(json_len(status));
     let bytes_max = limits.deployment_resources_bytes_max.min(room);

@@ -5,6 +5,7 @@
 mod atomic;
 mod copies;
 mod deploy;
+mod drift;
 #[path = "../common/escapes.rs"]
 mod escapes;
 mod faults;

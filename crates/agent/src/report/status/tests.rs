@@ -196,7 +196,7 @@ fn a_watched_deployment_tells_the_worst_first() {
         resources: vec![resource("a"), resource("b")],
         non_ready: vec![non_ready("b", "slow")],
         missing: vec![missing("c")],
-        jobs_run: false,
+        ..Tally::default()
     };
     let status = computed(
         &Outcome::Deployed,
@@ -264,6 +264,7 @@ fn long_lists_and_texts_are_cut_and_say_so() {
             .collect(),
         missing: (0..30).map(|i| missing(&format!("gone-{i}"))).collect(),
         jobs_run: true,
+        ..Tally::default()
     };
     let status = computed(
         &Outcome::Deployed,
