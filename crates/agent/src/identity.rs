@@ -4,7 +4,7 @@
 //! exists) acts as that account in all that a bundle has a say in: objects, hooks, definitions, release
 //! records, namespaces, copies, what `valuesFrom` and `lookup` read. What the agent does as itself is
 //! fixed by its own code: it reads the metadata and the records of releases, kinds, accounts, whether a
-//! namespace exists, and watches what carries its label. Source: agent.md 7.9.
+//! namespace exists, watches what carries its label, and compares it, by dry runs too. Source: agent.md 7.9.
 
 use apiclient::{Client, Kind, ObjectKey, ObjectMeta};
 use k8s_openapi::api::core::v1::ServiceAccount;

@@ -16,6 +16,7 @@ use super::packed::Packed;
 use super::{Job, check, memory_of};
 use crate::agent::Agent;
 use crate::apply;
+use crate::identity;
 use crate::object::{Desired, Id};
 use crate::release::parse_release_id;
 use crate::render::ownership::is_agent;
@@ -30,6 +31,12 @@ const PRECIOUS: [&str; 4] = [
     "PersistentVolumeClaim",
     "CustomResourceDefinition",
 ];
+
+/// Fields are taken over from whoever changed them. What cannot be changed is looked at here.
+const FORCE: apply::Force = apply::Force {
+    fields: true,
+    recreate: false,
+};
 
 /// How a round of corrections ended.
 #[derive(Default)]
@@ -46,12 +53,12 @@ enum Error {
     Apply(apply::Error),
     /// It would have to be deleted and created again.
     #[error(
-        "{source}; it would have to be deleted and created again, which correctDrift.force allows"
+        "{reason}; it would have to be deleted and created again, which correctDrift.force allows"
     )]
-    NeedsForce { source: apply::Error },
+    NeedsForce { reason: String },
     /// It would have to be deleted, which is never done to its kind.
-    #[error("{source}; a {kind} is never deleted to correct it")]
-    Precious { kind: String, source: apply::Error },
+    #[error("{reason}; a {kind} is never deleted to correct it")]
+    Precious { kind: String, reason: String },
     /// It was deleted to be created again, and is still there.
     #[error("{id} was deleted to be created again and is not gone after {} s", GONE_TIMEOUT.as_secs())]
     NotGone { id: Id },
@@ -73,6 +80,17 @@ pub(super) async fn all(agent: &Arc<Agent>, job: &Job) -> Corrected {
     if now_due.is_empty() {
         return Corrected { next };
     }
+    let account = &spec.options.service_account;
+    let cluster = match identity::client(agent, account).await {
+        Ok(cluster) => cluster,
+        Err(error) => {
+            let message = errors::chain(&error);
+            for (at, _) in &now_due {
+                refuse(agent, job, *at, &message);
+            }
+            return again(agent, job, is_enabled, overwrites);
+        }
+    };
     let mut done = Vec::new();
     for (at, desired) in now_due {
         let is_there = agent.world(|world| {
@@ -81,7 +99,7 @@ pub(super) async fn all(agent: &Arc<Agent>, job: &Job) -> Corrected {
             Some(matches!(checked.state, State::Differs(_)))
         });
         let force = drift.force && is_there == Some(true);
-        match correct(&agent.cluster, &desired, is_there == Some(true), force).await {
+        match correct(&cluster, &desired, is_there == Some(true), force).await {
             Ok(()) => done.push(at),
             Err(Error::Apply(error)) if is_enabled && is_homeless(agent, job, &error).await => {
                 return redeploy(agent, job);
@@ -98,9 +116,18 @@ pub(super) async fn all(agent: &Arc<Agent>, job: &Job) -> Corrected {
         }
     }
     verify(agent, job, &done).await;
+    again(agent, job, is_enabled, overwrites)
+}
+
+/// When the next round is due.
+fn again(
+    agent: &Agent,
+    job: &Job,
+    is_enabled: bool,
+    overwrites: &[OverwrittenResource],
+) -> Corrected {
     let (_, next) = agent.world(|world| wanted(world, job, is_enabled, overwrites));
-    let soon = next.map(|next| next.max(Instant::now()));
-    Corrected { next: soon }
+    Corrected { next }
 }
 
 /// What is wrong and may be corrected now, in the order of installation, and when the rest may be.
@@ -185,24 +212,25 @@ async fn correct(
     is_there: bool,
     force: bool,
 ) -> Result<(), Error> {
-    let Err(error) = apply::apply(cluster, desired, true).await else {
+    let Err(error) = apply::apply(cluster, desired, FORCE).await else {
         tracing::info!(object = %desired.id, "drift corrected");
         return Ok(());
     };
-    // The server's words for a change that no update can make.
-    let is_unchangeable = is_there && error.to_string().contains(" is invalid: ");
-    if !is_unchangeable {
-        return Err(Error::Apply(error));
-    }
+    let reason = match &error {
+        apply::Error::Immutable { id, reason } => format!("apply {id}: {reason}"),
+        // The server's words for a change that leads nowhere, such as a second port of one name.
+        apply::Error::Apply { reason, .. } if reason.contains(" is invalid: ") => error.to_string(),
+        _ => return Err(Error::Apply(error)),
+    };
     let kind = desired.id.kind.kind.to_string();
     if PRECIOUS.contains(&kind.as_str()) {
-        return Err(Error::Precious {
-            kind,
-            source: error,
-        });
+        return Err(Error::Precious { kind, reason });
+    }
+    if !is_there {
+        return Err(Error::Apply(error));
     }
     if !force {
-        return Err(Error::NeedsForce { source: error });
+        return Err(Error::NeedsForce { reason });
     }
     replace(cluster, desired).await
 }
@@ -236,7 +264,7 @@ async fn replace(cluster: &Client, desired: &Desired) -> Result<(), Error> {
         tokio::time::sleep(GONE_POLL).await;
     }
     tracing::info!(object = %id, "drift corrected by deleting the object and creating it again");
-    apply::apply(cluster, desired, true)
+    apply::apply(cluster, desired, FORCE)
         .await
         .map_err(Error::Apply)
 }

@@ -6,8 +6,8 @@ use apiclient::ObjectKey;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::ownership::{Ownership, set};
-use super::{Error, RELEASE_NAME, RELEASE_NAMESPACE, parse};
+use super::ownership::Ownership;
+use super::{Error, mark_release, parse};
 use crate::object::{Entry, Id, text};
 use crate::source::RawObject;
 
@@ -37,19 +37,7 @@ pub(crate) fn deployed(
             let Some(at) = found.copied() else { continue };
             let entry = &inventory[at];
             ownership.mark(&mut object);
-            set(
-                &mut object,
-                "labels",
-                "app.kubernetes.io/managed-by",
-                "Helm",
-            );
-            set(&mut object, "annotations", RELEASE_NAME, &release.name);
-            set(
-                &mut object,
-                "annotations",
-                RELEASE_NAMESPACE,
-                &release.namespace,
-            );
+            mark_release(&mut object, release);
             let desired = super::desired(&path, entry.id.clone(), entry.keep, object)?;
             each(at, &desired.body);
         }
