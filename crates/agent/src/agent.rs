@@ -17,6 +17,7 @@ use crate::drift;
 use crate::kinds;
 use crate::monitor::Monitors;
 use crate::shared::Shared;
+use crate::sources;
 use crate::world::{Known, Track, Wake, World};
 use crate::{DEPLOY_FIELD_MANAGER, FIELD_MANAGER, heartbeat, report};
 
@@ -101,6 +102,7 @@ pub(crate) struct Agent {
     pub(crate) reports: Queue<String>,
     pub(crate) kinds: kinds::Cache,
     pub(crate) monitors: Monitors,
+    pub(crate) sources: sources::Watches,
     /// A live object of some deployment has changed.
     pub(crate) changed: Notify,
     world: Mutex<World>,
@@ -133,6 +135,7 @@ impl Agent {
             reports: Queue::default(),
             kinds: kinds::Cache::default(),
             monitors: Monitors::default(),
+            sources: sources::Watches::default(),
             changed: Notify::new(),
             world: Mutex::default(),
         })

@@ -438,6 +438,7 @@ mod tests {
             bundle_id: String::new(),
             agent_namespace: String::new(),
             deployment_id: String::new(),
+            values_digest: String::new(),
             labels: BTreeMap::new(),
         };
         let history = [

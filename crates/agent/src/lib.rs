@@ -40,6 +40,7 @@ mod report;
 pub mod service;
 mod shared;
 mod source;
+mod sources;
 mod world;
 
 pub use agent::{Ended, Options, run, run_or_end};

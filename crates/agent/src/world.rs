@@ -19,6 +19,7 @@ use crate::deployment::Outcome;
 use crate::drift::Memory;
 use crate::monitor::{Judge, Live};
 use crate::object::Entry;
+use crate::source::values::Reference;
 
 /// Digests of the members of a stored status, by name. Empty members have none.
 pub(crate) type Digests = BTreeMap<&'static str, u64>;
@@ -153,6 +154,15 @@ pub(crate) struct Applied {
     pub(crate) at: Instant,
 }
 
+/// What the values of a deployment were read from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sources {
+    /// Resource versions; those that were not read have none.
+    pub(crate) versions: BTreeMap<Reference, String>,
+    /// Of what was read; empty when it is not known.
+    pub(crate) digest: String,
+}
+
 /// What the agent remembers of one deployment beside the object.
 #[derive(Debug, Default)]
 pub(crate) struct Track {
@@ -163,6 +173,10 @@ pub(crate) struct Track {
     pub(crate) rules: u64,
     /// State of the copies that it was rendered with, as the hub counts them.
     pub(crate) copied: Option<i64>,
+    /// What the values were read from that it was rendered with.
+    pub(crate) sources: Sources,
+    /// The same of the attempt that is under way.
+    pub(crate) reading: Sources,
     /// Digest of the labels and annotations that its namespace was given last.
     pub(crate) described: Option<u64>,
     /// Id of the deployment for which copies were looked through.
@@ -209,6 +223,8 @@ pub(crate) struct World {
     pub(crate) stale: BTreeMap<String, BTreeSet<ObjectKey>>,
     /// Live objects by kind.
     pub(crate) live: BTreeMap<Arc<Kind>, Live>,
+    /// Resource versions of objects that values come from; those that do not exist have none.
+    pub(crate) sources: BTreeMap<Reference, String>,
     /// Deployments by the hash label of their objects.
     pub(crate) owners: BTreeMap<String, String>,
 }

@@ -29,9 +29,10 @@ use crate::release::{self, Record, release_id, store};
 use crate::render::lookup::Lookup;
 use crate::render::ownership::Ownership;
 use crate::render::{self, Input, Rendered};
-use crate::source::{self, Built, Recipe, values};
-use crate::world::{Applied, Known};
-use crate::{apply, identity, kinds};
+use crate::source::values::{self, Referenced};
+use crate::source::{self, Built, Recipe};
+use crate::world::{Applied, Known, Sources};
+use crate::{apply, identity, kinds, sources};
 
 /// How often, and after which pause, kinds are looked up again that the cluster does not know.
 const KIND_RETRIES: u32 = 3;
@@ -101,13 +102,16 @@ pub(super) async fn deploy(
             .map_err(in_store)?;
         step = next(&history, wanted);
     }
-    let revision = match step {
-        Next::Adopt(revision) if restore(agent, known, &release, revision).await? => return Ok(()),
-        Next::Adopt(revision) | Next::Resume(revision) | Next::Create(revision) => revision,
-        Next::Uninstall => 1,
+    let (revision, is_there) = match step {
+        Next::Adopt(revision) => {
+            let is_there = restore(agent, known, &release, revision).await?;
+            (revision, is_there)
+        }
+        Next::Resume(revision) | Next::Create(revision) => (revision, false),
+        Next::Uninstall => (1, false),
     };
     note_renamed(agent, known, &release);
-    Run {
+    let run = Run {
         agent,
         cluster,
         known,
@@ -116,9 +120,54 @@ pub(super) async fn deploy(
         is_begun: history.iter().any(|record| record.revision == revision),
         is_install: is_install(&history, revision),
         history,
+    };
+    if is_there {
+        // Whoever ended after it had said that this revision is deployed may not have said it of the others.
+        return run.tidy(&run.history, revision).await;
     }
-    .deploy(values, before)
-    .await
+    run.deploy(values, before).await
+}
+
+/// The values with what `valuesFrom` names.
+async fn read_values(
+    agent: &Agent,
+    cluster: &Client,
+    known: &Known,
+    values: Values,
+) -> Result<Values, Error> {
+    let references = sources::of(known);
+    let read = values::with_references(cluster, values, &references).await;
+    let Referenced {
+        values,
+        digest,
+        versions,
+    } = read.map_err(in_values)?;
+    agent.track(known.name(), |track| {
+        track.reading = Sources { versions, digest }
+    });
+    Ok(values)
+}
+
+/// Whether `valuesFrom` gives something else than what a deployment was rendered with.
+pub(super) async fn are_values_new(agent: &Agent, known: &Known) -> Result<bool, Error> {
+    let account = &known.object.spec.options.service_account;
+    let cluster = identity::client(agent, account)
+        .await
+        .map_err(Error::Identity)?;
+    let references = sources::of(known);
+    let read = values::with_references(&cluster, Values::new(), &references).await;
+    let Referenced {
+        digest, versions, ..
+    } = read.map_err(in_values)?;
+    Ok(agent.track(known.name(), |track| {
+        let sources = &mut track.sources;
+        // A record of upstream does not tell; nothing is deployed again for that.
+        let is_new = !sources.digest.is_empty() && sources.digest != digest;
+        if !is_new {
+            *sources = Sources { versions, digest };
+        }
+        is_new
+    }))
 }
 
 /// Gives the namespace of a deployment its labels and annotations, if it does not have them.
@@ -188,19 +237,11 @@ impl Run<'_> {
     async fn deploy(&self, values: Values, before: Option<Arc<Applied>>) -> Result<(), Error> {
         let (agent, options) = (self.agent, &self.known.object.spec.options);
         let helm = helm_options(self.known);
-        let copied = api::copies::named(options).unwrap_or_default();
         let recipe = Recipe::of(&self.known.object);
         let built = source::load(&agent.hub, &agent.shared, recipe)
             .await
             .map_err(Error::Source)?;
-        let values = values::with_references(
-            &self.cluster,
-            values,
-            &helm,
-            &copied,
-            &self.release.namespace,
-        );
-        let values = values.await.map_err(in_values)?;
+        let values = read_values(agent, &self.cluster, self.known, values).await?;
         let (mut rendered, kinds) = self.render(&built, &values).await?;
         // Nothing more is needed of it, and it is large.
         drop(built);
@@ -225,8 +266,9 @@ impl Run<'_> {
         record.hooks = rendered.hooks.into_iter().map(|hook| hook.record).collect();
         match brought {
             Ok(()) => {
-                self.finish(with_status(record, Status::Deployed, self.done()))
-                    .await
+                let done = with_status(record, Status::Deployed, self.done());
+                // Else what is left to be said of older revisions would never be.
+                self.finish(done).await.inspect_err(|_| self.forget())
             }
             Err(error) => {
                 self.forget();
@@ -394,7 +436,10 @@ impl Run<'_> {
         record: Release,
         is_new: bool,
     ) -> Result<Release, Error> {
-        let annotations = BTreeMap::from([
+        let values_digest = self
+            .agent
+            .track(self.known.name(), |track| track.reading.digest.clone());
+        let mut annotations = BTreeMap::from([
             (release::BUNDLE_ID.to_owned(), self.known.name().to_owned()),
             (
                 release::AGENT_NAMESPACE.to_owned(),
@@ -402,6 +447,9 @@ impl Run<'_> {
             ),
             (release::DEPLOYMENT_ID.to_owned(), deployment_id.to_owned()),
         ]);
+        if !values_digest.is_empty() {
+            annotations.insert(release::VALUES_DIGEST.to_owned(), values_digest);
+        }
         let (cluster, shared) = (&self.cluster, &self.agent.shared);
         store::write(cluster, shared, record, annotations, is_new)
             .await

@@ -142,6 +142,7 @@ mod tests {
             bundle_id: bundle.to_owned(),
             agent_namespace: "sys".to_owned(),
             deployment_id: String::new(),
+            values_digest: String::new(),
             labels: BTreeMap::new(),
         };
         let object =

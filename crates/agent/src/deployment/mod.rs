@@ -32,7 +32,8 @@ use workqueue::Next;
 use crate::agent::Agent;
 use crate::failure::Class;
 use crate::monitor::{self, View};
-use crate::world::{Known, World};
+use crate::sources;
+use crate::world::{Known, Sources, Track, World};
 use plan::Step;
 use uninstall::Left;
 
@@ -66,7 +67,12 @@ pub(crate) async fn reconcile(agent: Arc<Agent>, name: String) -> Next {
     let observed = agent.world(|world| {
         let known = world.deployments.get(&name).cloned()?;
         world.tracks.entry(name.clone()).or_default();
-        let step = plan::plan(&known, world.tracks.get(&name), world.deployments.values());
+        let step = plan::plan(
+            &known,
+            world.tracks.get(&name),
+            &world.sources,
+            world.deployments.values(),
+        );
         if matches!(step, Step::Wait { .. }) {
             world.waiting.insert(name.clone());
         } else {
@@ -74,6 +80,7 @@ pub(crate) async fn reconcile(agent: Arc<Agent>, name: String) -> Next {
         }
         Some((known, step))
     });
+    sources::sync(&agent);
     let Some((known, step)) = observed else {
         return vanished(&agent, &name).await;
     };
@@ -110,6 +117,11 @@ pub(crate) async fn reconcile(agent: Arc<Agent>, name: String) -> Next {
         }
         Step::Deploy => deploy(&agent, &name, &known, false).await,
         Step::Renew => deploy(&agent, &name, &known, true).await,
+        Step::Reread => match act::are_values_new(&agent, &known).await {
+            Ok(false) => Next::Done,
+            // What is wrong with them is said where they are used.
+            Ok(true) | Err(_) => deploy(&agent, &name, &known, true).await,
+        },
     }
 }
 
@@ -122,7 +134,7 @@ async fn deploy(agent: &Arc<Agent>, name: &str, known: &Arc<Known>, is_forced: b
     match act::deploy(agent, known, before, is_forced).await {
         Ok(()) => {
             let generation = known.object.spec.downstream_resources_generation;
-            agent.track(name, |track| track.copied = Some(generation));
+            agent.track(name, |track| rendered_with(track, generation));
             tracing::info!(deployment = name, cluster = %agent.options.cluster, "deployed");
             arrived(agent, name, known).await
         }
@@ -155,6 +167,15 @@ async fn arrived(agent: &Arc<Agent>, name: &str, known: &Arc<Known>) -> Next {
     }
 }
 
+/// Notes what the attempt that has just ended was made with.
+fn rendered_with(track: &mut Track, copied: i64) {
+    track.copied = Some(copied);
+    // What was found complete was not read.
+    if track.reading != Sources::default() {
+        track.sources = std::mem::take(&mut track.reading);
+    }
+}
+
 /// Records the outcome and has it reported.
 fn end(agent: &Agent, name: &str, outcome: Outcome) {
     agent.track(name, |track| track.outcome = Some(outcome));
@@ -174,7 +195,7 @@ fn failed(agent: &Agent, name: &str, known: &Known, error: &error::Error) -> Nex
     }
     if class == Class::Permanent {
         let generation = known.object.spec.downstream_resources_generation;
-        agent.track(name, |track| track.copied = Some(generation));
+        agent.track(name, |track| rendered_with(track, generation));
     }
     let outcome = match class {
         Class::Permanent => Outcome::GivenUp {

@@ -1,5 +1,6 @@
 //! What is to be done about a BundleDeployment. Pure.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api::v1alpha1::BundleDeploymentSpec;
@@ -9,6 +10,8 @@ use serde_json::json;
 use super::Outcome;
 use super::dependencies::{self, Unmet};
 use crate::release::parse_release_id;
+use crate::source::values::Reference;
+use crate::sources;
 use crate::world::{Known, Track, digest};
 
 /// The next step.
@@ -30,14 +33,18 @@ pub(super) enum Step {
     Restore { release: ObjectKey, revision: u32 },
     /// It is not on the cluster.
     Deploy,
+    /// It is, with values from objects that have changed since; whether the values have is to be seen.
+    Reread,
     /// It is, with copies that have changed on the hub since.
     Renew,
 }
 
-/// Decides. `all` are the deployments of the agent, for dependencies.
+/// Decides. `sources` are the versions of what values come from, `all` the deployments of the agent, for
+/// dependencies.
 pub(super) fn plan<'a>(
     known: &Known,
     track: Option<&Track>,
+    sources: &BTreeMap<Reference, String>,
     all: impl Iterator<Item = &'a Arc<Known>>,
 ) -> Step {
     let (spec, status) = (&known.object.spec, &known.object.status);
@@ -57,10 +64,13 @@ pub(super) fn plan<'a>(
     let copied = copied.unwrap_or(status.downstream_resources_generation);
     let is_renewed = !spec.options.downstream_resources.is_empty()
         && copied != spec.downstream_resources_generation;
+    let have_changed = track.is_some_and(|track| sources::have_changed(known, track, sources));
     if applied.is_some_and(|applied| applied.deployment_id == *id) {
         let described = track.and_then(|track| track.described);
         return if is_renewed {
             Step::Renew
+        } else if have_changed {
+            Step::Reread
         } else if is_described(spec, described) {
             Step::Monitor
         } else {
@@ -68,7 +78,9 @@ pub(super) fn plan<'a>(
         };
     }
     match track.and_then(|track| track.outcome.as_ref()) {
-        Some(Outcome::GivenUp { deployment_id, .. }) if deployment_id == id && !is_renewed => {
+        Some(Outcome::GivenUp { deployment_id, .. })
+            if deployment_id == id && !is_renewed && !have_changed =>
+        {
             return Step::Nothing;
         }
         None if status.applied_deployment_id == *id && is_renewed => return Step::Renew,
@@ -136,7 +148,7 @@ mod tests {
     fn step(spec: Value, status: Value, track: Option<&Track>) -> Step {
         let known = Arc::new(known(spec, status));
         let all = [Arc::clone(&known)];
-        plan(&known, track, all.iter())
+        plan(&known, track, &BTreeMap::new(), all.iter())
     }
 
     fn track(applied: Option<&str>, outcome: Option<Outcome>) -> Track {
@@ -222,6 +234,36 @@ mod tests {
         assert_eq!(next(json!({"a": "2"}), &memory), Step::Describe);
         // What was given is taken back.
         assert_eq!(next(json!({}), &memory), Step::Describe);
+    }
+
+    #[test]
+    fn values_are_read_again_when_what_they_come_from_is_another_version() {
+        let spec = json!({"deploymentID": "s:o", "options": {"defaultNamespace": "n", "helm": {"valuesFrom": [
+            {"configMapKeyRef": {"name": "a"}}]}}});
+        let known = Arc::new(known(spec, json!({})));
+        let reference = sources::of(&known)[0].0.clone();
+        let seen = |version: &str| BTreeMap::from([(reference.clone(), version.to_owned())]);
+        let mut memory = track(Some("s:o"), Some(Outcome::Deployed));
+        let next = |memory: &Track, seen: &BTreeMap<Reference, String>| {
+            plan(&known, Some(memory), seen, [Arc::clone(&known)].iter())
+        };
+        assert_eq!(next(&memory, &BTreeMap::new()), Step::Monitor);
+        assert_eq!(next(&memory, &seen("7")), Step::Reread);
+        memory.sources.versions = seen("7");
+        assert_eq!(next(&memory, &seen("7")), Step::Monitor);
+        assert_eq!(next(&memory, &seen("8")), Step::Reread);
+        // What is gone changes nothing.
+        assert_eq!(next(&memory, &BTreeMap::new()), Step::Monitor);
+        let message = String::new();
+        let deployment_id = "s:o".to_owned();
+        let given_up = Outcome::GivenUp {
+            deployment_id,
+            message,
+        };
+        let mut failed = track(None, Some(given_up));
+        failed.sources.versions = seen("7");
+        assert_eq!(next(&failed, &seen("7")), Step::Nothing);
+        assert_eq!(next(&failed, &seen("8")), Step::Deploy);
     }
 
     #[test]

@@ -39,6 +39,15 @@ pub(super) async fn restore(
     let Some(recorded) = recorded(agent, release, revision, &kinds).await? else {
         return Ok(false);
     };
+    let digest = history
+        .iter()
+        .find(|record| record.revision == revision)
+        .map(|record| record.values_digest.clone());
+    agent.track(known.name(), |track| {
+        if track.sources.digest.is_empty() {
+            track.sources.digest = digest.unwrap_or_default();
+        }
+    });
     register(agent, known, release_id(release, revision), recorded);
     Ok(true)
 }

@@ -29,6 +29,10 @@ pub(crate) const COMMIT: &str = api::labels::COMMIT;
 /// the wanted one, so that nothing is installed twice.
 pub(crate) const DEPLOYMENT_ID: &str = "fleet.cattle.io/deployment-id";
 
+/// Annotation of Secrets: digest of what `valuesFrom` gave, which the Secret holds anyway. Tells after a
+/// restart whether that has changed meanwhile.
+pub(crate) const VALUES_DIGEST: &str = "fleet.cattle.io/values-digest";
+
 /// Revisions kept when nothing else is asked for.
 pub(crate) const HISTORY_MAX: usize = 2;
 
@@ -76,6 +80,8 @@ pub(crate) struct Record {
     pub(crate) bundle_id: String,
     pub(crate) agent_namespace: String,
     pub(crate) deployment_id: String,
+    /// Empty when the values came from nowhere else, or that is not known.
+    pub(crate) values_digest: String,
     /// Those that are not Helm's own.
     pub(crate) labels: BTreeMap<String, String>,
 }
@@ -132,6 +138,7 @@ impl Record {
             bundle_id: take(BUNDLE_ID),
             agent_namespace: take(AGENT_NAMESPACE),
             deployment_id: take(DEPLOYMENT_ID),
+            values_digest: take(VALUES_DIGEST),
             labels,
         })
     }

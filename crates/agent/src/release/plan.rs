@@ -155,6 +155,7 @@ mod tests {
             bundle_id: "web".to_owned(),
             agent_namespace: "sys".to_owned(),
             deployment_id: deployment_id.to_owned(),
+            values_digest: String::new(),
             labels: BTreeMap::from([("at".to_owned(), revision.to_string())]),
         }
     }

@@ -2,14 +2,15 @@
 //!
 //! Neither values nor parts of them occur in errors (invariant T-1).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api::copies::{Copied, CopiedKind};
 use api::ids::options_secret_hash;
 use api::labels::{DEPLOYMENT_STAGED_VALUES_KEY, DEPLOYMENT_VALUES_KEY};
-use api::v1alpha1::{HelmOptions, KeySelector, Values};
+use api::v1alpha1::{HelmOptions, KeySelector, Values, ValuesFrom};
 use apiclient::{Client, Kind, ObjectKey};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use sha1::{Digest as _, Sha1};
 
 /// Key of `valuesFrom` when none is given.
 const DEFAULT_KEY: &str = "values.yaml";
@@ -95,15 +96,30 @@ pub(crate) async fn from_hub(
     })
 }
 
-/// Merges what `valuesFrom` names on the downstream cluster over `values`, in order; in one entry the
-/// ConfigMap first.
-pub(crate) async fn with_references(
-    cluster: &Client,
-    mut values: Values,
+/// An object on the downstream cluster that values come from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Reference {
+    pub(crate) kind: CopiedKind,
+    pub(crate) object: ObjectKey,
+}
+
+impl Reference {
+    /// As errors call its kind.
+    fn what(&self) -> &'static str {
+        match self.kind {
+            CopiedKind::ConfigMap => "configmap",
+            CopiedKind::Secret => "secret",
+        }
+    }
+}
+
+/// What `valuesFrom` names, with the key in each, in the order in which it is merged; in one entry the
+/// ConfigMap first. Pure.
+pub(crate) fn references(
     helm: &HelmOptions,
     copied: &BTreeSet<Copied>,
     namespace: &str,
-) -> Result<Values, Error> {
+) -> Vec<(Reference, String)> {
     // Copies are in the release namespace, whatever the reference says.
     let place = |kind, selector: &KeySelector| {
         let name = selector.name.clone();
@@ -111,25 +127,55 @@ pub(crate) async fn with_references(
         if copied.contains(&Copied { kind, name }) {
             namespace.clone_into(&mut object.namespace);
         }
-        (object, key)
+        (Reference { kind, object }, key)
     };
-    for from in &helm.values_from {
-        if let Some(selector) = &from.config_map_key_ref {
-            let (object, key) = place(CopiedKind::ConfigMap, selector);
-            let found: Option<ConfigMap> = read(cluster, "configmap", &object).await?;
-            let data = found.unwrap_or_default().data.unwrap_or_default();
-            let text = data.get(&key).map(String::as_bytes);
-            helm::values::merge(&mut values, parse("configmap", object, key, text)?);
-        }
-        if let Some(selector) = &from.secret_key_ref {
-            let (object, key) = place(CopiedKind::Secret, selector);
-            let found: Option<Secret> = read(cluster, "secret", &object).await?;
-            let data = found.unwrap_or_default().data.unwrap_or_default();
-            let text = data.get(&key).map(|bytes| bytes.0.as_slice());
-            helm::values::merge(&mut values, parse("secret", object, key, text)?);
-        }
+    let of = |from: &ValuesFrom| {
+        let config_map = from.config_map_key_ref.as_ref();
+        let secret = from.secret_key_ref.as_ref();
+        let config_map = config_map.map(|selector| place(CopiedKind::ConfigMap, selector));
+        let secret = secret.map(|selector| place(CopiedKind::Secret, selector));
+        config_map.into_iter().chain(secret)
+    };
+    helm.values_from.iter().flat_map(of).collect()
+}
+
+/// Values of references, and what they were read from.
+#[derive(Debug, Default)]
+pub(crate) struct Referenced {
+    pub(crate) values: Values,
+    /// Of the texts as they are, in hexadecimal digits. It is as secret as they are.
+    pub(crate) digest: String,
+    /// Resource versions.
+    pub(crate) versions: BTreeMap<Reference, String>,
+}
+
+/// Merges what references name over `values`, in order.
+pub(crate) async fn with_references(
+    cluster: &Client,
+    values: Values,
+    references: &[(Reference, String)],
+) -> Result<Referenced, Error> {
+    let mut merged = Referenced {
+        values,
+        ..Referenced::default()
+    };
+    let mut digest = Sha1::new();
+    for (reference, key) in references {
+        let (version, text) = read(cluster, reference, key).await?;
+        let (what, object) = (reference.what(), reference.object.clone());
+        let Some(text) = text else {
+            let key = key.clone();
+            return Err(Error::NoKey { what, object, key });
+        };
+        digest.update(text.len().to_be_bytes());
+        digest.update(&text);
+        helm::values::merge(&mut merged.values, parse(what, object, key, &text)?);
+        merged.versions.insert(reference.clone(), version);
     }
-    Ok(values)
+    if !references.is_empty() {
+        merged.digest = hex::encode(digest.finalize());
+    }
+    Ok(merged)
 }
 
 fn target(selector: &KeySelector, namespace: &str) -> (ObjectKey, String) {
@@ -144,38 +190,54 @@ fn target(selector: &KeySelector, namespace: &str) -> (ObjectKey, String) {
     (object, or(&selector.key, DEFAULT_KEY))
 }
 
-async fn read<K>(
+/// The resource version of an object, and the text under a key of it.
+async fn read(
     cluster: &Client,
-    what: &'static str,
-    object: &ObjectKey,
-) -> Result<Option<K>, Error>
+    reference: &Reference,
+    key: &str,
+) -> Result<(String, Option<Vec<u8>>), Error> {
+    let object = &reference.object;
+    let (version, text) = match reference.kind {
+        CopiedKind::ConfigMap => {
+            let found: ConfigMap = read_one(cluster, reference).await?;
+            let mut data = found.data.unwrap_or_default();
+            (
+                found.metadata.resource_version,
+                data.remove(key).map(String::into_bytes),
+            )
+        }
+        CopiedKind::Secret => {
+            let found: Secret = read_one(cluster, reference).await?;
+            let mut data = found.data.unwrap_or_default();
+            (
+                found.metadata.resource_version,
+                data.remove(key).map(|bytes| bytes.0),
+            )
+        }
+    };
+    tracing::debug!(%object, "values are read");
+    Ok((version.unwrap_or_default(), text))
+}
+
+async fn read_one<K>(cluster: &Client, reference: &Reference) -> Result<K, Error>
 where
     K: kube::Resource<DynamicType = ()> + serde::de::DeserializeOwned,
     K::Scope: apiclient::Scope,
 {
-    match cluster.get::<K>(&Kind::of::<K>(), object).await {
-        Ok(Some(found)) => Ok(Some(found)),
-        Ok(None) => Err(Error::NotFound {
-            what,
-            object: object.clone(),
-        }),
+    let (what, object) = (reference.what(), reference.object.clone());
+    match cluster.get::<K>(&Kind::of::<K>(), &object).await {
+        Ok(Some(found)) => Ok(found),
+        Ok(None) => Err(Error::NotFound { what, object }),
         Err(error) => Err(Error::Reference {
             what,
-            object: object.clone(),
+            object,
             source: Box::new(error),
         }),
     }
 }
 
-fn parse(
-    what: &'static str,
-    object: ObjectKey,
-    key: String,
-    text: Option<&[u8]>,
-) -> Result<Values, Error> {
-    let Some(text) = text else {
-        return Err(Error::NoKey { what, object, key });
-    };
+fn parse(what: &'static str, object: ObjectKey, key: &str, text: &[u8]) -> Result<Values, Error> {
+    let key = key.to_owned();
     helm::values::load(text).map_err(|_| Error::NoMap { what, object, key })
 }
 
@@ -185,33 +247,53 @@ mod tests {
 
     use super::*;
 
-    fn parsed(text: Option<&str>) -> Result<Values, String> {
+    fn parsed(text: &str) -> Result<Values, String> {
         let object = ObjectKey::new("ns", "cm");
-        parse("configmap", object, "k".to_owned(), text.map(str::as_bytes))
-            .map_err(|e| e.to_string())
+        parse("configmap", object, "k", text.as_bytes()).map_err(|e| e.to_string())
     }
 
     #[test]
     fn an_entry_is_a_yaml_map() {
         assert_eq!(
-            parsed(Some("a: {b: x}")).map(serde_json::Value::Object),
+            parsed("a: {b: x}").map(serde_json::Value::Object),
             Ok(json!({"a": {"b": "x"}}))
         );
-        assert_eq!(parsed(Some("")), Ok(Values::new()));
+        assert_eq!(parsed(""), Ok(Values::new()));
     }
 
     #[test]
     fn bad_entries_are_named_without_their_text() {
-        assert_eq!(
-            parsed(None).unwrap_err(),
-            "key k is missing from configmap ns/cm, can't use it in valuesFrom"
-        );
         for text in ["[hunter2]", "a: [hunter2", "hunter2"] {
             assert_eq!(
-                parsed(Some(text)).unwrap_err(),
+                parsed(text).unwrap_err(),
                 "values from configmap ns/cm, key k: no YAML map"
             );
         }
+    }
+
+    #[test]
+    fn copies_are_where_the_release_is() {
+        let helm: HelmOptions = serde_json::from_value(json!({"valuesFrom": [
+            {"secretKeyRef": {"name": "a", "namespace": "x"}, "configMapKeyRef": {"name": "a", "key": "k"}},
+            {"configMapKeyRef": {"name": "b", "namespace": "x"}}]}))
+        .unwrap();
+        let copied = Copied {
+            kind: CopiedKind::Secret,
+            name: "a".to_owned(),
+        };
+        let found = references(&helm, &BTreeSet::from([copied]), "rel");
+        let found: Vec<String> = found
+            .iter()
+            .map(|(it, key)| format!("{} {} {key}", it.what(), it.object))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                "configmap rel/a k",
+                "secret rel/a values.yaml",
+                "configmap x/b values.yaml"
+            ]
+        );
     }
 
     #[test]

@@ -154,13 +154,20 @@ impl World {
             create(&self.hub, &namespaces, &ObjectKey::new("", name), &object).await;
         }
         let kind = Kind::of::<Cluster>();
-        eventually("the CRDs are served", async || {
-            self.hub
-                .list::<Value, _>(&kind, &Selector::default(), drop)
-                .await
-                .ok()
-        })
-        .await;
+        let kinds = [
+            &kind,
+            &Kind::of::<Content>(),
+            &Kind::of::<BundleDeployment>(),
+        ];
+        for kind in kinds {
+            eventually("the CRDs are served", async || {
+                self.hub
+                    .list::<Value, _>(kind, &Selector::default(), drop)
+                    .await
+                    .ok()
+            })
+            .await;
+        }
         let object = json!({ "apiVersion": "fleet.cattle.io/v1alpha1", "kind": "Cluster",
             "metadata": { "name": "north", "namespace": WORKSPACE } });
         let key = ObjectKey::new(WORKSPACE, "north");
@@ -275,6 +282,13 @@ impl World {
         let stop = CancellationToken::new();
         let agent = tokio::spawn(agent::run(options, stop.clone()));
         self.agent = Some((stop, agent));
+    }
+
+    /// Starts an agent that deploys through this client.
+    pub(crate) fn start_agent_through(&mut self, downstream: kube::Client) {
+        let usual = self.downstream.replace(downstream);
+        self.start_agent();
+        self.downstream = usual;
     }
 
     /// Stops the agent where it stands, as a kill does.

@@ -4,11 +4,14 @@
 
 mod atomic;
 mod copies;
+mod crashes;
 mod deploy;
 mod drift;
 #[path = "../common/escapes.rs"]
 mod escapes;
 mod faults;
+#[path = "../common/faulty.rs"]
+mod faulty;
 mod health;
 mod hooks;
 mod ownership;
@@ -17,5 +20,6 @@ mod registry;
 mod restart;
 mod templating;
 mod tenants;
+mod values;
 #[path = "../common/mod.rs"]
 mod world;
