@@ -293,6 +293,7 @@ fn apiserver_flags(etcd: &str, secure: u16, options: &Options) -> Vec<String> {
         "--service-cluster-ip-range=10.96.0.0/12".to_owned(),
         "--max-requests-inflight=1000".to_owned(),
         "--max-mutating-requests-inflight=1000".to_owned(),
+        "--allow-privileged=true".to_owned(),
     ];
     flags.extend(options.apiserver.iter().cloned());
     flags

@@ -20,6 +20,9 @@ const SYSTEM: &str = "cattle-fleet-system";
 /// How often something is asked again that is not there yet.
 const POLL: Duration = Duration::from_millis(200);
 
+/// A deployment that fails in the same way as often as it is looked at is not waited for any longer.
+const STUCK: u32 = 200;
+
 /// What the hub's controllers need.
 const HUB_RIGHTS: &str = include_str!("hub.yaml");
 /// What an agent may do on the hub; `NAMESPACE` is that of its BundleDeployments.
@@ -274,7 +277,12 @@ impl Clusters {
 
     /// Removes a Bundle, and waits until nothing of it is on the hub any more.
     pub(crate) async fn remove(&self, name: &str) {
-        let args = ["delete", "-n", WORKSPACE, "bundles.fleet.cattle.io", name];
+        let what = ["bundles.fleet.cattle.io", name];
+        let args = [
+            &["delete", "--ignore-not-found", "-n", WORKSPACE][..],
+            &what,
+        ]
+        .concat();
         self.kubectl(&self.hub, &args).await.unwrap();
         eventually("the deployment is gone", 60, async || {
             self.deployment(name).await.is_none().then_some(())
@@ -303,7 +311,7 @@ impl Clusters {
         before: &str,
         seconds: u64,
     ) -> Result<String, String> {
-        let mut seen = String::new();
+        let (mut seen, mut same) = (String::new(), 0);
         for _ in 0..seconds * 5 {
             if let Some(BundleDeployment { spec, status, .. }) = self.deployment(name).await {
                 let id = &spec.deployment_id;
@@ -313,8 +321,11 @@ impl Clusters {
                 }
                 let conditions = status.conditions.iter().filter(|it| it.status == "False");
                 let texts = conditions.map(|it| format!("{}: {}", it.type_, it.message));
-                seen = texts.collect::<Vec<_>>().join("; ");
-                if is_applied && seen.contains("not installed") {
+                let now = texts.collect::<Vec<_>>().join("; ");
+                let is_stuck = now == seen && now.contains("Deployed: ");
+                same = if is_stuck { same + 1 } else { 0 };
+                seen = now;
+                if is_applied && seen.contains("not installed") || same > STUCK {
                     break;
                 }
             }
