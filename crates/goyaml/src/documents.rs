@@ -40,6 +40,34 @@ pub fn split(stream: &str) -> impl Iterator<Item = Part<'_>> {
     })
 }
 
+/// The documents of a stream as kustomize divides it, each but the last with its last line feed.
+///
+/// # Errors
+/// When something else than a comment follows a `---`; the text is kyaml's.
+///
+/// Source: kyaml `kio/byteio_reader.go`, `splitDocuments`.
+pub fn split_kyaml(stream: &str) -> Result<Vec<String>, String> {
+    let mut texts = Vec::new();
+    let mut rest = stream;
+    while let Some(at) = rest.find("\n---") {
+        let after = &rest[at + 4..];
+        let Some(end) = after.find('\n') else {
+            break;
+        };
+        let comment = after[..end].trim();
+        if !comment.is_empty() && !comment.starts_with('#') {
+            let separator = rest[at..at + 4 + end].trim();
+            return Err(format!("invalid document separator: {separator}"));
+        }
+        texts.push(format!("{}\n", &rest[..at]));
+        rest = &after[end + 1..];
+    }
+    if !stream.is_empty() {
+        texts.push(rest.to_owned());
+    }
+    Ok(texts)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

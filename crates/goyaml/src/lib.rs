@@ -44,7 +44,7 @@ pub use self::emit::{Tree, WriteError, to_yaml, to_yaml_v3, tree_to_yaml_v3};
 pub use self::error::{Error, Problem};
 pub use self::numbers::numbers_as_float64;
 pub use self::scan::DEPTH_MAX;
-pub use self::typed::{Target, check_kinds, parse_into, parse_into_strict};
+pub use self::typed::{Target, check_fields, check_kinds, parse_into, parse_into_strict};
 
 use serde_json::{Map, Value};
 

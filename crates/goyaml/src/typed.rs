@@ -19,6 +19,11 @@ pub enum Target {
     Text,
     /// A boolean.
     Bool,
+    /// An integer of 64 bits.
+    Int {
+        /// The type as Go prints it, `int64`.
+        go_type: &'static str,
+    },
     /// A slice.
     List {
         /// The slice's type as Go prints it, `[]string`.
@@ -67,7 +72,8 @@ impl Target {
             Self::Any => "interface {}",
             Self::Text => "string",
             Self::Bool => "bool",
-            Self::List { go_type, .. }
+            Self::Int { go_type }
+            | Self::List { go_type, .. }
             | Self::Map { go_type, .. }
             | Self::Struct { go_type, .. } => go_type,
         }
@@ -116,6 +122,15 @@ pub fn check_kinds(value: &Value, target: &Target) -> Result<(), Error> {
     check(value, target, false, None, &mut Vec::new())
 }
 
+/// As [`check_kinds`], and keys that no field takes are errors: a `json.Decoder` with
+/// `DisallowUnknownFields`.
+///
+/// # Errors
+/// As [`check_kinds`], and [`Error::UnknownField`].
+pub fn check_fields(value: &Value, target: &Target) -> Result<(), Error> {
+    check(value, target, true, None, &mut Vec::new())
+}
+
 fn read_into(text: &[u8], strict: bool, target: &Target) -> Result<Value, Error> {
     let input = input::decode(text);
     let document = crate::compose::compose(&input.text, input.problem).map_err(Error::Syntax)?;
@@ -138,6 +153,7 @@ fn check(
         | (_, Target::Any)
         | (Value::String(_), Target::Text)
         | (Value::Bool(_), Target::Bool) => Ok(()),
+        (Value::Number(number), Target::Int { .. }) if number.is_i64() => Ok(()),
         (Value::Array(items), Target::List { item, .. }) => items
             .iter()
             .try_for_each(|value| check(value, item, strict, owner, path)),

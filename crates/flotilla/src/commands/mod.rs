@@ -8,6 +8,7 @@ pub(crate) mod completion;
 pub(crate) mod controller;
 pub(crate) mod crds;
 pub(crate) mod doctor;
+pub(crate) mod kustomize;
 pub(crate) mod logging;
 pub(crate) mod rollback;
 pub(crate) mod sandbox;

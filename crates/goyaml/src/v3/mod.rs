@@ -147,6 +147,58 @@ impl Node {
     }
 }
 
+/// What a plain scalar without a tag means to go-yaml v3.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Meaning {
+    /// Nothing, or a word for it.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// An integer.
+    Int(i64),
+    /// An integer above `i64::MAX`.
+    Uint(u64),
+    /// A float; may be infinite or NaN.
+    Float(f64),
+    /// A date, with or without a time.
+    Timestamp,
+    /// `<<`.
+    Merge,
+    /// Its text.
+    Text,
+}
+
+impl Meaning {
+    /// The short tag, `!!int`.
+    pub fn tag(self) -> &'static str {
+        match self {
+            Self::Null => NULL_TAG,
+            Self::Bool(_) => "!!bool",
+            Self::Int(_) | Self::Uint(_) => "!!int",
+            Self::Float(_) => "!!float",
+            Self::Timestamp => "!!timestamp",
+            Self::Merge => MERGE_TAG,
+            Self::Text => STRING_TAG,
+        }
+    }
+}
+
+/// Resolves a plain scalar without a tag. The words of YAML 1.1 (`yes`, `off`) are texts.
+pub fn resolve(text: &str) -> Meaning {
+    match resolve_plain(text) {
+        _ if text == "<<" => Meaning::Merge,
+        Scalar::Null => Meaning::Null,
+        Scalar::Bool(value) if matches!(text.to_ascii_lowercase().as_str(), "true" | "false") => {
+            Meaning::Bool(value)
+        }
+        Scalar::Int(value) => Meaning::Int(value),
+        Scalar::Uint(value) => Meaning::Uint(value),
+        Scalar::Float(value) => Meaning::Float(value),
+        Scalar::Timestamp => Meaning::Timestamp,
+        Scalar::Bool(_) | Scalar::Text => Meaning::Text,
+    }
+}
+
 /// Whether a plain scalar without a tag is a string for go-yaml v3, which knows the words of YAML 1.2
 /// only.
 fn is_plain_string(value: &str) -> bool {

@@ -38,7 +38,7 @@ pub(super) struct Resource(Document);
 /// Reads the objects of a stream. The items of a `List` that is alone in it are objects of their own.
 pub(super) fn read(stream: &str) -> Result<Vec<Resource>, String> {
     let stream = stream.replace("\r\n", "\n");
-    let texts = split(&stream)?;
+    let texts = goyaml::documents::split_kyaml(&stream)?;
     let is_alone = texts.len() == 1;
     let mut found = Vec::new();
     let mut index = 0_usize;
@@ -63,31 +63,6 @@ pub(super) fn read(stream: &str) -> Result<Vec<Resource>, String> {
         index += 1;
     }
     Ok(found)
-}
-
-/// The documents of a stream, each with its last line feed.
-fn split(stream: &str) -> Result<Vec<String>, String> {
-    let mut texts = Vec::new();
-    let mut rest = stream;
-    let mut from = 0;
-    while let Some(at) = rest[from..].find("\n---").map(|at| from + at) {
-        let after = &rest[at + 4..];
-        let Some(end) = after.find('\n') else {
-            break;
-        };
-        let comment = after[..end].trim();
-        if !comment.is_empty() && !comment.starts_with('#') {
-            let separator = rest[at..at + 4 + end].trim();
-            return Err(format!("invalid document separator: {separator}"));
-        }
-        texts.push(format!("{}\n", &rest[..at]));
-        rest = &after[end + 1..];
-        from = 0;
-    }
-    if !stream.is_empty() {
-        texts.push(rest.to_owned());
-    }
-    Ok(texts)
 }
 
 /// Prints objects, divided by `---`.
