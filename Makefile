@@ -25,7 +25,7 @@ KWOK       := v0.8.0
 # How long each fuzz target runs, which ones, and with what sanitizer.
 FUZZ_SECONDS ?= 600
 FUZZ_TARGETS ?= template_parse template_render functions yaml values archive chart schema release manifest regex \
-  versions times
+  versions times kustomize
 FUZZ_SANITIZER ?= none
 # CPU-bound tests share two cores; more threads only add memory.
 TEST_ARGS  ?=

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use sprig::gopath;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, quoted};
 use crate::files::Loader;
 use crate::node::{BOOLEAN, Kind, Node, STRING, Style};
 use crate::resource::{Behavior, Resource};
@@ -84,7 +84,7 @@ pub(crate) fn generate(
 type Data = BTreeMap<String, Vec<u8>>;
 
 fn pairs(loader: &Loader<'_>, args: &GeneratorArgs) -> Result<Data> {
-    let list = |texts: &[String]| format!("[{}]", texts.join(" "));
+    let list = |texts: &[String]| quoted(&format!("[{}]", texts.join(" ")));
     let within = |what: String| move |error: Error| error.within(&what).within("loading KV pairs");
     let mut all = Vec::new();
     for path in &args.envs {
@@ -148,7 +148,8 @@ fn parse_literal(source: &str) -> Result<(String, Vec<u8>)> {
     let found = source.split_once('=').filter(|(key, _)| !key.is_empty());
     let Some((key, value)) = found else {
         return Err(Error(format!(
-            "invalid literal source {source}, expected key=value"
+            "invalid literal source {}, expected key=value",
+            quoted(source)
         )));
     };
     let inner = ['"', '\''].into_iter().find_map(|quote| {

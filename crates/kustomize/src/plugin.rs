@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sprig::gopath;
 
 use crate::decode::lenient;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, quoted};
 use crate::files::Loader;
 use crate::generate;
 use crate::node::{self, Node};
@@ -34,7 +34,9 @@ pub(crate) fn yaml(config: &impl Serialize) -> String {
 
 /// Go's `%q`.
 pub(crate) fn quote(text: &str) -> String {
-    sprig::gotext::quote(text.as_bytes())
+    let quoted = sprig::gotext::quote(text.as_bytes());
+    // What is marked stays so.
+    quoted.replace("\\x01", "\u{1}").replace("\\x02", "\u{2}")
 }
 
 const TEXT: Target = Target::Text;
@@ -388,8 +390,9 @@ pub(crate) fn strategic_merge(
     }
     if patches.is_empty() {
         return Err(Error(format!(
-            "patch appears to be empty; files=[{}], Patch={inline}",
-            paths.join(" ")
+            "patch appears to be empty; files=[{}], Patch={}",
+            quoted(&paths.join(" ")),
+            quoted(inline)
         )));
     }
     Ok(Patches {

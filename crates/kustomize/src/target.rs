@@ -267,7 +267,7 @@ impl<'f> Target<'f> {
             let Err(as_file) = self.accumulate_file(shared, &mut all, path) else {
                 continue;
             };
-            let within = |error: Error| error.within(&format!("accumulation err='{as_file}'"));
+            let within = |error: Error| error.within(&format!("accumulation err='{}'", as_file.0));
             let loader = match self.loader.below(path) {
                 Ok(loader) => loader,
                 Err(_) if as_file.is_malformed_yaml() => return Err(as_file),

@@ -1,7 +1,7 @@
 //! From a chart, values and the kinds of a cluster to objects that are ready to be applied. Pure but
 //! for what a chart may ask of its [`helm::Host`].
 //!
-//! Renders with the Helm engine, adds plain manifests, marks every object as part of the deployment,
+//! Renders with the Helm engine, lets a kustomization change the objects, adds plain manifests, marks every object as part of the deployment,
 //! applies the namespace rules and takes hooks apart from the rest. Source: fleet
 //! `internal/helmdeployer/postrender.go`.
 
@@ -25,7 +25,7 @@ pub(crate) use recorded::recorded_objects;
 
 use crate::kinds::{Kinds, is_definition};
 use crate::object::{Desired, Id, RESOURCE_POLICY, annotation, is_kept, text};
-use crate::source::{Built, Definition, RawObject};
+use crate::source::{Built, Definition, KustomizationError, RawObject};
 
 /// Most objects of one deployment.
 const OBJECTS_MAX: usize = 50_000;
@@ -88,6 +88,9 @@ pub(crate) enum Error {
         kind: String,
         api_version: String,
     },
+    /// The kustomization refuses the objects.
+    #[error(transparent)]
+    Kustomize(KustomizationError),
     /// Beyond what an agent holds in memory.
     #[error("the bundle has {count} objects, at most {OBJECTS_MAX} are possible")]
     TooMany { count: usize },
@@ -149,6 +152,18 @@ pub(crate) fn render(mut input: Input, host: helm::Host) -> Result<Rendered, Err
     }
     for (path, text) in hooks {
         parse(path, text, &mut objects)?;
+    }
+    if let Some(kustomization) = &built.kustomization {
+        let changed = kustomization.build(objects.iter().map(|raw| &raw.object));
+        let path = "kustomization".to_owned();
+        objects = changed
+            .map_err(Error::Kustomize)?
+            .into_iter()
+            .map(|object| RawObject {
+                path: path.clone(),
+                object,
+            })
+            .collect();
     }
     objects.extend(built.raw.iter().cloned());
     if objects.len() > OBJECTS_MAX {

@@ -14,7 +14,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use target::template::Templates;
 
-use super::style::{Style, detect};
+use super::kustomization::Kustomization;
+use super::style::detect;
 use super::{Recipe, overlays};
 use crate::object::text;
 
@@ -31,9 +32,6 @@ pub(crate) enum Error {
     Decode {
         source: bundle::content::AssembleError,
     },
-    /// Not implemented.
-    #[error("{file}: kustomize is not supported yet")]
-    Kustomize { file: String },
     /// A file whose templates fail on this cluster; the text has file, line and what is missing.
     #[error("{file}")]
     Template {
@@ -80,6 +78,8 @@ pub(crate) struct Built {
     pub(crate) chart: CompiledChart,
     /// Objects of plain manifests, in order of files.
     pub(crate) raw: Vec<RawObject>,
+    /// What the chart's objects go through.
+    pub(crate) kustomization: Option<Kustomization>,
     /// The files' bytes together.
     pub(crate) bytes: usize,
     /// Parsed files of `crds/` directories, by path; filled by renders.
@@ -153,13 +153,6 @@ pub(super) fn build(resources: Vec<BundleResource>, recipe: &Recipe) -> Result<B
         resources.iter().map(|resource| resource.name.as_str()),
         &recipe.options,
     );
-    if let Style {
-        kustomization: Some(file),
-        ..
-    } = style
-    {
-        return Err(Error::Kustomize { file });
-    }
     let mut files = decode(resources)?;
     if let Some(templating) = &recipe.options.templating {
         if let Some(directory) = style.chart {
@@ -168,11 +161,20 @@ pub(super) fn build(resources: Vec<BundleResource>, recipe: &Recipe) -> Result<B
         fill_files(&mut files, templating)?;
     }
     let bytes = files.iter().map(|(_, data)| data.len()).sum();
+    let kustomization = style.kustomization.map(|directory| Kustomization {
+        directory,
+        files: files.clone(),
+    });
     let (directory, chart) = if let Some(directory) = style.chart {
         let inside = below(files, &directory);
         (directory, Chart::from_directory(inside, &Limits::default()))
     } else if let Some(chart) = named_chart(recipe) {
         return Err(Error::NoChart { chart });
+    } else if kustomization.is_some() {
+        // Only what the kustomization lists is deployed.
+        let chart = chart_yaml(recipe, &recipe.commit).into_bytes();
+        let chart = Chart::from_files(vec![("Chart.yaml".to_owned(), chart)], &Limits::default());
+        (recipe.bundle_id.clone(), chart)
     } else {
         (recipe.bundle_id.clone(), around_manifests(files, recipe)?)
     };
@@ -206,6 +208,7 @@ pub(super) fn build(resources: Vec<BundleResource>, recipe: &Recipe) -> Result<B
     Ok(Built {
         chart: CompiledChart::new(chart),
         raw,
+        kustomization,
         bytes,
         definitions: Mutex::default(),
     })

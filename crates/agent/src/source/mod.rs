@@ -5,6 +5,7 @@
 //! this cluster, so it is shared between agents.
 
 mod build;
+mod kustomization;
 mod overlays;
 mod style;
 mod types;
@@ -22,6 +23,7 @@ use bundle::content::MANIFEST_BYTES_MAX;
 use k8s_openapi::api::core::v1::Secret;
 
 pub(crate) use build::{Built, Definition, RawObject, expand};
+pub(crate) use kustomization::Error as KustomizationError;
 
 use crate::shared::{Panicked, Shared};
 

@@ -9,7 +9,8 @@ use bundle::path;
 pub(super) struct Style {
     /// Directory of the chart, empty for the root of the bundle. `None`: plain manifests.
     pub(super) chart: Option<String>,
-    /// The kustomization file, if there is one where it is looked for.
+    /// Directory of the kustomization, empty for the root of the bundle, if there is one where it is
+    /// looked for. Upstream knows one of the names of its file only.
     pub(super) kustomization: Option<String>,
 }
 
@@ -43,7 +44,12 @@ pub(super) fn detect<'a>(
         .kustomize
         .as_ref()
         .map_or("", |kustomize| kustomize.dir.as_str());
-    let kustomization = path::join(&[directory, "kustomization.yaml"]);
+    let directory = path::join(&["/", directory]);
+    let directory = directory.trim_start_matches('/');
+    let is_kustomization = |name: &str| {
+        let (place, file) = name.rsplit_once('/').unwrap_or(("", name));
+        place == directory && kustomize::FILE_NAMES.contains(&file)
+    };
     Style {
         chart: found.map(|name| {
             name.trim_end_matches("Chart.yaml")
@@ -52,8 +58,8 @@ pub(super) fn detect<'a>(
         }),
         kustomization: names
             .into_iter()
-            .any(|name| name == kustomization)
-            .then_some(kustomization),
+            .any(is_kustomization)
+            .then(|| directory.to_owned()),
     }
 }
 
@@ -112,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kustomization_counts_only_where_and_as_it_is_looked_for() {
+    fn a_kustomization_counts_only_where_it_is_looked_for() {
         let in_directory = BundleDeploymentOptions {
             kustomize: Some(KustomizeOptions {
                 dir: "k".to_owned(),
@@ -130,9 +136,13 @@ mod tests {
         ));
         assert!(found(&["k/kustomization.yaml"], &in_directory));
         assert!(!found(&["kustomization.yaml"], &in_directory));
+        for name in ["Kustomization", "kustomization.yml"] {
+            assert!(found(&[name], &BundleDeploymentOptions::default()));
+            assert!(!found(&[name], &in_directory));
+        }
         assert!(!found(
-            &["Kustomization", "kustomization.yml"],
-            &BundleDeploymentOptions::default()
+            &["k/kustomization.yaml/a", "kustomization.json"],
+            &in_directory
         ));
     }
 }

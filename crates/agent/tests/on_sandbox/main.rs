@@ -14,6 +14,7 @@ mod faults;
 mod faulty;
 mod health;
 mod hooks;
+mod kustomize;
 mod ownership;
 mod registration;
 mod registry;

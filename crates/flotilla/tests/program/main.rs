@@ -12,6 +12,7 @@ mod apply;
 mod cases;
 mod chart;
 mod cli;
+mod kustomize;
 mod links;
 mod lint;
 mod names;

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::{Kind, NULL, Node};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, quoted};
 use crate::schema::{Schema, Schemas};
 
 /// Merges a patch into an object. `None` when the patch takes the object away.
@@ -345,7 +345,7 @@ fn directive(patch: &mut Node) -> Result<Directive> {
             return Err(Error(format!(
                 "no implemented strategic merge patch strategy for '{}' ('{}')",
                 patch.tag,
-                patch.print()
+                quoted(&patch.print())
             )));
         }
     };

@@ -18,7 +18,7 @@ pub(crate) use matcher::visit_matches;
 pub(crate) use merge::merge;
 pub(crate) use read::{from_json, from_value, parse, parse_stream};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, quoted};
 
 pub(crate) const NULL: &str = "!!null";
 pub(crate) const STRING: &str = "!!str";
@@ -235,7 +235,7 @@ impl Node {
             "wrong node kind: expected {} but got {}: node contents:\n{}",
             kind.name(),
             self.kind.name(),
-            self.print()
+            quoted(&self.print())
         )))
     }
 }

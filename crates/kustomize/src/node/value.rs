@@ -5,7 +5,7 @@ use goyaml::v3::{self, Meaning, ScalarStyle};
 use serde_json::{Map, Number, Value};
 
 use super::{FLOAT, Kind, MERGE, NULL, Node, STRING};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, quoted};
 
 /// The text of a number as Go's `encoding/json` writes it.
 pub(crate) fn go_number(number: &Number) -> String {
@@ -85,20 +85,34 @@ impl Node {
         match self.kind {
             Kind::Scalar => Ok(Value::Object(Map::new())),
             Kind::Sequence => self.decode(),
-            Kind::Mapping => self.decode_map(true),
+            Kind::Mapping => self.decode_map(true, false),
         }
     }
 
     /// The value that go-yaml v3 gives for the printed text, as JSON.
     pub(crate) fn decode(&self) -> Result<Value> {
+        self.decode_in(false)
+    }
+
+    /// With `flow` it is printed inside of brackets.
+    fn decode_in(&self, flow: bool) -> Result<Value> {
+        let inner = flow || self.style.flow;
         match self.kind {
-            Kind::Mapping => self.decode_map(false),
-            Kind::Sequence => self.content.iter().map(Self::decode).collect(),
+            Kind::Mapping => self.decode_map(false, flow),
+            Kind::Sequence => {
+                let items = self.content.iter();
+                items.map(|item| item.decode_in(inner)).collect()
+            }
+            // Quirk: a colon inside of brackets needs quotes, which make a text of a time.
+            Kind::Scalar if flow && self.tag == "!!timestamp" && self.value.contains(':') => {
+                Ok(self.value.as_str().into())
+            }
             Kind::Scalar => self.decode_scalar(),
         }
     }
 
-    fn decode_map(&self, is_outermost: bool) -> Result<Value> {
+    fn decode_map(&self, is_outermost: bool, flow: bool) -> Result<Value> {
+        let inner = flow || self.style.flow;
         let mut map = Map::new();
         for (key, value) in self.entries() {
             if key.kind != Kind::Scalar {
@@ -113,7 +127,10 @@ impl Node {
                     "json: unsupported type: map[interface {}]interface {}",
                 ));
             }
-            if map.insert(key.value.clone(), value.decode()?).is_some() {
+            if map
+                .insert(key.value.clone(), value.decode_in(inner)?)
+                .is_some()
+            {
                 return Err(Error(format!(
                     "yaml: unmarshal errors:\n  mapping key {:?} already defined",
                     key.value
@@ -152,8 +169,9 @@ impl Node {
         };
         if is_core && meaning.tag() != tag {
             return Err(Error(format!(
-                "yaml: unmarshal errors:\n  cannot decode {} `{text}` as a {tag}",
-                meaning.tag()
+                "yaml: unmarshal errors:\n  cannot decode {} `{}` as a {tag}",
+                meaning.tag(),
+                quoted(text)
             )));
         }
         Ok(match meaning {

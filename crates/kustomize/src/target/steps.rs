@@ -5,7 +5,7 @@ use sprig::gopath;
 
 use super::Target;
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, quoted};
 use crate::origin::Origin;
 use crate::plugin;
 use crate::transform::{
@@ -18,7 +18,7 @@ fn within(kind: &'static str, config: impl Serialize) -> impl FnOnce(Error) -> E
     move |error| {
         error.within(&format!(
             "trouble configuring builtin {kind} with config: `\n{}`",
-            plugin::yaml(&config)
+            quoted(&plugin::yaml(&config))
         ))
     }
 }

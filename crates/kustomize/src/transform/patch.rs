@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, quoted};
 use crate::files::Loader;
 use crate::node;
 use crate::resource::{self, Resource};
@@ -56,7 +56,7 @@ fn json_patch(text: &str) -> Result<Value> {
 impl Patches {
     /// Reads an entry of `patches`.
     pub(crate) fn new(loader: &Loader<'_>, patch: &Patch) -> Result<Self> {
-        let config = || crate::plugin::yaml(patch);
+        let config = || quoted(&crate::plugin::yaml(patch));
         let inline = patch.text.trim();
         let (text, source) = match (inline.is_empty(), patch.path.is_empty()) {
             (true, true) => {
@@ -73,7 +73,7 @@ impl Patches {
             }
             (false, true) => (
                 inline.to_owned(),
-                format!("[patch: {}]", crate::plugin::quote(inline)),
+                format!("[patch: {}]", quoted(&crate::plugin::quote(inline))),
             ),
             (true, false) => {
                 let content = loader.load(&patch.path).map_err(|error| {
@@ -214,11 +214,12 @@ impl JsonPatch {
                 String::from_utf8_lossy(&content).into_owned()
             }
         };
-        let operations =
-            json_patch(&text).map_err(|error| error.within(&format!("decoding {text}")))?;
+        let operations = json_patch(&text)
+            .map_err(|error| error.within(&format!("decoding {}", quoted(&text))))?;
         if operations.as_array().is_none_or(Vec::is_empty) {
             return Err(Error(format!(
-                "patch appears to be empty; file={path}, JsonOp={text}"
+                "patch appears to be empty; file={path}, JsonOp={}",
+                quoted(&text)
             )));
         }
         Ok(Self {

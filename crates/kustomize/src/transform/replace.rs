@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, quoted};
 use crate::id::{DEFAULT_NAMESPACE, Id};
 use crate::node::{self, Kind, Node, visit_matches};
 use crate::path;
@@ -132,7 +132,7 @@ fn value_of(schemas: &Schemas, all: &Resources, source: &Source) -> Result<Node>
             return Err(Error(format!(
                 "options.index {} is out of bounds for value {}",
                 options.index,
-                value.text()
+                quoted(value.text())
             )));
         };
         value.value = part.to_owned();

@@ -187,17 +187,33 @@ fn bad_manifests_name_file_and_document() {
         ),
         ("a.yaml", "- 1\n- 2\n", "a.yaml: document 1 is no object"),
         ("a.yaml", "just text", "a.yaml: document 1 is no object"),
-        (
-            "kustomization.yaml",
-            "resources: []\n",
-            "kustomization.yaml: kustomize is not supported yet",
-        ),
     ] {
         let error = build(resources(&[(name, content)]), &recipe())
             .err()
             .unwrap();
         assert!(error.to_string().starts_with(expected), "{error}");
     }
+}
+
+#[test]
+fn beside_a_kustomization_no_manifest_counts_by_itself() {
+    let files = [
+        ("kustomization.yml", "resources: [a.yaml]\n".to_owned()),
+        ("a.yaml", config("a")),
+        ("b.yaml", config("b")),
+        ("templates/c.yaml", config("c")),
+    ];
+    let files: Vec<(&str, &str)> = files
+        .iter()
+        .map(|(name, text)| (*name, text.as_str()))
+        .collect();
+    let built = build(resources(&files), &recipe()).unwrap();
+    assert!(names(&built).is_empty());
+    let kustomization = built.kustomization.unwrap();
+    assert_eq!(
+        (kustomization.directory.as_str(), kustomization.files.len()),
+        ("", 4)
+    );
 }
 
 #[test]
