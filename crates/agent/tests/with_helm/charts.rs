@@ -59,6 +59,17 @@ async fn one(setting: &Setting, index: usize, folder: &Path, values: &Value) -> 
     if !message.is_empty() {
         return Err(message);
     }
+    let compared = setting
+        .world
+        .until(at, "is compared with what was deployed", |found| {
+            let status = &found.status;
+            !status.conditions.is_empty()
+                && api::conditions::is_true(&status.conditions, "Monitored")
+        })
+        .await;
+    if let Some(modified) = compared.status.modified_status.first() {
+        return Err(api::state::describe_modified(modified));
+    }
     let ours = shown::of(setting, at, "rel").await;
     setting.helm(at, "get all rel").await;
     let record = setting.record(at, "rel", 1).await;

@@ -15,6 +15,7 @@ mod atomic;
 mod by_flotilla;
 mod by_helm;
 mod charts;
+mod drift;
 #[path = "../common/escapes.rs"]
 mod escapes;
 mod kubelet;
@@ -53,6 +54,7 @@ const SCENARIOS: &[Scenario] = &scenarios![
     by_helm::flotilla_takes_over_what_upstreams_agent_applied,
     by_helm::labels_and_the_first_deployment_live_on,
     by_helm::an_uninstalled_release_is_installed_again,
+    drift::what_was_deployed_is_not_modified_until_somebody_does,
     records::an_interrupted_upgrade_of_helm_is_gone_over,
     records::odd_names_are_records_too,
     records::a_release_too_large_for_its_secret_is_refused_before_anything_happens,
