@@ -44,6 +44,9 @@ mod world;
 
 pub use agent::{Ended, Options, run, run_or_end};
 pub use contact::Contact;
+pub use drift::inspect::{
+    Error as InspectError, FieldDifference, ObjectDifferences, ObjectState, differences,
+};
 pub use shared::{Capacity, Shared};
 
 /// Name under which the agent owns fields of objects on the hub.

@@ -48,6 +48,10 @@ enum Command {
     Doctor(commands::doctor::Args),
     Kustomize(commands::kustomize::Args),
     Audit(commands::audit::Args),
+    Diff(commands::diff::Args),
+    /// The same as diff, by upstream's word: ends with 0 whatever is found
+    #[command(name = "bundlediff")]
+    BundleDiff(commands::diff::Args),
     Rollback(Box<commands::rollback::Args>),
     Version(commands::version::Args),
     Completion(commands::completion::Args),
@@ -133,6 +137,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Doctor(args) => commands::doctor::run(&args),
         Command::Kustomize(args) => commands::kustomize::run(&args),
         Command::Audit(args) => commands::audit::run(&args),
+        Command::Diff(args) => commands::diff::run(&args, false),
+        Command::BundleDiff(args) => commands::diff::run(&args, true),
         Command::Rollback(args) => commands::rollback::run(&args),
         Command::Version(args) => commands::version::run(&args),
         Command::Completion(args) => commands::completion::run(&args, &mut Cli::command()),

@@ -426,7 +426,7 @@ pub(super) fn glance(
 }
 
 /// Takes replicas out that an autoscaler decides about.
-fn leave_scaled(differences: &mut Vec<Difference>, live: &Value, scalers: &[Scaler]) {
+pub(super) fn leave_scaled(differences: &mut Vec<Difference>, live: &Value, scalers: &[Scaler]) {
     let is_replicas = |it: &Difference| it.path.is(&["spec", "replicas"]);
     if !differences.iter().any(is_replicas) {
         return;

@@ -18,6 +18,7 @@
 
 mod check;
 mod correct;
+pub(crate) mod inspect;
 mod memory;
 mod packed;
 

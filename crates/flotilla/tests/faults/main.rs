@@ -18,6 +18,7 @@ mod audit;
 mod away;
 mod bad_input;
 mod chunks;
+mod diff;
 mod doctor;
 mod product;
 mod repository;
