@@ -44,7 +44,7 @@ pub(crate) struct Args {
     /// Namespace of the cluster's BundleDeployments on the hub (the Cluster's status.namespace)
     #[arg(long, value_name = "NAMESPACE", requires = "hub_kubeconfig")]
     deployment_namespace: Option<String>,
-    /// Namespace of the agent on the downstream cluster; cattle-fleet-system with --hub-kubeconfig
+    /// Namespace of the agent on the downstream cluster; without registration cattle-fleet-system
     #[arg(long, value_name = "NAMESPACE", env = "NAMESPACE")]
     namespace: Option<String>,
     /// Tells agents apart that share a cluster
