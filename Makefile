@@ -49,8 +49,8 @@ build: ## Build the release binary, target/release/flotilla
 	$(CARGO) build --release -p flotilla
 
 build-agent: ## Build the agent alone, static and small, target/HOST/small/fleetagent
-	RUSTFLAGS='-C target-feature=+crt-static' $(CARGO) build --profile small --target $(HOST) -p flotilla \
-	  --features fleetagent --bin fleetagent
+	RUSTFLAGS='-C target-feature=+crt-static' $(CARGO) rustc --profile small --target $(HOST) -p flotilla \
+	  --features fleetagent --bin fleetagent -- -C link-arg=-Wl,-z,pack-relative-relocs
 
 demo: build ## Hub and CLUSTERS clusters in one process, a deployment to all of them (CHART=, REPO=, ARGS=)
 	target/release/flotilla sandbox --clusters $(CLUSTERS) $(WHAT) $(ARGS)

@@ -62,8 +62,12 @@ async fn one(clusters: &Clusters, name: &str, folder: &Path) -> Result<String, S
     if lived.is_err() {
         clusters.remove(name).await;
     }
-    sweep(clusters, &before).await;
-    lived
+    let swept = sweep(clusters, &before).await;
+    match (lived, swept) {
+        (Ok(said), Ok(())) => Ok(said),
+        (Err(error), Ok(())) | (Ok(_), Err(error)) => Err(error),
+        (Err(error), Err(left)) => Err(format!("{error}\n{left}")),
+    }
 }
 
 async fn live_and_go(

@@ -20,7 +20,7 @@ pub(crate) async fn live(clusters: &Clusters) {
     upgrade(clusters, &mut release).await;
     roll_back(clusters, &mut release).await;
     remove(clusters, &before).await;
-    sweep(clusters, &before).await;
+    sweep(clusters, &before).await.unwrap();
 }
 
 async fn install(clusters: &Clusters, release: &mut Release) {

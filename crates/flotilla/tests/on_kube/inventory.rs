@@ -7,7 +7,7 @@ use apiclient::{Client, Discovery, Kind, Selector};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Deserialize;
 
-use crate::clusters::{Clusters, eventually};
+use crate::clusters::Clusters;
 
 /// Come and go by themselves.
 const VOLATILE: &[&str] = &[
@@ -128,7 +128,7 @@ pub(crate) async fn nothing_left(client: &Client, before: &Objects) -> Result<Ve
 }
 
 /// Removes the namespaces, definitions and cluster-wide hooks that came since.
-pub(crate) async fn sweep(clusters: &Clusters, before: &Objects) {
+pub(crate) async fn sweep(clusters: &Clusters, before: &Objects) -> Result<(), String> {
     let side = &clusters.downstream;
     let now = objects(&side.client).await;
     let more = now
@@ -143,15 +143,19 @@ pub(crate) async fn sweep(clusters: &Clusters, before: &Objects) {
         .filter(|target| !target.starts_with("PersistentVolume/"))
         .collect();
     if targets.is_empty() {
-        return;
+        return Ok(());
     }
     let mut args = vec!["delete", "--ignore-not-found", "--wait=false"];
     args.extend(targets.iter().map(String::as_str));
-    clusters.kubectl(side, &args).await.unwrap();
-    eventually("what releases leave behind is swept", 90, async || {
-        let now = objects(&side.client).await;
-        let mut more = now.keys().filter(|object| !before.contains_key(*object));
-        more.next().is_none().then_some(())
-    })
-    .await;
+    clusters.kubectl(side, &args).await?;
+    let mut left = Vec::new();
+    for _ in 0..180 {
+        let now = objects(&side.client).await.into_keys();
+        left = now.filter(|it| !before.contains_key(it)).collect();
+        if left.is_empty() {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    Err(format!("cannot be swept:\n{}", left.join("\n")))
 }
