@@ -17,8 +17,6 @@
 //!
 //! [`service`] is the process around it: it gets the agent a credential ([`registration`]), keeps others of its
 //! kind waiting and answers probes.
-//!
-//! Not here: charts that the agent downloads itself. What asks for them is refused by name.
 
 mod agent;
 mod apply;

@@ -35,6 +35,7 @@ pub use capabilities::{Capabilities, KubeVersion, VersionError};
 pub use chart::{
     ArchiveError, Chart, Dependency, File, Files, IgnoreError, Limits, LoadError, LoadFailure,
     Lock, Maintainer, Metadata, MissingDependencies, NotInstallable, ValidationError,
+    archive_files,
 };
 pub use command::{
     NameError, Origin, OutputFile, TemplateError, TemplateFlags, TemplateOutput, release_name,

@@ -21,7 +21,7 @@ pub(super) enum Step {
     Pause,
     /// It was given up; nothing changes that but another deployment id.
     Nothing,
-    /// It asks for something that is not implemented.
+    /// It asks for something that cannot be.
     Refuse { message: String },
     /// Other deployments are not there yet.
     Wait { message: String },
@@ -51,9 +51,6 @@ pub(super) fn plan<'a>(
     let id = &spec.deployment_id;
     if spec.paused || spec.off_schedule || spec.waiting_for_values || id.is_empty() {
         return Step::Pause;
-    }
-    if let Some(message) = refusal(spec) {
-        return Step::Refuse { message };
     }
     if let Err(error) = known.health() {
         let message = error.to_string();
@@ -102,13 +99,6 @@ pub(super) fn plan<'a>(
             }
         }
     }
-}
-
-/// Names what is asked for and not implemented. Doing the rest would be worse than doing nothing: with
-/// the wrong rights, or without objects that others rely on.
-fn refusal(spec: &BundleDeploymentSpec) -> Option<String> {
-    let is_asked = spec.helm_chart_options.is_some();
-    is_asked.then(|| "not supported yet: charts of a HelmOp, which the agent downloads".to_owned())
 }
 
 /// What [`is_described`] compares: the labels and annotations that the namespace is to have.
@@ -176,13 +166,6 @@ mod tests {
             assert_eq!(step(spec, json!({}), None), Step::Pause, "{gate}");
         }
         assert_eq!(step(json!({}), json!({}), None), Step::Pause);
-    }
-
-    #[test]
-    fn what_is_not_implemented_is_refused_by_name() {
-        let spec = json!({"deploymentID": "s:o", "helmChartOptions": {}});
-        let message = "not supported yet: charts of a HelmOp, which the agent downloads".to_owned();
-        assert_eq!(step(spec, json!({}), None), Step::Refuse { message });
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! this cluster, so it is shared between agents.
 
 mod build;
+mod download;
 mod kustomization;
 mod overlays;
 mod style;
@@ -74,6 +75,9 @@ pub(crate) enum Error {
     /// The content holds no files.
     #[error("read content {name}: it is no manifest")]
     NoManifest { name: String },
+    /// The chart of a HelmOp was not downloaded.
+    #[error(transparent)]
+    Download(Box<download::Error>),
     /// The files make no chart.
     #[error(transparent)]
     Build(build::Error),
@@ -85,6 +89,9 @@ pub(crate) enum Error {
 impl Error {
     /// Whether trying again at once could help; bad files stay bad.
     pub(crate) fn is_transient(&self) -> bool {
+        if let Self::Download(error) = self {
+            return error.is_transient();
+        }
         matches!(
             self,
             Self::Read { .. }
@@ -103,6 +110,8 @@ pub(crate) struct Recipe {
     pub(crate) content_id: String,
     /// Namespace of the Secret with access to the registry that the content is in; `None` when it is on the hub.
     pub(crate) registry_access: Option<String>,
+    /// How the chart is downloaded, if it is one of a HelmOp; `content_id` names nothing then.
+    pub(crate) download: Option<download::Download>,
     pub(crate) bundle_id: String,
     pub(crate) commit: String,
     pub(crate) options: BundleDeploymentOptions,
@@ -117,6 +126,10 @@ impl Recipe {
                 .spec
                 .oci_contents
                 .then(|| deployment.metadata.namespace.clone().unwrap_or_default()),
+            download: deployment.spec.helm_chart_options.clone().map(|access| {
+                let namespace = deployment.metadata.namespace.clone().unwrap_or_default();
+                download::Download { namespace, access }
+            }),
             bundle_id: deployment.metadata.name.clone().unwrap_or_default(),
             commit: labels
                 .and_then(|labels| labels.get(COMMIT))
@@ -146,6 +159,7 @@ impl Recipe {
                 overlays,
                 directory,
                 &self.options.templating,
+                &self.download,
             )
         )
     }
@@ -160,26 +174,19 @@ pub(crate) async fn load(
     let key = recipe.key();
     shared
         .chart(&key, || async {
-            let pulled = match &recipe.registry_access {
-                Some(namespace) => Some(pull(hub, namespace, &recipe.content_id).await?),
-                None => None,
-            };
-            let stored = match &pulled {
-                Some(_) => None,
-                None => Some(fetch(hub, &recipe.content_id).await?),
-            };
+            let origin = origin(hub, &recipe).await?;
             let work = move || {
-                let resources = match (pulled, stored) {
-                    (Some(manifest), _) => unpack(&recipe.content_id, &manifest)?,
-                    (None, Some((root, chunks))) => {
-                        let assembled = bundle::content::assemble(&root, &chunks);
-                        drop((root, chunks));
+                let resources = match origin {
+                    Origin::Files(files) => files,
+                    Origin::Registry(manifest) => unpack(&recipe.content_id, &manifest)?,
+                    Origin::Hub(content) => {
+                        let assembled = bundle::content::assemble(&content.0, &content.1);
+                        drop(content);
                         assembled.map_err(|source| Error::Content {
                             name: recipe.content_id.clone(),
                             source,
                         })?
                     }
-                    (None, None) => Vec::new(),
                 };
                 build::build(resources, &recipe).map_err(Error::Build)
             };
@@ -189,6 +196,31 @@ pub(crate) async fn load(
                 .map_err(|source| Error::Panicked { source })?
         })
         .await
+}
+
+/// What the files of a deployment come from.
+enum Origin {
+    /// A chart that was downloaded.
+    Files(Vec<BundleResource>),
+    /// A manifest in a registry.
+    Registry(Vec<u8>),
+    /// A Content with its chunks.
+    Hub(Box<(Content, BTreeMap<String, Content>)>),
+}
+
+async fn origin(hub: &Client, recipe: &Recipe) -> Result<Origin, Error> {
+    if let Some(namespace) = &recipe.registry_access {
+        let manifest = pull(hub, namespace, &recipe.content_id).await?;
+        return Ok(Origin::Registry(manifest));
+    }
+    if let Some(download) = &recipe.download {
+        let files = download::files(hub, download, recipe.options.helm.as_ref()).await;
+        return files
+            .map(Origin::Files)
+            .map_err(|error| Error::Download(Box::new(error)));
+    }
+    let content = fetch(hub, &recipe.content_id).await?;
+    Ok(Origin::Hub(Box::new(content)))
 }
 
 /// The manifest of a content in a registry, as bytes.

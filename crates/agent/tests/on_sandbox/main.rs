@@ -13,6 +13,7 @@ mod faults;
 #[path = "../common/faulty.rs"]
 mod faulty;
 mod health;
+mod helm_ops;
 mod hooks;
 mod kustomize;
 mod ownership;

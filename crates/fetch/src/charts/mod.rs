@@ -371,6 +371,7 @@ impl Charts {
             cert_file: tls.cert_file.clone(),
             key_file: tls.key_file.clone(),
             ca_file: tls.ca_file.clone(),
+            ca_bundle: tls.ca_bundle.clone(),
             insecure_skip_verify: repository.insecure_skip_verify || flags.insecure_skip_verify,
         }
     }

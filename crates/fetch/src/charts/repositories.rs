@@ -26,6 +26,8 @@ pub struct Repository {
     pub key_file: Option<PathBuf>,
     /// Certificate authorities to trust, instead of the system's.
     pub ca_file: Option<PathBuf>,
+    /// The same in PEM form, where there is no file.
+    pub ca_bundle: Option<Vec<u8>>,
     /// Take any certificate.
     pub insecure_skip_verify: bool,
 }
@@ -94,6 +96,7 @@ impl From<Written> for Repository {
             cert_file: file(written.cert_file),
             key_file: file(written.key_file),
             ca_file: file(written.ca_file),
+            ca_bundle: None,
             insecure_skip_verify: written.insecure_skip_tls_verify,
         }
     }
@@ -123,7 +126,8 @@ impl Repository {
         let ca_bundle = self.ca_file.as_deref();
         let ca_bundle = ca_bundle
             .map(|path| read(path, "can't read CA file"))
-            .transpose()?;
+            .transpose()?
+            .or_else(|| self.ca_bundle.clone());
         Http::new(&Tls {
             ca_bundle,
             identity,

@@ -180,8 +180,11 @@ fn load_logged(files: Files, budget: &mut Budget) -> Result<Chart, LoadFailure> 
     }
 }
 
-/// The files of an archive in their order, names relative to the chart.
-pub(crate) fn archive_files(archive: &[u8], limits: &Limits) -> Result<Files, ArchiveError> {
+/// The files of a gzipped tar file in their order, names relative to the chart.
+///
+/// # Errors
+/// If it is no such file, is larger than `limits`, or holds names that lead out of it.
+pub fn archive_files(archive: &[u8], limits: &Limits) -> Result<Files, ArchiveError> {
     archive::read(archive, &mut Budget::new(*limits))
 }
 

@@ -19,7 +19,7 @@ use crate::schema::Schema;
 
 pub use archive::{ArchiveError, Files, Limits};
 pub use ignore::IgnoreError;
-pub(crate) use load::archive_files;
+pub use load::archive_files;
 pub use load::{LoadError, LoadFailure};
 pub use metadata::{Dependency, Lock, Maintainer, Metadata, ValidationError};
 pub(crate) use read::Item;

@@ -7,6 +7,7 @@ fn recipe() -> Recipe {
     Recipe {
         content_id: "s-abc".to_owned(),
         registry_access: None,
+        download: None,
         bundle_id: "shop".to_owned(),
         commit: "0123456789abcdef".to_owned(),
         options: BundleDeploymentOptions::default(),
