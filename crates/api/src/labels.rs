@@ -154,6 +154,15 @@ pub fn visible_to_templates(labels: &BTreeMap<String, String>) -> BTreeMap<Strin
     })
 }
 
+/// Labels that an agent may ask for at its registration.
+pub fn allowed_to_agents(labels: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let is_reserved =
+        |key: &str| key.starts_with("fleet.cattle.io/") || key.starts_with("management.cattle.io/");
+    keep(labels, |key| {
+        key == CREATED_BY_AGENT_POD || !is_reserved(key)
+    })
+}
+
 /// Annotations of a Cluster that templates of values see.
 pub fn annotations_visible_to_templates(
     annotations: &BTreeMap<String, String>,

@@ -12,7 +12,7 @@ pub struct Access {
     pub server: String,
     /// Authorities that its certificate has to come from, as PEM; empty for those of the system.
     pub ca_pem: String,
-    /// Bearer token.
+    /// Bearer token; empty for none.
     pub token: String,
     /// Namespace that requests without one are about.
     pub namespace: String,
@@ -27,10 +27,15 @@ impl Access {
             let encoded = k8s_openapi::ByteString(self.ca_pem.clone().into_bytes());
             cluster["certificate-authority-data"] = json!(encoded);
         }
+        let user = if self.token.is_empty() {
+            json!({})
+        } else {
+            json!({ "token": self.token })
+        };
         json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "default",
             "clusters": [{ "name": "cluster", "cluster": cluster }],
-            "users": [{ "name": "user", "user": { "token": self.token } }],
+            "users": [{ "name": "user", "user": user }],
             "contexts": [{ "name": "default", "context": {
                 "cluster": "cluster", "user": "user", "namespace": self.namespace,
             } }],

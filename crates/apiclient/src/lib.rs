@@ -33,7 +33,9 @@ mod watch;
 pub use access::{Access, reaches_out, server_of};
 pub use budget::Budgets;
 pub use client::{Body, Client};
-pub use connect::{ConnectError, connect, from_kubeconfig_text};
+pub use connect::{
+    ConnectError, connect, from_kubeconfig_text, from_strangers_kubeconfig, is_trusted_by_system,
+};
 pub use discovery::Discovery;
 pub use error::{Class, Error, Target, certificate_error};
 pub use fence::{Fence, Validity};

@@ -75,7 +75,7 @@ impl State {
             }
             Item::Cluster(key) => {
                 self.rollup.mark_dirty(Dirty::Cluster(rollup_key(key)));
-                vec![Wake::Cluster(key.clone())]
+                vec![Wake::Cluster(key.clone()), Wake::Agent(key.clone())]
             }
             Item::ClusterGroup(key) => {
                 self.rollup.mark_dirty(Dirty::ClusterGroup(rollup_key(key)));
@@ -84,7 +84,9 @@ impl State {
             Item::Schedule(key) => vec![Wake::Schedule(key.clone())],
             Item::Contents => {
                 self.tell_of_configuration();
-                vec![Wake::Contents]
+                let mut wakes = self.index.registrations.all();
+                wakes.extend([Wake::Contents, Wake::StartUp, Wake::CleanUp]);
+                wakes
             }
         }
     }

@@ -11,11 +11,17 @@
 //! and reports. Statuses are computed from the roll-up and written apart from everything else
 //! ([`status`]). All writes go through `apiclient`, which measures them.
 //!
-//! The hub never talks to a downstream cluster: agents do, and report in BundleDeployments.
+//! The hub talks to a downstream cluster only to bring an agent there (`cluster_agent`); else agents do, and
+//! report in BundleDeployments.
 
+pub mod agent_manifest;
 mod bundle;
 mod bundle_deployment;
+mod clean_up;
 mod cluster;
+mod cluster_agent;
+mod cluster_registration;
+mod cluster_registration_token;
 mod config;
 mod content;
 mod events;
@@ -26,9 +32,11 @@ mod git_repo;
 mod in_flight;
 mod index;
 pub mod leader;
+mod object_set;
 pub mod registration;
 mod sharding;
 mod source;
+mod start_up;
 mod status;
 pub mod telemetry;
 mod watch;
@@ -82,6 +90,17 @@ pub struct Options {
     pub grace_period: Duration,
     /// Where metrics and health are told.
     pub endpoints: telemetry::Endpoints,
+    /// How agents are managed.
+    pub agents: Agents,
+}
+
+/// How agents are managed, apart from what the ConfigMap says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Agents {
+    /// Registration tokens without a time to live are deleted.
+    pub token_ttl_required: bool,
+    /// How agents run that the hub deploys.
+    pub defaults: agent_manifest::Defaults,
 }
 
 impl Options {
@@ -100,6 +119,7 @@ impl Options {
             election: None,
             grace_period: Duration::from_secs(20),
             endpoints: telemetry::Endpoints::default(),
+            agents: Agents::default(),
         }
     }
 }
@@ -178,6 +198,7 @@ pub(crate) struct Ctx {
     pub(crate) progress: telemetry::Progress,
     agent_checkin_interval: Option<Duration>,
     pub(crate) namespace: String,
+    pub(crate) agents: Agents,
     pub(crate) schedules: bool,
     pub(crate) contacts: status::contact::Contacts,
     pub(crate) gate: Arc<sharding::Gate>,
@@ -248,6 +269,7 @@ pub async fn run_with(
         progress: telemetry::Progress::default(),
         agent_checkin_interval: options.agent_checkin_interval,
         namespace: options.namespace.clone(),
+        agents: options.agents.clone(),
         schedules: options.schedules,
         contacts: status::contact::Contacts::default(),
         gate,
@@ -289,6 +311,8 @@ async fn control(
     }
     ctx.progress.leads.store(true, Ordering::Relaxed);
     ctx.world.read(State::tell_of_configuration);
+    ctx.world.queues.start_up.add(());
+    ctx.world.queues.clean_up.add(());
     let mut controllers = start_controllers(ctx, &options.workers);
     let lost = tokio::select! {
         () = stop.cancelled() => false,
@@ -412,25 +436,27 @@ fn gate(options: &Options) -> sharding::Gate {
     )
 }
 
+/// Starts a controller: its name, the kind of its keys, its queue, its workers and what they do.
+macro_rules! start {
+    ($ctx:ident, $tasks:ident: $name:literal, $kind:ident, $queue:ident * $workers:expr => $reconcile:path) => {
+        let shared = Arc::clone($ctx);
+        let work = move |key| {
+            let (ctx, kind) = (Arc::clone(&shared), sharding::Kind::$kind);
+            Box::pin(sharding::guard(ctx, kind, key, |ctx, key| {
+                Box::pin($reconcile(ctx, key))
+            }))
+        };
+        $tasks.spawn(workqueue::run(
+            $name,
+            $ctx.world.queues.$queue.clone(),
+            $workers,
+            work,
+        ));
+    };
+}
+
 fn start_controllers(ctx: &Arc<Ctx>, workers: &Workers) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
-    macro_rules! start {
-        ($name:literal, $kind:ident, $queue:ident, $workers:expr, $reconcile:path) => {
-            let shared = Arc::clone(ctx);
-            let work = move |key| {
-                let (ctx, kind) = (Arc::clone(&shared), sharding::Kind::$kind);
-                Box::pin(sharding::guard(ctx, kind, key, |ctx, key| {
-                    Box::pin($reconcile(ctx, key))
-                }))
-            };
-            tasks.spawn(workqueue::run(
-                $name,
-                ctx.world.queues.$queue.clone(),
-                $workers,
-                work,
-            ));
-        };
-    }
     let Workers {
         git_repos,
         bundles,
@@ -438,35 +464,27 @@ fn start_controllers(ctx: &Arc<Ctx>, workers: &Workers) -> JoinSet<()> {
         clusters,
         statuses,
     } = *workers;
-    start!(
-        "gitrepo",
-        GitRepo,
-        git_repos,
-        git_repos,
-        git_repo::reconcile
-    );
-    start!("bundle", Bundle, bundles, bundles, bundle::reconcile);
-    start!(
-        "bundledeployment",
-        Deployment,
-        deployments,
-        deployments,
-        bundle_deployment::reconcile
-    );
-    start!("cluster", Cluster, clusters, clusters, cluster::reconcile);
+    start!(ctx, tasks: "gitrepo", GitRepo, git_repos * git_repos => git_repo::reconcile);
+    start!(ctx, tasks: "bundle", Bundle, bundles * bundles => bundle::reconcile);
+    start!(ctx, tasks: "bundledeployment", Deployment, deployments * deployments => bundle_deployment::reconcile);
+    start!(ctx, tasks: "cluster", Cluster, clusters * clusters => cluster::reconcile);
     // It only reads, for the bundles of this process.
     let shared = Arc::clone(ctx);
     let work = move |key| Box::pin(source::reconcile(Arc::clone(&shared), key));
     let queue = ctx.world.queues.sources.clone();
     tasks.spawn(workqueue::run("source", queue, workers.bundles, work));
-    start!(
-        "schedule",
-        Schedule,
-        schedules,
-        1,
-        status::schedule::reconcile
-    );
-    start!("content", Contents, contents, 1, content::reconcile);
-    start!("status", Status, statuses, statuses, status::reconcile);
+    start!(ctx, tasks: "schedule", Schedule, schedules * 1 => status::schedule::reconcile);
+    start!(ctx, tasks: "content", Contents, contents * 1 => content::reconcile);
+    start_registration(ctx, clusters, &mut tasks);
+    start!(ctx, tasks: "status", Status, statuses * statuses => status::reconcile);
     tasks
+}
+
+/// Starts the controllers that have to do with agents.
+fn start_registration(ctx: &Arc<Ctx>, clusters: usize, tasks: &mut JoinSet<()>) {
+    start!(ctx, tasks: "startup", Contents, start_up * 1 => start_up::reconcile);
+    start!(ctx, tasks: "cleanup", Contents, clean_up * 1 => clean_up::reconcile);
+    start!(ctx, tasks: "clusterregistrationtoken", Token, tokens * clusters => cluster_registration_token::reconcile);
+    start!(ctx, tasks: "clusterregistration", Registration, registrations * clusters => cluster_registration::reconcile);
+    start!(ctx, tasks: "clusteragent", Cluster, agents * cluster_agent::WORKERS => cluster_agent::reconcile);
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use api::config::CONFIG_MAP;
 use api::v1alpha1::{
-    Bundle, BundleDeployment, BundleNamespaceMapping, Cluster, ClusterGroup, Content, GitRepo,
-    GitRepoRestriction, Policy, Schedule,
+    Bundle, BundleDeployment, BundleNamespaceMapping, Cluster, ClusterGroup, ClusterRegistration,
+    ClusterRegistrationToken, Content, GitRepo, GitRepoRestriction, Policy, Schedule,
 };
 use apiclient::{Event, Kind, Object, ObjectKey, Scope, Selector, Watch};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
@@ -28,6 +28,7 @@ pub(crate) async fn start(ctx: &Arc<Ctx>, tasks: &mut JoinSet<()>) {
     watches.sources();
     watches.namespaces();
     watches.rules();
+    watches.registrations();
     drop(watches);
     // Every watch drops its sender once it has reported everything.
     while all_synced.recv().await.is_some() {}
@@ -121,6 +122,18 @@ impl Watches<'_> {
             of_people,
             |state, namespace| state.index.namespace_applied(namespace),
             |state, key| state.index.namespace_deleted(&key.name),
+        );
+    }
+
+    /// Who asks to be registered. An older version of upstream, and a test, has no such kinds.
+    fn registrations(&mut self) {
+        self.follow_if_served::<ClusterRegistration>(
+            |state, request| state.index.registration_applied(request),
+            |state, key| state.index.registration_deleted(key),
+        );
+        self.follow_if_served::<ClusterRegistrationToken>(
+            |state, token| state.index.token_applied(token),
+            |state, key| state.index.token_deleted(key),
         );
     }
 

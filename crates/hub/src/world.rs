@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use api::conditions::Finding;
 use api::limits::Limits;
 use api::v1alpha1::{Bundle, BundleDeployment, Cluster, ClusterGroup, GitRepo, Schedule};
 use apiclient::ObjectKey;
@@ -43,6 +44,8 @@ pub(crate) struct State {
     pub(crate) failed: BTreeMap<ObjectKey, (String, Option<Contribution>)>,
     /// Deployments on their way.
     pub(crate) in_flight: InFlight,
+    /// How the last import of each Cluster went.
+    pub(crate) imports: BTreeMap<ObjectKey, Finding>,
     /// Deployments of a bundle of which it is not known whether they were written.
     pub(crate) unsure: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
     /// Bundles that another process worked on, whose deployments have to be read before the next run.
@@ -68,6 +71,11 @@ pub(crate) struct Queues {
     pub(crate) sources: Queue<SourceKey>,
     pub(crate) schedules: Queue<ObjectKey>,
     pub(crate) contents: Queue<()>,
+    pub(crate) registrations: Queue<ObjectKey>,
+    pub(crate) tokens: Queue<ObjectKey>,
+    pub(crate) agents: Queue<ObjectKey>,
+    pub(crate) start_up: Queue<()>,
+    pub(crate) clean_up: Queue<()>,
     pub(crate) statuses: Queue<Dirty>,
 }
 
@@ -84,6 +92,11 @@ impl Queues {
             Wake::Source(key) => self.sources.add(key),
             Wake::Schedule(key) => self.schedules.add_after(key, crate::status::SETTLE),
             Wake::Contents => self.contents.add_after((), crate::content::SETTLE),
+            Wake::Registration(key) => self.registrations.add(key),
+            Wake::Token(key) => self.tokens.add(key),
+            Wake::Agent(key) => self.agents.add(key),
+            Wake::StartUp => self.start_up.add(()),
+            Wake::CleanUp => self.clean_up.add(()),
         }
     }
 
@@ -97,6 +110,11 @@ impl Queues {
             sources,
             schedules,
             contents,
+            registrations,
+            tokens,
+            agents,
+            start_up,
+            clean_up,
             statuses,
         } = self;
         git_repos.close();
@@ -106,6 +124,11 @@ impl Queues {
         sources.close();
         schedules.close();
         contents.close();
+        registrations.close();
+        tokens.close();
+        agents.close();
+        start_up.close();
+        clean_up.close();
         statuses.close();
     }
 }
@@ -121,6 +144,7 @@ impl World {
             syncs: BTreeMap::new(),
             failed: BTreeMap::new(),
             in_flight: InFlight::default(),
+            imports: BTreeMap::new(),
             unsure: BTreeMap::new(),
             taken_over: BTreeSet::new(),
             contents_were_lost: false,
@@ -203,14 +227,26 @@ impl State {
 
     /// The hub's ConfigMap is new, has changed or is gone.
     pub(crate) fn configured(&mut self, stored: Option<&ConfigMap>) -> Vec<Wake> {
+        let mut wakes = Vec::new();
         if self.config.follow(stored) {
+            // What agents are told is configuration.
+            wakes.extend(self.index.clusters.keys().cloned().map(Wake::Agent));
+            wakes.push(Wake::StartUp);
+            wakes.extend(
+                self.index
+                    .registrations
+                    .tokens
+                    .keys()
+                    .cloned()
+                    .map(Wake::Token),
+            );
             // Whether a cluster is offline is a matter of configuration.
             for key in self.index.clusters.keys() {
                 self.rollup.mark_dirty(Dirty::Cluster(rollup_key(key)));
             }
         }
         self.tell_of_configuration();
-        Vec::new()
+        wakes
     }
 
     /// Tells that the configuration cannot be read; of several processes one does.
@@ -229,9 +265,14 @@ impl State {
     /// A Cluster is new or has changed.
     pub(crate) fn cluster_applied(&mut self, cluster: Cluster) -> Vec<Wake> {
         let key = key_of(&cluster);
+        let before = self.index.clusters.get(&key).map(|entry| &entry.cluster);
+        let is_about_agent = crate::cluster_agent::plan::differs(before, &cluster);
         let mut wakes = self.index.cluster_applied(cluster);
         if !wakes.is_empty() {
             wakes.extend(self.index.wake_schedules(&key.namespace));
+        }
+        if is_about_agent {
+            wakes.push(Wake::Agent(key.clone()));
         }
         self.place_cluster(&key);
         self.rollup.mark_dirty(Dirty::Cluster(rollup_key(&key)));
@@ -241,7 +282,9 @@ impl State {
     /// A Cluster is gone.
     pub(crate) fn cluster_deleted(&mut self, key: &ObjectKey) -> Vec<Wake> {
         self.rollup.remove_cluster(&rollup_key(key));
+        self.imports.remove(key);
         let mut wakes = self.index.cluster_deleted(key);
+        wakes.push(Wake::Agent(key.clone()));
         wakes.extend(self.index.wake_schedules(&key.namespace));
         wakes
     }

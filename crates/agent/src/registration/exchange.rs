@@ -181,7 +181,7 @@ impl Own<'_> {
     async fn access(&self, bootstrap: &Bootstrap, mode: &str) -> Result<Access, Error> {
         let mut ca_pem = bootstrap.ca_pem.clone();
         if mode == hub::SYSTEM_STORE {
-            if hub::is_trusted_by_system(&bootstrap.server).await {
+            if apiclient::is_trusted_by_system(&bootstrap.server).await {
                 ca_pem.clear();
             }
         } else if ca_pem.trim().is_empty() && bootstrap.server.starts_with("https") {

@@ -18,9 +18,57 @@ pub(crate) mod hub;
 pub(crate) mod plan;
 pub(crate) mod secrets;
 
-use apiclient::{ConnectError, ObjectKey};
+use api::v1alpha1::ClusterRegistration;
+use apiclient::{Access, Client, ConnectError, Kind, ObjectKey, WriteOptions};
+use k8s_openapi::api::core::v1::Secret;
 
-pub use secrets::{BOOTSTRAP, CREDENTIAL};
+pub use secrets::{BOOTSTRAP, CREDENTIAL, Incomplete};
+
+/// How the bootstrap Secret reaches the hub; its namespace is where the request goes.
+///
+/// # Errors
+/// When a key is missing or of no use.
+pub fn read_bootstrap(secret: &Secret) -> Result<Access, Incomplete> {
+    let bootstrap = secrets::Bootstrap::of(secret)?;
+    Ok(Access {
+        server: bootstrap.server,
+        ca_pem: bootstrap.ca_pem,
+        token: bootstrap.token,
+        namespace: bootstrap.cluster_namespace,
+    })
+}
+
+/// What the credential's Secret holds: kubeconfig, namespace of the BundleDeployments, Cluster.
+///
+/// # Errors
+/// When a key is missing.
+pub fn read_credential(secret: &Secret) -> Result<(String, String, ObjectKey), Incomplete> {
+    let credential = secrets::Credential::of(secret)?;
+    let secrets::Credential {
+        kubeconfig,
+        deployment_namespace,
+        cluster,
+    } = credential;
+    Ok((kubeconfig, deployment_namespace, cluster))
+}
+
+/// Asks whether a ClusterRegistration could be created in a namespace. None is.
+///
+/// # Errors
+/// When it could not.
+pub async fn may_register(hub: &Client, namespace: &str) -> Result<(), apiclient::Error> {
+    let kind = Kind::of::<ClusterRegistration>();
+    let object = serde_json::json!({
+        "apiVersion": kind.api_version(), "kind": kind.kind,
+        "metadata": { "generateName": "request-", "namespace": namespace },
+    });
+    let options = WriteOptions {
+        dry_run: true,
+        ..WriteOptions::default()
+    };
+    let key = ObjectKey::new(namespace, "");
+    hub.create(&kind, &key, &object, options).await.map(drop)
+}
 
 /// A step towards a credential failed. Texts say what to do.
 #[derive(Debug, thiserror::Error)]

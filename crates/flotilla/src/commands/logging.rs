@@ -51,6 +51,11 @@ impl LogFlags {
         debug.max(self.zap_log_level.unwrap_or_default())
     }
 
+    /// `--debug-level`, if `--debug` is given.
+    pub(crate) fn debug_level(&self) -> Option<i32> {
+        self.debug.then_some(self.debug_level)
+    }
+
     /// Whether lines are JSON; `None` when that is not said.
     pub(crate) fn is_json(&self) -> Option<bool> {
         let encoder = self.zap_encoder.as_deref();

@@ -24,25 +24,27 @@ use tokio_util::sync::CancellationToken;
 
 /// A token that is cancelled by the first SIGINT or SIGTERM; the second ends the process at once.
 pub(crate) fn stop_on_signal() -> CancellationToken {
+    use tokio::signal::unix::{SignalKind, signal};
     let stop = CancellationToken::new();
     let stopping = stop.clone();
+    // Before this returns: a signal that comes right after must not end the process.
+    let mut terminate = signal(SignalKind::terminate()).ok();
     tokio::spawn(async move {
-        wait_for_signal().await;
+        wait_for_signal(terminate.as_mut()).await;
         stopping.cancel();
-        wait_for_signal().await;
+        wait_for_signal(terminate.as_mut()).await;
         std::process::abort();
     });
     stop
 }
 
-async fn wait_for_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
+async fn wait_for_signal(terminate: Option<&mut tokio::signal::unix::Signal>) {
     let terminate = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut signal) => {
+        match terminate {
+            Some(signal) => {
                 signal.recv().await;
             }
-            Err(_) => std::future::pending().await,
+            None => std::future::pending().await,
         }
     };
     tokio::select! {

@@ -25,8 +25,8 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 pub(crate) use plan::{
-    Happening, about_artifact, about_bundle, about_config, about_omissions, about_repository,
-    about_size,
+    Happening, about_artifact, about_bundle, about_config, about_omissions, about_registration,
+    about_repository, about_size,
 };
 use plan::{Recent, Step};
 

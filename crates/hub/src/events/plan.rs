@@ -146,6 +146,12 @@ pub(crate) fn about_config(map: &ObjectKey, uid: &str, problem: &str) -> Happeni
     }
 }
 
+/// An agent asked to be registered, and is not.
+pub(crate) fn about_registration(request: (&ObjectKey, &str), why: &str) -> Happening {
+    let what = (WARNING, "NotRegistered", "Register");
+    about((CONTROLLER, "ClusterRegistration"), request, what, why)
+}
+
 /// How long the same happening counts as one that goes on. Source: client-go `tools/events`.
 const SERIES: Duration = Duration::from_mins(6);
 /// How often the count of one is written at most.

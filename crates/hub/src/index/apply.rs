@@ -43,6 +43,7 @@ impl Index {
             self.cluster_of_namespace
                 .insert(entry.namespace().to_owned(), key.clone());
         }
+        wakes.extend(self.requests_of(&key, &entry));
         entry.revision = self.next_revision();
         let entry = Arc::new(entry);
         self.clusters.insert(key.clone(), Arc::clone(&entry));
@@ -62,7 +63,9 @@ impl Index {
         };
         self.cluster_of_namespace.remove(entry.namespace());
         let groups = self.memberships.remove(key).unwrap_or_default();
-        self.bundles_meaning(key, &[(entry, groups)])
+        let mut wakes = self.requests_of(key, &entry);
+        wakes.extend(self.bundles_meaning(key, &[(entry, groups)]));
+        wakes
     }
 
     /// A GitRepo is new or has changed.

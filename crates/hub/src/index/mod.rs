@@ -19,6 +19,7 @@ mod meta;
 mod namespace;
 mod pins;
 mod reach;
+mod registration;
 mod rolling;
 mod rules;
 mod schedule;
@@ -41,6 +42,7 @@ pub(crate) use digest::Digest;
 pub(crate) use git_repo::GitRepoEntry;
 pub(crate) use groups::{Membership, group_facts};
 pub(crate) use namespace::NamespaceMeta;
+pub(crate) use registration::is_managed_elsewhere;
 pub(crate) use rules::NotServed;
 pub(crate) use schedule::{ScheduleEntry, Window};
 pub(crate) use sources::{SourceKey, SourceState};
@@ -62,6 +64,16 @@ pub(crate) enum Wake {
     Schedule(ObjectKey),
     /// The collector of unused Contents.
     Contents,
+    /// The ClusterRegistration controller.
+    Registration(ObjectKey),
+    /// The ClusterRegistrationToken controller.
+    Token(ObjectKey),
+    /// Who deploys the agent of a Cluster.
+    Agent(ObjectKey),
+    /// Who makes what must be there before an agent can register.
+    StartUp,
+    /// The collector of what registration left behind.
+    CleanUp,
 }
 
 /// The maps. Keys are namespace and name, unless said otherwise. Entries are shared, so that a
@@ -96,6 +108,8 @@ pub(crate) struct Index {
     pub(crate) rules: rules::RuleBook,
     /// Secrets and ConfigMaps that bundles take along.
     pub(crate) sources: sources::Sources,
+    /// Requests of agents to be registered.
+    pub(crate) registrations: registration::Registrations,
     /// The last number that was given to a state of a cluster or deployment.
     revision: u64,
     /// Deployments that are being created, so that no two bundles take one name.

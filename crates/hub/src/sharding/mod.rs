@@ -63,6 +63,8 @@ pub(crate) enum Kind {
     Cluster,
     Schedule,
     Contents,
+    Registration,
+    Token,
     Status,
 }
 
@@ -77,6 +79,8 @@ impl Key for ObjectKey {
                 let entry = index.deployments.get(self)?;
                 Some(Item::Bundle(entry.bundle.clone()))
             }
+            // Few, and about accounts: one process does them all.
+            Kind::Registration | Kind::Token => Some(Item::Contents),
             Kind::Contents | Kind::Status => None,
         }
     }

@@ -1,6 +1,6 @@
 //! The status of a Cluster, as far as the hub computes it.
 
-use api::conditions::{self, Finding, PROCESSED};
+use api::conditions::{self, Finding, IMPORTED, PROCESSED};
 use api::v1alpha1::{BundleSummary, Cluster, ClusterStatus};
 use apiclient::Kind;
 use jiff::Timestamp;
@@ -21,7 +21,7 @@ pub(super) async fn reconcile(ctx: &Ctx, key: &rollup::ObjectKey) -> Next {
     let now = Timestamp::now();
     let name = client_key(key);
     let instant = Instant::now();
-    let Some((stored, view, n_in_flight, window)) = ctx.world.read(|state| {
+    let Some((stored, view, n_in_flight, window, imported)) = ctx.world.read(|state| {
         let entry = state.index.clusters.get(&name)?;
         let n_in_flight = state.in_flight.n_in(entry.namespace(), instant);
         let window = if ctx.schedules {
@@ -34,6 +34,7 @@ pub(super) async fn reconcile(ctx: &Ctx, key: &rollup::ObjectKey) -> Next {
             state.rollup.cluster(key),
             n_in_flight,
             window,
+            state.imports.get(&name).cloned(),
         ))
     }) else {
         ctx.contacts.forget(&name);
@@ -52,6 +53,9 @@ pub(super) async fn reconcile(ctx: &Ctx, key: &rollup::ObjectKey) -> Next {
     let contact = ctx.contacts.look(&name, &stored, interval, instant);
     let mut wanted = status(&stored, view, now);
     contact::show(&mut wanted, contact, interval, now);
+    if let Some(imported) = imported {
+        conditions::set(&mut wanted.conditions, IMPORTED, imported, now);
+    }
     (wanted.scheduled, wanted.active_schedule) = (window.scheduled, window.active);
     let answered = |cluster: Cluster| ctx.world.update(|state| state.cluster_applied(cluster));
     let next = write::differences(

@@ -185,7 +185,7 @@ impl Args {
 /// Runs the command until a signal ends it.
 #[tokio::main]
 pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let election = args.election()?;
+    let (election, agents) = (args.election()?, args.upstream.agents()?);
     let stop = super::stop_on_signal();
     let kube = apiclient::connect(args.kubeconfig.as_deref()).await?;
     let cache = match &args.git_cache {
@@ -201,6 +201,7 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     options.schedules = args.schedules;
     options.shard.clone_from(&args.shard_id);
     options.election = election;
+    options.agents = agents;
     options.endpoints = args.endpoints();
     hub::run(kube, options, stop)
         .await

@@ -11,9 +11,9 @@ pub(crate) enum Part {
     Gitjob(Flags),
     /// Not there yet: ends with an error
     Helmops(Flags),
-    /// Not there yet: ends with an error
+    /// Nothing: agents are managed by the controller itself. Waits until it is told to stop
     Agentmanagement(Flags),
-    /// Not there yet: ends with an error
+    /// Nothing: the controller itself cleans up. Waits until it is told to stop
     Cleanup(Flags),
 }
 
@@ -38,22 +38,14 @@ pub(crate) async fn run(part: &Part) -> anyhow::Result<ExitCode> {
     let (name, flags) = match part {
         Part::Gitjob(flags) => ("gitjob", flags),
         Part::Helmops(_) => bail!("helmops: HelmOps are not there yet, see COMPATIBILITY.md"),
-        Part::Agentmanagement(_) => {
-            bail!(
-                "agentmanagement: registration and deployment of agents are not there yet, see COMPATIBILITY.md"
-            )
-        }
-        Part::Cleanup(_) => {
-            bail!(
-                "cleanup: the clean-up of orphaned objects is not there yet, see COMPATIBILITY.md"
-            )
-        }
+        Part::Agentmanagement(flags) => ("agentmanagement", flags),
+        Part::Cleanup(flags) => ("cleanup", flags),
     };
     let stop = super::super::stop_on_signal();
     tracing::info!(
         part = name,
         ignored = flags.flags.len(),
-        "nothing to do here: the controller (fleetcontroller without a word) synchronises repositories itself"
+        "nothing to do here: the controller (fleetcontroller without a word) synchronises repositories, manages agents and cleans up itself"
     );
     stop.cancelled().await;
     Ok(ExitCode::SUCCESS)

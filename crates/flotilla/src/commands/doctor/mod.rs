@@ -2,6 +2,7 @@
 //!
 //! In: the objects of the hub, read once. Out: a report. Changes nothing.
 
+mod agent;
 mod examine;
 mod work;
 
@@ -35,7 +36,10 @@ const NAMED_MAX: usize = 3;
 /// Reads GitRepos, HelmOps, Bundles, BundleDeployments, Clusters and ClusterGroups once and changes
 /// nothing. From the Leases of the controllers it tells which process works on what. Ends with 0 when all is well and with 4 when there is something to do.
 #[derive(Debug, Clone, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    whom: Option<Whom>,
     /// Kubeconfig of the hub; else KUBECONFIG, the default file or the pod's service account
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
@@ -54,6 +58,12 @@ pub(crate) struct Args {
     /// How the report is printed
     #[arg(long, short, value_enum, default_value_t = Format::Text)]
     output: Format,
+}
+
+/// Whom to look at, if not the hub.
+#[derive(Debug, Clone, clap::Subcommand)]
+enum Whom {
+    Agent(agent::Args),
 }
 
 /// What was found.
@@ -85,8 +95,15 @@ struct Group {
 }
 
 /// Runs the command.
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    match &args.whom {
+        Some(Whom::Agent(args)) => agent::run(args),
+        None => look(args),
+    }
+}
+
 #[tokio::main(flavor = "current_thread")]
-pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
+async fn look(args: &Args) -> anyhow::Result<ExitCode> {
     let kube = apiclient::connect(args.kubeconfig.as_deref()).await?;
     let client = Client::new(kube, "flotilla-doctor", Budgets::default());
     let owners = read_owners(&client, &args.system_namespace).await?;
