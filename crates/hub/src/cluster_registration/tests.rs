@@ -97,6 +97,7 @@ fn the_token_of_an_import_comes_before_the_one_that_is_named() {
 
 #[test]
 fn what_is_not_granted_says_why() {
+    type Change = fn(&mut Observed);
     let other = Known {
         name: "c-2".to_owned(),
         ..known()
@@ -105,74 +106,44 @@ fn what_is_not_granted_says_why() {
         is_deleting: true,
         ..known()
     };
-    for (observed, why) in [
+    let cases: [(Change, &str); 7] = [
+        (|it| it.client_id.clear(), "spec.clientID and"),
+        (|it| it.client_random.clear(), "spec.clientID and"),
+        (|it| it.token.clear(), "registration-token is missing"),
         (
-            Observed {
-                client_id: String::new(),
-                ..observed()
-            },
-            "spec.clientID and",
-        ),
-        (
-            Observed {
-                client_random: String::new(),
-                ..observed()
-            },
-            "spec.clientID and",
-        ),
-        (
-            Observed {
-                clusters: vec![known(), other],
-                ..observed()
-            },
-            "clusters c-1, c-2 have the same",
-        ),
-        (
-            Observed {
-                clusters: vec![deleting],
-                ..observed()
-            },
-            "is being deleted",
-        ),
-        (
-            Observed {
-                token: String::new(),
-                ..observed()
-            },
-            "registration-token is missing",
-        ),
-        (
-            Observed {
-                token: "gone".to_owned(),
-                ..observed()
-            },
+            |it| it.token = "gone".to_owned(),
             "no cluster registration token gone",
         ),
         (
-            Observed {
-                clusters: vec![],
-                token: "gone".to_owned(),
-                ..observed()
-            },
+            |it| (it.clusters, it.token) = (vec![], "gone".to_owned()),
             "token gone",
         ),
         (
-            Observed {
-                clusters: vec![],
-                token: String::new(),
-                ..observed()
-            },
+            |it| (it.clusters, it.token) = (vec![], String::new()),
             "is missing",
         ),
         (
-            Observed {
-                clusters: vec![],
-                holder: Some("other".to_owned()),
-                ..observed()
-            },
+            |it| (it.clusters, it.holder) = (vec![], Some("other".to_owned())),
             "exists with another",
         ),
-    ] {
+    ];
+    let changed = cases.map(|(change, why)| {
+        let mut observed = observed();
+        change(&mut observed);
+        (observed, why)
+    });
+    let with = |clusters| Observed {
+        clusters,
+        ..observed()
+    };
+    let of_clusters = [
+        (
+            with(vec![known(), other]),
+            "clusters c-1, c-2 have the same",
+        ),
+        (with(vec![deleting]), "is being deleted"),
+    ];
+    for (observed, why) in changed.into_iter().chain(of_clusters) {
         let Plan::Refuse(found) = plan(&observed) else {
             unreachable!("{why}")
         };
