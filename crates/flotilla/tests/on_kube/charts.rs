@@ -59,9 +59,8 @@ fn values_of(folder: &Path) -> Vec<PathBuf> {
 async fn one(clusters: &Clusters, name: &str, folder: &Path) -> Result<String, String> {
     let before = objects(&clusters.downstream.client).await;
     let lived = live_and_go(clusters, name, folder, &before).await;
-    if lived.is_err() {
-        clusters.remove(name).await;
-    }
+    // It is still there if something failed or was refused.
+    clusters.remove(name).await;
     let swept = sweep(clusters, &before).await;
     match (lived, swept) {
         (Ok(said), Ok(())) => Ok(said),

@@ -248,6 +248,8 @@ impl Clusters {
         let mut command = Command::new(program);
         command.args(args).env_clear().env("KUBECONFIG", kubeconfig);
         command.env("HOME", self.folder.path()).env("TZ", "UTC");
+        // The hub writes statuses of what is applied.
+        command.env("FLEET_APPLY_CONFLICT_RETRIES", "5");
         command.current_dir(at.unwrap_or(self.folder.path()));
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         command.stderr(Stdio::piped());

@@ -75,7 +75,6 @@ async fn roll_back(clusters: &Clusters, release: &mut Release) {
 
 async fn remove(clusters: &Clusters, before: &Objects) {
     clusters.remove("everything").await;
-    let left = nothing_left(&clusters.downstream.client, before).await;
     // Its namespace, definitions of `crds/`, what is annotated so, and hooks without a policy that says
     // otherwise.
     let kept = [
@@ -85,10 +84,14 @@ async fn remove(clusters: &Clusters, before: &Objects) {
         "/Pod at-everything/hook-check",
         "apiextensions.k8s.io/CustomResourceDefinition /gadgets.on-kube.example.com",
     ];
-    let mut left = left.unwrap();
-    // Volumes go a moment after their claims.
-    left.retain(|object| !object.starts_with("/PersistentVolume "));
-    assert_eq!(left, kept);
+    // Volumes and claims go a moment after who used them.
+    eventually("nothing else is left", 60, async || {
+        let left = nothing_left(&clusters.downstream.client, before).await;
+        let mut left = left.unwrap();
+        left.retain(|object| !object.starts_with("/PersistentVolume "));
+        (left == kept).then_some(())
+    })
+    .await;
     eprintln!("everything: removed");
 }
 
