@@ -69,6 +69,7 @@ test-kube: ## Conformance, releases shared with Helm, and the product, on real K
 	  $(MAKE) --no-print-directory kube && \
 	  KUBE_BIN=$(KUBE_BIN) $(CARGO) test --quiet -p conformance --test kube -- --nocapture && \
 	  KUBE_BIN=$(KUBE_BIN) $(CARGO) test --quiet -p agent --test with_helm -- --nocapture && \
+	  KUBE_BIN=$(KUBE_BIN) $(CARGO) test --quiet -p flotilla --test registration -- --nocapture && \
 	  KUBE_BIN=$(KUBE_BIN) CHARTS='$(CHARTS)' $(CARGO) test --quiet -p flotilla --test on_kube -- --nocapture; \
 	else echo "test-kube: skipped, Go is not installed"; fi
 

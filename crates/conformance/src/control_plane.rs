@@ -293,8 +293,11 @@ fn apiserver_flags(etcd: &str, secure: u16, options: &Options) -> Vec<String> {
         "--service-cluster-ip-range=10.96.0.0/12".to_owned(),
         "--max-requests-inflight=1000".to_owned(),
         "--max-mutating-requests-inflight=1000".to_owned(),
-        "--allow-privileged=true".to_owned(),
     ];
+    if options.nodes > 0 {
+        // What runs on nodes for others is often privileged; a server without nodes refuses it, as recorded.
+        flags.push("--allow-privileged=true".to_owned());
+    }
     flags.extend(options.apiserver.iter().cloned());
     flags
 }

@@ -332,7 +332,10 @@ impl Looking<'_> {
                 .cluster
                 .patch(&id.kind, &id.key, None, Patch::Apply(&body), 0, options)
                 .await;
+            let version = |object: &Value| text(object, "/metadata/resourceVersion").to_owned();
             let differences = match predicted {
+                // Somebody wrote it since it was read, and the watch has that looked at; what they wrote is no drift yet.
+                Ok(predicted) if version(&predicted) != version(&live) => continue,
                 Ok(predicted) => {
                     let mut exact = compare(&predicted, &live, &self.rules, How::Exact).differences;
                     leave_scaled(&mut exact, &live, &self.scalers);

@@ -63,7 +63,7 @@ async fn bad_manifests_are_named_with_file_and_document() {
             json!({ "namespace": "shop" }),
             "invalid cluster scoped object [name=x kind=Namespace apiVersion=v1] found.",
         ),
-        (&[("kustomization.yaml", "resources: [missing.yaml]\n")], options(), "missing.yaml"),
+        (&[("kustomization.yaml", "resources: [missing.yaml]\n")], options(), "build kustomization \"\": accumulating resources"),
     ])
     .await;
 }
