@@ -48,10 +48,6 @@ pub(crate) fn deployed(
 /// Whether an object of the same kind and name is the one of the inventory.
 fn is_entry(id: &Id, release: &ObjectKey, object: &Value) -> bool {
     let given = text(object, "/metadata/namespace");
-    let namespace = match (id.kind.namespaced, given.is_empty()) {
-        (false, _) => "",
-        (true, true) => &release.namespace,
-        (true, false) => given,
-    };
+    let namespace = super::namespace_of(&id.kind, given, &release.namespace);
     id.key.namespace == namespace && id.kind.api_version() == text(object, "/apiVersion")
 }

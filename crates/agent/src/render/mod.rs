@@ -371,6 +371,15 @@ fn desired(path: &str, id: Id, keep: bool, mut object: Value) -> Result<Desired,
     Ok(Desired { id, keep, body })
 }
 
+/// The namespace of a recorded object: the one it gives, or the release's.
+fn namespace_of<'a>(kind: &apiclient::Kind, given: &'a str, release: &'a str) -> &'a str {
+    match (kind.namespaced, given.is_empty()) {
+        (false, _) => "",
+        (true, true) => release,
+        (true, false) => given,
+    }
+}
+
 /// The objects of a release record's manifest. What the cluster no longer has a kind for is left out:
 /// its objects went with the kind.
 pub(crate) fn inventory(
@@ -396,11 +405,7 @@ pub(crate) fn inventory(
             continue;
         };
         let given = text(object, "/metadata/namespace");
-        let place = match (kind.namespaced, given.is_empty()) {
-            (false, _) => "",
-            (true, true) => namespace,
-            (true, false) => given,
-        };
+        let place = namespace_of(&kind, given, namespace);
         let keep = is_kept(object);
         entries.push(crate::object::Entry {
             id: Id {
@@ -430,11 +435,7 @@ pub(crate) fn recorded_hooks(
                 continue;
             };
             let given = text(&object, "/metadata/namespace");
-            let place = match (kind.namespaced, given.is_empty()) {
-                (false, _) => "",
-                (true, true) => namespace,
-                (true, false) => given,
-            };
+            let place = namespace_of(&kind, given, namespace);
             let id = Id {
                 key: ObjectKey::new(place, text(&object, "/metadata/name")),
                 kind,

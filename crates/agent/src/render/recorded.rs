@@ -38,11 +38,7 @@ pub(crate) fn recorded_objects(
             });
             continue;
         };
-        let namespace = match (kind.namespaced, given.is_empty()) {
-            (false, _) => "",
-            (true, true) => &release.namespace,
-            (true, false) => given,
-        };
+        let namespace = super::namespace_of(&kind, given, &release.namespace);
         let key = ObjectKey::new(namespace, name);
         let keep = is_kept(&object);
         ownership.mark(&mut object);
