@@ -349,16 +349,22 @@ impl World {
             .await
         {
             Ok(_) => {}
-            Err(error) if error.is_already_exists() => {
-                let found: Value = self.hub.get(&kind, &key).await.unwrap().unwrap();
-                let mut next = object;
-                next["metadata"]["resourceVersion"] = found["metadata"]["resourceVersion"].clone();
-                self.hub
-                    .replace(&kind, &key, &next, WriteOptions::default())
-                    .await
-                    .unwrap();
-            }
+            Err(error) if error.is_already_exists() => self.replace(&kind, &key, object).await,
             Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Replaces an object of the hub, however often the agent writes its status meanwhile.
+    async fn replace(&self, kind: &Kind, key: &ObjectKey, mut object: Value) {
+        loop {
+            let found: Value = self.hub.get(kind, key).await.unwrap().unwrap();
+            object["metadata"]["resourceVersion"] = found["metadata"]["resourceVersion"].clone();
+            let options = WriteOptions::default();
+            match self.hub.replace(kind, key, &object, options).await {
+                Ok(_) => return,
+                Err(error) if error.is_conflict() => {}
+                Err(error) => panic!("{error}"),
+            }
         }
     }
 
