@@ -239,9 +239,9 @@ impl Resources {
         Ok(())
     }
 
-    /// Says what changed objects.
+    /// Says what changed objects; those that were patched away have no place for it.
     pub(crate) fn add_transformation(&mut self, origin: &Origin) -> Result<()> {
-        for resource in &mut self.0 {
+        for resource in self.0.iter_mut().filter(|resource| !resource.is_deleted) {
             match resource.origin()? {
                 None => resource.set_origin(Some(origin))?,
                 Some(_) => resource.add_transformation(origin)?,
