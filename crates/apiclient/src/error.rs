@@ -137,6 +137,9 @@ impl Error {
     pub fn class(&self) -> Class {
         match self {
             Self::NotFound { .. } => Class::NotFound,
+            Self::Refused {
+                code: 500, message, ..
+            } if is_of_the_object(message) => Class::Permanent,
             Self::Refused { code, reason, .. } => class_of(*code, reason),
             Self::OverBudget { .. }
             | Self::Serialise { .. }
@@ -219,6 +222,12 @@ pub fn certificate_error(
     None
 }
 
+/// Whether the server blames the object for its own failure: what is applied with a field that its kind does not
+/// have, or twice with one key in a list, is answered with 500.
+fn is_of_the_object(message: &str) -> bool {
+    message.contains("failed to create typed patch object")
+}
+
 fn class_of(code: u16, reason: &str) -> Class {
     match (code, reason) {
         (409, "AlreadyExists") => Class::AlreadyExists,
@@ -234,6 +243,30 @@ fn class_of(code: u16, reason: &str) -> Class {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_object_that_its_kind_does_not_allow_is_no_trouble_of_the_server() {
+        let refused = |code: u16, message: &str| Error::Refused {
+            at: Target::new(
+                "apply",
+                &Kind::new("", "v1", "A", "as", true),
+                &ObjectKey::default(),
+            ),
+            code,
+            reason: String::new(),
+            message: message.to_owned(),
+            retry_after_secs: 0,
+        };
+        let unknown = "failed to create typed patch object (n/a; apps/v1, Kind=Deployment): .spec.x: field not declared in schema";
+        for (code, message, expected) in [
+            (500, unknown, Class::Permanent),
+            (503, unknown, Class::Transient),
+            (500, "etcdserver: request timed out", Class::Transient),
+            (500, "", Class::Transient),
+        ] {
+            assert_eq!(refused(code, message).class(), expected, "{code} {message}");
+        }
+    }
 
     #[test]
     fn codes_map_to_what_a_controller_should_do() {
