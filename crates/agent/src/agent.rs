@@ -9,13 +9,14 @@ use apiclient::{Budgets, Client, Event, Kind, ObjectKey, Selector, Watch};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use workqueue::{Backoff, Next, Queue};
+use workqueue::{Backoff, Next, Place, Queue};
 
 use crate::contact::Contact;
-use crate::deployment::{self, garbage};
+use crate::deployment::{self, Outcome, garbage};
 use crate::drift;
 use crate::kinds;
 use crate::monitor::Monitors;
+use crate::room;
 use crate::shared::Shared;
 use crate::sources;
 use crate::world::{Known, Track, Wake, World};
@@ -52,7 +53,7 @@ pub struct Options {
     pub checkin_interval: Duration,
     /// Time between two searches for releases that no BundleDeployment wants.
     pub garbage_interval: Duration,
-    /// Deployments worked on at the same time. One that waits for a hook occupies a place.
+    /// Deployments worked on at the same time, without those that wait for hooks or readiness.
     pub workers: usize,
     /// Byte budgets.
     pub limits: Limits,
@@ -105,6 +106,8 @@ pub(crate) struct Agent {
     pub(crate) sources: sources::Watches,
     /// A live object of some deployment has changed.
     pub(crate) changed: Notify,
+    /// The hub did not answer.
+    pub(crate) unanswered: Notify,
     world: Mutex<World>,
 }
 
@@ -137,6 +140,7 @@ impl Agent {
             monitors: Monitors::default(),
             sources: sources::Watches::default(),
             changed: Notify::new(),
+            unanswered: Notify::new(),
             world: Mutex::default(),
         })
     }
@@ -144,6 +148,22 @@ impl Agent {
     /// Reads or changes what is known. Short: everything waits for it.
     pub(crate) fn world<T>(&self, work: impl FnOnce(&mut World) -> T) -> T {
         work(&mut self.world.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The hub answers again: what failed while it did not is not left to wait for the end of its back-off.
+    pub(crate) fn hub_is_back(&self) {
+        let (failed, all) = self.world(|world| {
+            let is_failed = |track: &&Track| matches!(track.outcome, Some(Outcome::Failed { .. }));
+            let failed = world.tracks.iter().filter(|(_, track)| is_failed(track));
+            let failed: Vec<String> = failed.map(|(name, _)| name.clone()).collect();
+            (failed, world.tracks.keys().cloned().collect::<Vec<_>>())
+        });
+        for name in failed {
+            self.deploys.add(name);
+        }
+        for name in all {
+            self.reports.add(name);
+        }
     }
 
     /// Reads or changes what is remembered of one deployment.
@@ -211,8 +231,8 @@ pub async fn run_or_end(options: Options, stop: CancellationToken) -> Result<(),
 async fn work(agent: Arc<Agent>) {
     let deploys = {
         let shared = Arc::clone(&agent);
-        let work = move |name| Box::pin(deploy(Arc::clone(&shared), name));
-        workqueue::run(
+        let work = move |name, place| Box::pin(deploy(Arc::clone(&shared), name, place));
+        workqueue::run_in_places(
             "deployment",
             agent.deploys.clone(),
             agent.options.workers,
@@ -234,10 +254,11 @@ async fn work(agent: Arc<Agent>) {
 }
 
 /// One run for a deployment, while nobody corrects its objects.
-async fn deploy(agent: Arc<Agent>, name: String) -> Next {
+async fn deploy(agent: Arc<Agent>, name: String, place: Place) -> Next {
     let turn = agent.track(&name, |track| Arc::clone(&track.turn));
     let _turn = turn.lock().await;
-    let next = deployment::reconcile(Arc::clone(&agent), name.clone()).await;
+    let run = Box::pin(deployment::reconcile(Arc::clone(&agent), name.clone()));
+    let next = room::occupied(place, Arc::clone(&agent.shared), run).await;
     agent.drifts.add_after(name, drift::SETTLE);
     next
 }

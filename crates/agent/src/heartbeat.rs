@@ -1,7 +1,8 @@
 //! Tells the hub that the agent is alive: `status.agent` of its Cluster.
 //!
 //! The first report is sent at once, unlike upstream's, which waits for 15 seconds: a new cluster
-//! should not look dead. A failed report is tried again soon.
+//! should not look dead. A failed report is tried again soon, and one is sent soon after the hub did not answer
+//! something else: the first that arrives has all tried again that failed meanwhile.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,20 +26,31 @@ pub(crate) async fn run(agent: Arc<Agent>) {
         contact,
         ..
     } = &agent.options;
+    let mut was_away = false;
     loop {
         let pause = match beat(&agent.hub, cluster, agent_namespace, Timestamp::now()).await {
             Ok(()) => {
                 contact.reported(Ok(()));
+                if std::mem::take(&mut was_away) {
+                    agent.hub_is_back();
+                }
                 *checkin_interval
             }
             Err(error) => {
                 let error = errors::chain(&error);
                 tracing::warn!(%cluster, error, "cannot report to the hub");
                 contact.reported(Err(error));
+                was_away = true;
                 RETRY.min(*checkin_interval)
             }
         };
-        tokio::time::sleep(pause).await;
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = agent.unanswered.notified() => {
+                was_away = true;
+                tokio::time::sleep(RETRY.min(*checkin_interval)).await;
+            }
+        }
     }
 }
 

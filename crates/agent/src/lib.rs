@@ -34,6 +34,7 @@ pub mod registration;
 mod release;
 mod render;
 mod report;
+mod room;
 pub mod service;
 mod shared;
 mod source;

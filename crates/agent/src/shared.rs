@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
 use crate::source::Built;
 
@@ -16,7 +16,8 @@ pub struct Capacity {
     pub charts_bytes_max: usize,
     /// Renders at a time.
     pub renders_max: usize,
-    /// Deployments that hold their rendered objects in memory at a time.
+    /// Deployments that hold their rendered objects in memory at a time, without those that wait for hooks or
+    /// readiness.
     pub deployments_max: usize,
 }
 
@@ -48,7 +49,7 @@ impl Capacity {
 #[derive(Debug)]
 pub struct Shared {
     cpu: Semaphore,
-    deployments: Semaphore,
+    deployments: Arc<Semaphore>,
     charts_bytes_max: usize,
     charts: Mutex<Charts>,
 }
@@ -77,7 +78,7 @@ impl Shared {
     pub fn new(capacity: Capacity) -> Arc<Self> {
         Arc::new(Self {
             cpu: Semaphore::new(capacity.renders_max.max(1)),
-            deployments: Semaphore::new(capacity.deployments_max.max(1)),
+            deployments: Arc::new(Semaphore::new(capacity.deployments_max.max(1))),
             charts_bytes_max: capacity.charts_bytes_max,
             charts: Mutex::default(),
         })
@@ -97,8 +98,8 @@ impl Shared {
     }
 
     /// Waits until another deployment may hold its objects in memory.
-    pub(crate) async fn deployment(&self) -> Option<SemaphorePermit<'_>> {
-        self.deployments.acquire().await.ok()
+    pub(crate) async fn deployment(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.deployments).acquire_owned().await.ok()
     }
 
     /// The chart of `key`, built once however many agents ask for it at the same time. A failure is

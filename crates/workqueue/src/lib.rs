@@ -13,4 +13,4 @@ mod queue;
 mod run;
 
 pub use queue::{Backoff, Queue};
-pub use run::{Next, run};
+pub use run::{Next, Place, run, run_in_places};

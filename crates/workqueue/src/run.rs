@@ -3,9 +3,12 @@
 use std::fmt::Debug;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
 
 use crate::Queue;
 
@@ -30,11 +33,60 @@ where
     F: Fn(K) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = Next> + Send + 'static,
 {
-    let mut tasks = tokio::task::JoinSet::new();
+    let mut tasks = JoinSet::new();
     for _ in 0..workers.max(1) {
         tasks.spawn(worker(name, queue.clone(), work.clone()));
     }
     while tasks.join_next().await.is_some() {}
+}
+
+/// The place of one run among those that [`run_in_places`] has going.
+#[derive(Debug)]
+pub struct Place {
+    places: Arc<Semaphore>,
+    permit: Mutex<Option<OwnedSemaphorePermit>>,
+}
+
+impl Place {
+    /// Lets another run have the place as long as `wait` lasts, and then waits for one.
+    pub async fn left_for<T>(&self, wait: impl Future<Output = T>) -> T {
+        drop(self.set(None));
+        let waited = wait.await;
+        // The semaphore is never closed; without a permit the work would only be less orderly.
+        let permit = Arc::clone(&self.places).acquire_owned().await.ok();
+        self.set(permit);
+        waited
+    }
+
+    fn set(&self, permit: Option<OwnedSemaphorePermit>) -> Option<OwnedSemaphorePermit> {
+        let mut place = self.permit.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *place, permit)
+    }
+}
+
+/// Like [`run`], with runs that only wait for something and leave their place to others meanwhile. There are at
+/// most `places` runs that do not.
+pub async fn run_in_places<K, F, Fut>(name: &'static str, queue: Queue<K>, places: usize, work: F)
+where
+    K: Ord + Clone + Debug + Send + Sync + 'static,
+    F: Fn(K, Place) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = Next> + Send + 'static,
+{
+    let places = Arc::new(Semaphore::new(places.max(1)));
+    let mut runs = JoinSet::new();
+    loop {
+        let permit = Arc::clone(&places).acquire_owned().await.ok();
+        let Some(key) = queue.next().await else { break };
+        // Those that have ended are not kept.
+        while runs.try_join_next().is_some() {}
+        let place = Place {
+            places: Arc::clone(&places),
+            permit: Mutex::new(permit),
+        };
+        let (queue, work) = (queue.clone(), work.clone());
+        runs.spawn(async move { one(name, &queue, key.clone(), work(key, place)).await });
+    }
+    while runs.join_next().await.is_some() {}
 }
 
 async fn worker<K, F, Fut>(name: &'static str, queue: Queue<K>, work: F)
@@ -44,25 +96,34 @@ where
     Fut: Future<Output = Next>,
 {
     while let Some(key) = queue.next().await {
-        let outcome = AssertUnwindSafe(async { work(key.clone()).await })
-            .catch_unwind()
-            .await;
-        let next = outcome.unwrap_or_else(|_| {
-            tracing::error!(controller = name, ?key, "reconcile panicked");
-            Next::Retry
-        });
-        match next {
-            Next::Done => queue.forget(&key),
-            Next::After(delay) => {
-                queue.forget(&key);
-                queue.add_after(key.clone(), delay);
-            }
-            Next::Retry => {
-                queue.retry(key.clone());
-            }
-        }
-        queue.done(&key);
+        let run = async { work(key.clone()).await };
+        one(name, &queue, key.clone(), run).await;
     }
+}
+
+/// One run, and what becomes of its key.
+async fn one<K: Ord + Clone + Debug>(
+    name: &'static str,
+    queue: &Queue<K>,
+    key: K,
+    run: impl Future<Output = Next>,
+) {
+    let outcome = AssertUnwindSafe(run).catch_unwind().await;
+    let next = outcome.unwrap_or_else(|_| {
+        tracing::error!(controller = name, ?key, "reconcile panicked");
+        Next::Retry
+    });
+    match next {
+        Next::Done => queue.forget(&key),
+        Next::After(delay) => {
+            queue.forget(&key);
+            queue.add_after(key.clone(), delay);
+        }
+        Next::Retry => {
+            queue.retry(key.clone());
+        }
+    }
+    queue.done(&key);
 }
 
 #[cfg(test)]
@@ -94,6 +155,42 @@ mod tests {
         };
         run("test", queue, 1, work).await;
         assert_eq!(runs.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn runs_that_wait_leave_their_places_and_come_back_to_them() {
+        let queue = Queue::default();
+        for key in 0..10 {
+            queue.add(key);
+        }
+        let (all, start) = (queue.clone(), tokio::time::Instant::now());
+        let (working, done) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let work = move |_, place: Place| {
+            let (working, done, all) = (working.clone(), done.clone(), all.clone());
+            async move {
+                let busy = async || {
+                    assert!(working.fetch_add(1, Ordering::SeqCst) < 2);
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    working.fetch_sub(1, Ordering::SeqCst);
+                };
+                busy().await;
+                place
+                    .left_for(tokio::time::sleep(Duration::from_mins(1)))
+                    .await;
+                busy().await;
+                if done.fetch_add(1, Ordering::SeqCst) == 9 {
+                    all.close();
+                }
+                Next::Done
+            }
+        };
+        run_in_places("test", queue, 2, work).await;
+        // The last begins after five seconds and ends five after it has waited, not after ten minutes.
+        assert!(
+            (62..=75).contains(&start.elapsed().as_secs()),
+            "{:?}",
+            start.elapsed()
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::{Error, Force, apply, reason, wait};
 use crate::object::{Id, text};
 use crate::render::{Hook, hooks_at, hooks_have_policy};
+use crate::room;
 
 /// How long a hook may take when nothing else is said.
 const TIMEOUT: Duration = Duration::from_mins(5);
@@ -106,7 +107,8 @@ async fn run_one(
         return Ok(());
     }
     let kind = id.kind.kind.to_string();
-    match wait::condition(cluster, id, timeout, |object| end(&kind, object)).await {
+    let ended = wait::condition(cluster, id, timeout, |object| end(&kind, object));
+    match room::left_for(ended).await {
         Some(End::Succeeded) => Ok(()),
         Some(End::Failed(reason)) => Err(failed(reason)),
         None => Err(Error::HookTimeout {
@@ -185,7 +187,7 @@ async fn remove(
         reason: reason(&error),
         class: error.class(),
     })?;
-    if existed && !wait::gone(cluster, id, timeout).await {
+    if existed && !room::left_for(wait::gone(cluster, id, timeout)).await {
         let (event, seconds) = (name_of(event), timeout.as_secs());
         return Err(Error::HookTimeout {
             event,

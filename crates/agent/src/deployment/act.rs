@@ -32,7 +32,7 @@ use crate::render::{self, Input, Rendered};
 use crate::source::values::{self, Referenced};
 use crate::source::{self, Built, Recipe};
 use crate::world::{Applied, Known, Sources};
-use crate::{apply, identity, kinds, sources};
+use crate::{apply, identity, kinds, room, sources};
 
 /// How often, and after which pause, kinds are looked up again that the cluster does not know.
 const KIND_RETRIES: u32 = 3;
@@ -83,7 +83,7 @@ pub(super) async fn deploy(
         .await
         .map_err(|error| Error::Copies(Box::new(error)))?;
     let values = hub_values(agent, known).await?;
-    let _room = agent.shared.deployment().await;
+    room::enter().await;
     let mut history = store::history(&agent.cluster, &release)
         .await
         .map_err(in_store)?;

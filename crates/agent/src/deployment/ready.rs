@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::act::Run;
 use super::error::Error;
 use crate::monitor::{Tally, View, view};
+use crate::room;
 
 impl Run<'_> {
     /// Waits until all objects are ready.
@@ -25,10 +26,13 @@ impl Run<'_> {
                 return Ok(());
             }
             let pause = deadline.min(Instant::now() + Duration::from_secs(5));
-            tokio::select! {
-                () = changed => {}
-                () = tokio::time::sleep_until(pause) => {}
-            }
+            room::left_for(async {
+                tokio::select! {
+                    () = changed => {}
+                    () = tokio::time::sleep_until(pause) => {}
+                }
+            })
+            .await;
             if Instant::now() >= deadline {
                 let tally = tally.unwrap_or_default();
                 let first = tally.non_ready.first().map(api::state::describe_non_ready);

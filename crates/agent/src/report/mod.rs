@@ -89,6 +89,9 @@ pub(crate) async fn run(agent: Arc<Agent>, name: String) -> Next {
         Err(error) => {
             let text = errors::chain(&error);
             tracing::warn!(deployment = name, error = text, "cannot write the status");
+            if matches!(error, apiclient::Error::Transport { .. }) {
+                agent.unanswered.notify_one();
+            }
             match error.class() {
                 Class::Permanent => Next::Done,
                 _ => Next::Retry,

@@ -1,4 +1,4 @@
-//! A way to the downstream cluster on which one write goes wrong.
+//! Ways to the downstream cluster on which requests go wrong.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -79,6 +79,68 @@ pub(crate) fn client(world: &World, at: usize, fault: Fault) -> (kube::Client, A
     (kube::Client::new(faulty, "default"), counter)
 }
 
+/// What becomes of a request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Verdict {
+    /// It is answered by the server.
+    Pass,
+    /// It does not reach the server, and is refused.
+    Refuse {
+        code: u16,
+        reason: &'static str,
+        message: &'static str,
+    },
+    /// It is never answered.
+    Hang,
+}
+
+/// A client of the cluster of whose requests `rule` decides, by method and path. Counts writes.
+pub(crate) fn ruled(
+    world: &World,
+    rule: impl Fn(&Method, &str) -> Verdict + Send + Sync + 'static,
+) -> (kube::Client, Arc<Counter>) {
+    let cluster = world.sandbox.cluster("north").unwrap();
+    ruled_by(cluster.service(cluster.admin_token()), rule)
+}
+
+/// The same of the hub, with the rights of the agent.
+pub(crate) fn ruled_hub(
+    world: &World,
+    rule: impl Fn(&Method, &str) -> Verdict + Send + Sync + 'static,
+) -> kube::Client {
+    let hub = world.sandbox.cluster("hub").unwrap();
+    ruled_by(hub.service(&world.token), rule).0
+}
+
+fn ruled_by(
+    service: sandbox::Service,
+    rule: impl Fn(&Method, &str) -> Verdict + Send + Sync + 'static,
+) -> (kube::Client, Arc<Counter>) {
+    let counter = Arc::new(Counter::default());
+    let (counting, rule) = (Arc::clone(&counter), Arc::new(rule));
+    let ruled = tower::service_fn(move |request: Request<Body>| {
+        let (mut service, counter) = (service.clone(), Arc::clone(&counting));
+        let verdict = rule(request.method(), request.uri().path());
+        async move {
+            if request.method() != Method::GET {
+                counter.writes.fetch_add(1, Ordering::SeqCst);
+            }
+            match verdict {
+                Verdict::Pass => {}
+                Verdict::Refuse {
+                    code,
+                    reason,
+                    message,
+                } => return Ok(answer(code, reason, message)),
+                Verdict::Hang => std::future::pending().await,
+            }
+            let answer = service.call(request).await?;
+            Ok::<_, std::io::Error>(answer.map(|body| body.map_err(Into::into).boxed_unsync()))
+        }
+    });
+    (kube::Client::new(ruled, "default"), counter)
+}
+
 type AnyBody = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
 
 fn refusal(code: u16) -> Response<AnyBody> {
@@ -88,8 +150,12 @@ fn refusal(code: u16) -> Response<AnyBody> {
         504 => "Timeout",
         _ => "InternalError",
     };
+    answer(code, reason, "injected by a test")
+}
+
+fn answer(code: u16, reason: &str, message: &str) -> Response<AnyBody> {
     let status = serde_json::json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure",
-        "code": code, "reason": reason, "message": "injected by a test" });
+        "code": code, "reason": reason, "message": message });
     let body = Full::from(status.to_string().into_bytes());
     let body = body.map_err(Into::into).boxed_unsync();
     Response::builder()

@@ -37,6 +37,8 @@ pub(crate) struct World {
     pub(crate) token: String,
     /// What the agent deploys to, if not to the sandbox.
     downstream: Option<kube::Client>,
+    /// How the agent reaches the hub, if not as usual.
+    through: Option<kube::Client>,
 }
 
 /// A deployment to be written to the hub.
@@ -92,11 +94,13 @@ impl World {
         let simulation = SimulationSettings {
             delay_min: Duration::from_millis(20),
             delay_max: Duration::from_millis(50),
-            rules: vec![Rule {
-                image_contains: Some("broken".to_owned()),
-                outcome: Outcome::Fail,
-                ..Rule::default()
-            }],
+            rules: [("broken", Outcome::Fail), ("hanging", Outcome::Never)]
+                .map(|(image, outcome)| Rule {
+                    image_contains: Some(image.to_owned()),
+                    outcome,
+                    ..Rule::default()
+                })
+                .to_vec(),
             ..SimulationSettings::default()
         };
         let options = sandbox::Options {
@@ -114,6 +118,7 @@ impl World {
             agent: None,
             token: String::new(),
             downstream: None,
+            through: None,
         };
         world.prepare_hub().await;
         let token = world.grant().await;
@@ -278,7 +283,8 @@ impl World {
         let shared = Arc::clone(&self.shared);
         let downstream = self.downstream.clone();
         let downstream = downstream.unwrap_or_else(|| connect("north"));
-        let options = Options::new(connect("hub"), downstream, key, NAMESPACE, shared);
+        let hub = self.through.clone().unwrap_or_else(|| connect("hub"));
+        let options = Options::new(hub, downstream, key, NAMESPACE, shared);
         let stop = CancellationToken::new();
         let agent = tokio::spawn(agent::run(options, stop.clone()));
         self.agent = Some((stop, agent));
@@ -289,6 +295,13 @@ impl World {
         let usual = self.downstream.replace(downstream);
         self.start_agent();
         self.downstream = usual;
+    }
+
+    /// Starts an agent that reaches the hub through this client.
+    pub(crate) fn start_agent_by(&mut self, hub: kube::Client) {
+        let usual = self.through.replace(hub);
+        self.start_agent();
+        self.through = usual;
     }
 
     /// Stops the agent where it stands, as a kill does.

@@ -616,7 +616,7 @@ async fn replicas_are_left_to_an_autoscaler_within_its_range() {
 }
 
 /// A person changes one Deployment a thousand times.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_thousand_changes_are_reverted_and_the_history_does_not_grow() {
     let world = World::start().await;
     let id = world.deploy(&correcting("raw")).await;
