@@ -249,14 +249,16 @@ impl Owners {
         let Some(record) = loaded.map_err(|error| text(&error))? else {
             return Ok(());
         };
-        let inventory = render::inventory(&record.manifest, &record.namespace, kinds);
+        // What cannot be listed is no orphan.
+        let mut unknown = BTreeSet::new();
+        let inventory = render::inventory(&record.manifest, &record.namespace, kinds, &mut unknown);
         self.objects.extend(
             inventory
                 .map_err(|error| text(&error))?
                 .iter()
                 .map(|entry| place(&entry.id)),
         );
-        let hooks = render::recorded_hooks(&record.hooks, &record.namespace, kinds);
+        let hooks = render::recorded_hooks(&record.hooks, &record.namespace, kinds, &mut unknown);
         self.objects.extend(
             hooks
                 .map_err(|error| text(&error))?

@@ -5,7 +5,7 @@ use crate::failure::{Class, is_permanent};
 use crate::release::store;
 use crate::shared::Panicked;
 use crate::source::{self, values};
-use crate::{apply, identity, render};
+use crate::{apply, identity, kinds, render};
 
 /// What the API server says about an object of a namespace that is going away.
 const BEING_TERMINATED: &str = "because it is being terminated";
@@ -36,6 +36,9 @@ pub(crate) enum Error {
     /// The kinds of the cluster were not read.
     #[error("read the kinds of the cluster")]
     Kinds { source: apiclient::Error },
+    /// It is not known whether recorded objects are there.
+    #[error(transparent)]
+    Unclear(kinds::Unclear),
     /// The version of the cluster is none.
     #[error("read the version of the cluster")]
     Version { source: helm::VersionError },
@@ -135,6 +138,7 @@ impl Error {
             },
             Self::Values(_)
             | Self::Kinds { .. }
+            | Self::Unclear(_)
             | Self::Panicked { .. }
             | Self::NotReady { .. }
             | Self::Identity(_)

@@ -1,5 +1,6 @@
 //! What is on the cluster, as the release records tell, and what the agent remembers of it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use apiclient::ObjectKey;
@@ -70,16 +71,27 @@ pub(super) async fn recorded(
     let Some(record) = loaded.map_err(in_store)? else {
         return Ok(None);
     };
-    let first_deployed = record.info.first_deployed;
-    let kinds = kinds.clone();
-    let parsed = agent
-        .shared
-        .compute(move || render::inventory(&record.manifest, &record.namespace, &kinds));
-    let parsed = parsed.await.map_err(|source| Error::Panicked { source })?;
-    let inventory = parsed.map_err(|error| Error::Render(Box::new(error)))?;
+    let record = Arc::new(record);
+    let mut kinds = kinds.clone();
+    let inventory = loop {
+        let (record, by) = (Arc::clone(&record), kinds);
+        let parsed = agent.shared.compute(move || {
+            let mut unknown = BTreeSet::new();
+            let (manifest, namespace) = (&record.manifest, &record.namespace);
+            let inventory = render::inventory(manifest, namespace, &by, &mut unknown)?;
+            Ok((inventory, unknown))
+        });
+        let parsed = parsed.await.map_err(|source| Error::Panicked { source })?;
+        let (inventory, unknown) = parsed.map_err(|error| Error::Render(Box::new(error)))?;
+        let again = agent.kinds.look_again(&agent.cluster, &unknown).await;
+        match again.map_err(Error::Unclear)? {
+            Some(served) => kinds = Kinds::new(served),
+            None => break inventory,
+        }
+    };
     Ok(Some(Recorded {
         inventory,
-        first_deployed,
+        first_deployed: record.info.first_deployed.clone(),
     }))
 }
 

@@ -119,7 +119,9 @@ async fn earlier(run: &Run<'_>, revision: u32, kinds: &Kinds) -> Result<Earlier,
     let ownership = Ownership::of(run.known.name(), &agent.options.agent_scope);
     let parsed = agent.shared.compute(move || {
         let objects = render::recorded_objects(&record.manifest, &release, &ownership, &kinds)?;
-        let hooks = render::recorded_hooks(&record.hooks, &release.namespace, &kinds)?;
+        let mut unknown = BTreeSet::new();
+        let (hooks, at) = (&record.hooks, &release.namespace);
+        let hooks = render::recorded_hooks(hooks, at, &kinds, &mut unknown)?;
         Ok(Earlier {
             record,
             objects,

@@ -15,7 +15,7 @@ use super::claims;
 use crate::agent::Agent;
 use crate::apply::{self, hooks};
 use crate::identity;
-use crate::kinds::Kinds;
+use crate::kinds::{self, Kinds};
 use crate::object::Entry;
 use crate::release::plan::{applied_before, newest};
 use crate::release::{self, Record, SecretMeta, store};
@@ -37,6 +37,12 @@ pub(crate) enum Error {
     Kinds {
         bundle: String,
         source: apiclient::Error,
+    },
+    /// It is not known whether recorded objects are there.
+    #[error("uninstall bundle {bundle}")]
+    Unclear {
+        bundle: String,
+        source: kinds::Unclear,
     },
     /// It is not known as whom the release was deployed.
     #[error("uninstall bundle {bundle}")]
@@ -278,20 +284,40 @@ async fn inventory(
     kinds: Kinds,
     bundle: &str,
 ) -> Result<(BTreeSet<Entry>, Vec<render::Hook>), Error> {
-    let (namespace, hooks) = (record.namespace.clone(), record.hooks.clone());
-    let read = agent.shared.compute(move || {
-        let mut entries = BTreeSet::new();
-        for manifest in &manifests {
-            entries.extend(render::inventory(manifest, &namespace, &kinds)?);
+    let recorded = Arc::new((manifests, record.namespace.clone(), record.hooks.clone()));
+    let mut kinds = kinds;
+    loop {
+        let recorded = Arc::clone(&recorded);
+        let read = agent.shared.compute(move || {
+            let (manifests, namespace, hooks) = &*recorded;
+            let mut unknown = BTreeSet::new();
+            let mut entries = BTreeSet::new();
+            for manifest in manifests {
+                entries.extend(render::inventory(
+                    manifest,
+                    namespace,
+                    &kinds,
+                    &mut unknown,
+                )?);
+            }
+            let hooks = render::recorded_hooks(hooks, namespace, &kinds, &mut unknown)?;
+            Ok(((entries, hooks), unknown))
+        });
+        let read = read.await.map_err(|source| Error::Panicked {
+            bundle: bundle.to_owned(),
+            source,
+        })?;
+        let (found, unknown) = read.map_err(|source| Error::Inventory {
+            bundle: bundle.to_owned(),
+            source: Box::new(source),
+        })?;
+        let again = agent.kinds.look_again(&agent.cluster, &unknown).await;
+        match again.map_err(|source| Error::Unclear {
+            bundle: bundle.to_owned(),
+            source,
+        })? {
+            Some(served) => kinds = Kinds::new(served),
+            None => return Ok(found),
         }
-        Ok((entries, render::recorded_hooks(&hooks, &namespace, &kinds)?))
-    });
-    let read = read.await.map_err(|source| Error::Panicked {
-        bundle: bundle.to_owned(),
-        source,
-    })?;
-    read.map_err(|source| Error::Inventory {
-        bundle: bundle.to_owned(),
-        source: Box::new(source),
-    })
+    }
 }

@@ -1,5 +1,6 @@
 //! What is not as it was deployed, field by field, for people who ask. Changes nothing.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use api::labels::{OBJECT_SET_HASH, OBJECT_SET_ID};
@@ -176,8 +177,9 @@ async fn deployed(
         release: id.clone(),
         source: Box::new(source),
     };
-    let mut inventory =
-        render::inventory(&record.manifest, &release.namespace, &kinds).map_err(broken)?;
+    let mut unknown = BTreeSet::new();
+    let found = render::inventory(&record.manifest, &release.namespace, &kinds, &mut unknown);
+    let mut inventory = found.map_err(broken)?;
     inventory.sort_unstable();
     inventory.dedup();
     let mut bodies: Vec<Option<Box<RawValue>>> = vec![None; inventory.len()];

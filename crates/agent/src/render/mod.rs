@@ -23,7 +23,7 @@ pub(crate) use hooks::{Hook, at as hooks_at, has_policy as hooks_have_policy};
 use ownership::{Ownership, set};
 pub(crate) use recorded::recorded_objects;
 
-use crate::kinds::{Kinds, is_definition};
+use crate::kinds::{Kinds, Named, is_definition};
 use crate::object::{Desired, Id, RESOURCE_POLICY, annotation, is_kept, text};
 use crate::source::{Built, Definition, KustomizationError, RawObject};
 
@@ -380,12 +380,13 @@ fn namespace_of<'a>(kind: &apiclient::Kind, given: &'a str, release: &'a str) ->
     }
 }
 
-/// The objects of a release record's manifest. What the cluster no longer has a kind for is left out:
-/// its objects went with the kind.
+/// The objects of a release record's manifest. Kinds that are not found go to `unknown`, and their
+/// objects are left out.
 pub(crate) fn inventory(
     manifest: &str,
     namespace: &str,
     kinds: &Kinds,
+    unknown: &mut BTreeSet<Named>,
 ) -> Result<Vec<crate::object::Entry>, Error> {
     let mut objects = Vec::new();
     for document in helm::split_manifests(manifest) {
@@ -393,52 +394,32 @@ pub(crate) fn inventory(
     }
     let mut entries = Vec::with_capacity(objects.len());
     for RawObject { object, .. } in &objects {
-        let (api_version, kind) = (text(object, "/apiVersion"), text(object, "/kind"));
-        let name = text(object, "/metadata/name");
-        let Some(kind) = kinds.find(api_version, kind) else {
-            tracing::warn!(
-                api_version,
-                kind,
-                name,
-                "the kind of a recorded object is gone"
-            );
-            continue;
-        };
-        let given = text(object, "/metadata/namespace");
-        let place = namespace_of(&kind, given, namespace);
-        let keep = is_kept(object);
-        entries.push(crate::object::Entry {
-            id: Id {
-                kind,
-                key: ObjectKey::new(place, name),
-            },
-            keep,
-        });
+        if let Some(id) = recorded_id(object, namespace, kinds, unknown) {
+            let keep = is_kept(object);
+            entries.push(crate::object::Entry { id, keep });
+        }
     }
     Ok(entries)
 }
 
-/// The hooks of a release record, ready to run. Those of kinds that the cluster no longer has are left
-/// out.
+/// The hooks of a release record, ready to run. Kinds that are not found go to `unknown`, and their
+/// hooks are left out.
 pub(crate) fn recorded_hooks(
     records: &[helm::Hook],
     namespace: &str,
     kinds: &Kinds,
+    unknown: &mut BTreeSet<Named>,
 ) -> Result<Vec<Hook>, Error> {
     let mut hooks = Vec::new();
     for record in records {
         let mut objects = Vec::new();
         parse(&record.path, &record.manifest, &mut objects)?;
         for RawObject { path, object } in objects {
-            let Some(kind) = kinds.find(text(&object, "/apiVersion"), text(&object, "/kind"))
-            else {
+            let id = recorded_id(&object, namespace, kinds, unknown);
+            // It can be made in the version it is written in only.
+            let is_served = |id: &Id| id.kind.api_version() == text(&object, "/apiVersion");
+            let Some(id) = id.filter(is_served) else {
                 continue;
-            };
-            let given = text(&object, "/metadata/namespace");
-            let place = namespace_of(&kind, given, namespace);
-            let id = Id {
-                key: ObjectKey::new(place, text(&object, "/metadata/name")),
-                kind,
             };
             let desired = desired(&path, id, false, object)?;
             hooks.push(Hook {
@@ -448,6 +429,26 @@ pub(crate) fn recorded_hooks(
         }
     }
     Ok(hooks)
+}
+
+/// Where a recorded object is, if its kind is served, be it in another version.
+fn recorded_id(
+    object: &Value,
+    namespace: &str,
+    kinds: &Kinds,
+    unknown: &mut BTreeSet<Named>,
+) -> Option<Id> {
+    let (api_version, kind) = (text(object, "/apiVersion"), text(object, "/kind"));
+    let Some(kind) = kinds.find_recorded(api_version, kind) else {
+        unknown.insert((api_version.to_owned(), kind.to_owned()));
+        return None;
+    };
+    let given = text(object, "/metadata/namespace");
+    let place = namespace_of(&kind, given, namespace);
+    Some(Id {
+        key: ObjectKey::new(place, text(object, "/metadata/name")),
+        kind,
+    })
 }
 
 /// Whether an object is a hook; such objects are not part of a release's inventory.

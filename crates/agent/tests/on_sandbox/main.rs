@@ -15,6 +15,7 @@ mod faulty;
 mod health;
 mod helm_ops;
 mod hooks;
+mod kinds;
 mod kustomize;
 mod ownership;
 mod registration;

@@ -54,21 +54,34 @@ pub fn apply_defaults(crd: &mut Value) {
 
 /// Names the storage version in `status.storedVersions` when that is empty.
 fn store_version(crd: &mut Value) {
+    let stored = crd.pointer("/status/storedVersions");
+    if stored.and_then(Value::as_array).is_none_or(Vec::is_empty) {
+        add_stored_version(crd);
+    }
+}
+
+/// Names the storage version in `status.storedVersions` too, as the server does when the spec changes.
+pub fn add_stored_version(crd: &mut Value) {
     let storage = versions(crd)
         .iter()
         .find(|version| version["storage"] == json!(true))
-        .and_then(|version| version["name"].as_str())
-        .map(str::to_owned);
-    let empty = crd
-        .pointer("/status/storedVersions")
-        .and_then(Value::as_array)
-        .is_none_or(Vec::is_empty);
-    if let (true, Some(storage), Some(crd)) = (empty, storage, crd.as_object_mut()) {
-        let status = crd.entry("status").or_insert_with(|| json!({}));
-        if !status.is_object() {
-            *status = json!({});
-        }
-        status["storedVersions"] = json!([storage]);
+        .and_then(|version| version.get("name"))
+        .filter(|name| name.is_string())
+        .cloned();
+    let (Some(storage), Some(crd)) = (storage, crd.as_object_mut()) else {
+        return;
+    };
+    let status = crd.entry("status").or_insert_with(|| json!({}));
+    if !status.is_object() {
+        *status = json!({});
+    }
+    match status
+        .get_mut("storedVersions")
+        .and_then(Value::as_array_mut)
+    {
+        Some(stored) if stored.contains(&storage) => {}
+        Some(stored) => stored.push(storage),
+        None => status["storedVersions"] = json!([storage]),
     }
 }
 

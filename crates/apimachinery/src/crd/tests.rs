@@ -47,6 +47,36 @@ fn defaults_are_filled_in_once() {
 }
 
 #[test]
+fn versions_that_have_been_stored_are_added_up() {
+    let stored = |status: Value, storage: &str| {
+        let mut crd =
+            json!({"spec": {"versions": [{"name": "v0"}, {"name": storage, "storage": true}]}});
+        crd["status"] = status;
+        add_stored_version(&mut crd);
+        crd["status"]["storedVersions"].clone()
+    };
+    assert_eq!(
+        stored(json!({"storedVersions": ["v1"]}), "v2"),
+        json!(["v1", "v2"])
+    );
+    assert_eq!(
+        stored(json!({"storedVersions": ["v1"]}), "v1"),
+        json!(["v1"])
+    );
+    for bad in [
+        json!(null),
+        json!("x"),
+        json!({}),
+        json!({"storedVersions": 3}),
+    ] {
+        assert_eq!(stored(bad, "v1"), json!(["v1"]));
+    }
+    let mut nothing = json!({"spec": {"versions": [{"name": "v1"}]}});
+    add_stored_version(&mut nothing);
+    assert_eq!(nothing.get("status"), None);
+}
+
+#[test]
 #[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn err_bad_definitions_are_refused_in_the_words_of_the_server() {
     // (pointer, new value, errors)

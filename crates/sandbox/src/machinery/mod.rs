@@ -286,6 +286,9 @@ fn admit_crd(
         return Ok(vec![apimachinery::field::FieldError::forbidden(&at, why)]);
     }
     crd::apply_defaults(new);
+    if old.is_some_and(|old| old.get("spec") != new.get("spec")) {
+        crd::add_stored_version(new);
+    }
     let errors = match old {
         // Nothing of a status can make the rest invalid, and schemas are dear to check.
         Some(old) if old.get("spec") == new.get("spec") => Ok(Vec::new()),

@@ -1,5 +1,7 @@
 //! Which kinds there are: those the cluster serves and those a bundle brings along.
 
+mod gone;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,6 +11,11 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::object::text;
+
+pub(crate) use gone::Error as Unclear;
+
+/// An `apiVersion` and a `kind`.
+pub(crate) type Named = (String, String);
 
 /// How long an answer of the server is good enough for the next deployment.
 const FRESH: Duration = Duration::from_secs(5);
@@ -41,6 +48,15 @@ impl Served {
         let kind = Arc::new(self.discovery.find(api_version, kind).ok()?.clone());
         found.insert(key, Arc::clone(&kind));
         Some(kind)
+    }
+
+    /// The kind of an object that was applied in this version, which may be served in others now.
+    fn find_recorded(&self, api_version: &str, kind: &str) -> Option<Arc<Kind>> {
+        self.find(api_version, kind).or_else(|| {
+            let group = api_version.split_once('/').map_or("", |(group, _)| group);
+            let other = self.discovery.find_in_group(group, kind)?;
+            self.find(&other.api_version(), kind)
+        })
     }
 }
 
@@ -75,6 +91,12 @@ impl Kinds {
         self.brought
             .get(&(api_version.to_owned(), kind.to_owned()))
             .cloned()
+    }
+
+    /// The kind of an object that was applied in this version, which may be served in others now.
+    pub(crate) fn find_recorded(&self, api_version: &str, kind: &str) -> Option<Arc<Kind>> {
+        let found = self.find(api_version, kind);
+        found.or_else(|| self.served.find_recorded(api_version, kind))
     }
 }
 
