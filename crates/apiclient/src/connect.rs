@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use kube::config::{KubeConfigOptions, Kubeconfig};
 
-use crate::{Access, Budgets, Client, Error};
+use crate::{Access, Budgets, Client, Error, Own};
 
 /// Why no connection could be made.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +43,18 @@ pub enum ConnectError {
 /// Connects with the kubeconfig at `path`, or, without one, with `KUBECONFIG`, the default file or
 /// the service account of the pod, in this order.
 pub async fn connect(path: Option<&Path>) -> Result<kube::Client, ConnectError> {
-    let config = match path {
+    client(find(path).await?)
+}
+
+/// The same, beside what the connection is made with.
+pub async fn connect_and_tell(path: Option<&Path>) -> Result<(kube::Client, Own), ConnectError> {
+    let config = find(path).await?;
+    let own = Own::of(&config);
+    Ok((client(config)?, own))
+}
+
+async fn find(path: Option<&Path>) -> Result<kube::Config, ConnectError> {
+    match path {
         Some(path) => {
             let from = path.display().to_string();
             let wrap = |source| ConnectError::Kubeconfig {
@@ -51,13 +62,12 @@ pub async fn connect(path: Option<&Path>) -> Result<kube::Client, ConnectError> 
                 source,
             };
             let kubeconfig = Kubeconfig::read_from(path).map_err(wrap)?;
-            configure(kubeconfig).await.map_err(wrap)?
+            configure(kubeconfig).await.map_err(wrap)
         }
         None => kube::Config::infer()
             .await
-            .map_err(|source| ConnectError::Infer { source })?,
-    };
-    client(config)
+            .map_err(|source| ConnectError::Infer { source }),
+    }
 }
 
 /// Connects with the text of a kubeconfig; `from` names it in errors.

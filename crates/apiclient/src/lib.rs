@@ -27,6 +27,7 @@ mod error;
 mod fence;
 mod kind;
 mod options;
+mod own;
 mod stats;
 mod watch;
 
@@ -34,12 +35,14 @@ pub use access::{Access, reaches_out, server_of};
 pub use budget::Budgets;
 pub use client::{Body, Client};
 pub use connect::{
-    ConnectError, connect, from_kubeconfig_text, from_strangers_kubeconfig, is_trusted_by_system,
+    ConnectError, connect, connect_and_tell, from_kubeconfig_text, from_strangers_kubeconfig,
+    is_trusted_by_system,
 };
 pub use discovery::Discovery;
 pub use error::{Class, Error, Target, certificate_error};
 pub use fence::{Fence, Validity};
 pub use kind::{Kind, Metadata, Object, ObjectKey, ObjectMeta, Scope};
 pub use options::{DeleteOptions, Patch, Propagation, Selector, WriteOptions};
+pub use own::{Own, OwnError};
 pub use stats::{Call, Size, Stats};
 pub use watch::{Event, Watch};

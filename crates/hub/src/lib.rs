@@ -15,6 +15,7 @@
 //! report in BundleDeployments.
 
 pub mod agent_manifest;
+mod bootstrap;
 mod bundle;
 mod bundle_deployment;
 mod clean_up;
@@ -92,6 +93,8 @@ pub struct Options {
     pub endpoints: telemetry::Endpoints,
     /// How agents are managed.
     pub agents: Agents,
+    /// How this process reaches the hub; with it the hub becomes a cluster itself, if that is configured.
+    pub own: Option<apiclient::Own>,
 }
 
 /// How agents are managed, apart from what the ConfigMap says.
@@ -120,6 +123,7 @@ impl Options {
             grace_period: Duration::from_secs(20),
             endpoints: telemetry::Endpoints::default(),
             agents: Agents::default(),
+            own: None,
         }
     }
 }
@@ -199,6 +203,7 @@ pub(crate) struct Ctx {
     agent_checkin_interval: Option<Duration>,
     pub(crate) namespace: String,
     pub(crate) agents: Agents,
+    pub(crate) own: Option<apiclient::Own>,
     pub(crate) schedules: bool,
     pub(crate) contacts: status::contact::Contacts,
     pub(crate) gate: Arc<sharding::Gate>,
@@ -270,6 +275,7 @@ pub async fn run_with(
         agent_checkin_interval: options.agent_checkin_interval,
         namespace: options.namespace.clone(),
         agents: options.agents.clone(),
+        own: options.own.clone(),
         schedules: options.schedules,
         contacts: status::contact::Contacts::default(),
         gate,
@@ -312,6 +318,7 @@ async fn control(
     ctx.progress.leads.store(true, Ordering::Relaxed);
     ctx.world.read(State::tell_of_configuration);
     ctx.world.queues.start_up.add(());
+    ctx.world.queues.bootstrap.add(());
     ctx.world.queues.clean_up.add(());
     let mut controllers = start_controllers(ctx, &options.workers);
     let lost = tokio::select! {
@@ -483,6 +490,7 @@ fn start_controllers(ctx: &Arc<Ctx>, workers: &Workers) -> JoinSet<()> {
 /// Starts the controllers that have to do with agents.
 fn start_registration(ctx: &Arc<Ctx>, clusters: usize, tasks: &mut JoinSet<()>) {
     start!(ctx, tasks: "startup", Contents, start_up * 1 => start_up::reconcile);
+    start!(ctx, tasks: "bootstrap", Contents, bootstrap * 1 => bootstrap::reconcile);
     start!(ctx, tasks: "cleanup", Contents, clean_up * 1 => clean_up::reconcile);
     start!(ctx, tasks: "clusterregistrationtoken", Token, tokens * clusters => cluster_registration_token::reconcile);
     start!(ctx, tasks: "clusterregistration", Registration, registrations * clusters => cluster_registration::reconcile);

@@ -75,6 +75,7 @@ pub(crate) struct Queues {
     pub(crate) tokens: Queue<ObjectKey>,
     pub(crate) agents: Queue<ObjectKey>,
     pub(crate) start_up: Queue<()>,
+    pub(crate) bootstrap: Queue<()>,
     pub(crate) clean_up: Queue<()>,
     pub(crate) statuses: Queue<Dirty>,
 }
@@ -95,7 +96,10 @@ impl Queues {
             Wake::Registration(key) => self.registrations.add(key),
             Wake::Token(key) => self.tokens.add(key),
             Wake::Agent(key) => self.agents.add(key),
-            Wake::StartUp => self.start_up.add(()),
+            Wake::StartUp => {
+                self.start_up.add(());
+                self.bootstrap.add(());
+            }
             Wake::CleanUp => self.clean_up.add(()),
         }
     }
@@ -114,6 +118,7 @@ impl Queues {
             tokens,
             agents,
             start_up,
+            bootstrap,
             clean_up,
             statuses,
         } = self;
@@ -128,6 +133,7 @@ impl Queues {
         tokens.close();
         agents.close();
         start_up.close();
+        bootstrap.close();
         clean_up.close();
         statuses.close();
     }

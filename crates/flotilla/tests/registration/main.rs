@@ -12,6 +12,7 @@
 #![allow(clippy::too_many_lines, reason = "a scenario is told in one piece")]
 
 mod asking;
+mod bootstrapping;
 mod doctoring;
 mod importing;
 mod stage;
@@ -53,5 +54,6 @@ scenarios![
     asking::a_token_expires_with_all_that_belongs_to_it,
     doctoring::the_doctor_names_the_first_step_that_fails,
     importing::a_cluster_that_a_kubeconfig_reaches_gets_an_agent_which_then_keeps_itself,
+    bootstrapping::the_hub_is_a_cluster_of_its_own_while_that_is_configured,
     importing::what_cannot_be_imported_says_why_until_it_can,
 ];

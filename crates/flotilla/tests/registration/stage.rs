@@ -33,6 +33,7 @@ pub(crate) struct Stage {
     /// Where Clusters are; another one for each test.
     pub(crate) workspace: String,
     pub(crate) sandbox: Sandbox,
+    kube: kube::Client,
     _port: sandbox::Server,
     stop: CancellationToken,
     controllers: Option<JoinHandle<()>>,
@@ -57,7 +58,20 @@ impl Stage {
             url: hub.server().unwrap(),
             ca_pem: hub.ca_pem().to_owned(),
         };
-        Self::of(sandbox, port, kube, server, "fleet-default".to_owned()).await
+        let own = apiclient::Own::of_token(&apiclient::Access {
+            server: server.url.clone(),
+            ca_pem: server.ca_pem.clone(),
+            token: hub.admin_token().to_owned(),
+            namespace: String::new(),
+        });
+        Self::of(
+            sandbox,
+            port,
+            (kube, own),
+            server,
+            "fleet-default".to_owned(),
+        )
+        .await
     }
 
     /// With a real API server as the hub.
@@ -71,14 +85,15 @@ impl Stage {
             ca_pem: ca,
         };
         let kube = control_plane.client().await.unwrap();
+        let (_, own) = apiclient::connect_and_tell(Some(&file)).await.unwrap();
         let workspace = format!("ws-{}", api::names::key_hash(name));
-        Self::of(sandbox, port, kube, server, workspace).await
+        Self::of(sandbox, port, (kube, own), server, workspace).await
     }
 
     async fn of(
         sandbox: Sandbox,
         port: sandbox::Server,
-        kube: kube::Client,
+        (kube, own): (kube::Client, apiclient::Own),
         server: Server,
         workspace: String,
     ) -> Self {
@@ -90,8 +105,13 @@ impl Stage {
             "apiServerCA": k8s_openapi::ByteString(server.ca_pem.clone().into_bytes()) });
         configure(&hub, &config).await;
         let stop = CancellationToken::new();
-        let options = hub::Options::new(dir.path());
-        let client = Client::new(kube, hub::FIELD_MANAGER, hub::budgets(&Limits::PRODUCTION));
+        let mut options = hub::Options::new(dir.path());
+        options.own = Some(own);
+        let client = Client::new(
+            kube.clone(),
+            hub::FIELD_MANAGER,
+            hub::budgets(&Limits::PRODUCTION),
+        );
         let stopping = stop.clone();
         let controllers = tokio::spawn(async move {
             hub::run_with(client, options, stopping).await.unwrap();
@@ -101,6 +121,7 @@ impl Stage {
             server,
             workspace,
             sandbox,
+            kube,
             _port: port,
             stop,
             controllers: Some(controllers),
@@ -140,6 +161,17 @@ impl Stage {
             client,
             kubeconfig: cluster.kubeconfig().unwrap(),
             namespace: AGENT.to_owned(),
+            agent: None,
+        }
+    }
+
+    /// The hub, as a cluster that an agent deploys to.
+    pub(crate) fn itself(&self, namespace: &str) -> Downstream {
+        Downstream {
+            kube: self.kube.clone(),
+            client: self.hub.clone(),
+            kubeconfig: String::new(),
+            namespace: namespace.to_owned(),
             agent: None,
         }
     }

@@ -6,7 +6,7 @@ use api::conditions::Finding;
 use api::names::{random_token, safe_concat, system_registration_namespace};
 use api::v1alpha1::{Cluster, ClusterRegistrationToken};
 use apiclient::{Budgets, Client, ConnectError, Kind, ObjectKey, ObjectMeta, Patch, WriteOptions};
-use k8s_openapi::api::core::v1::{LocalObjectReference, Secret};
+use k8s_openapi::api::core::v1::{LocalObjectReference, Namespace, Secret};
 use serde_json::{Value, json};
 use workqueue::Next;
 
@@ -47,6 +47,8 @@ pub(crate) enum Error {
         what: &'static str,
         source: apiclient::Error,
     },
+    #[error("read namespace kube-system, by which the hub is known")]
+    Identity(#[source] apiclient::Error),
     #[error("deploy the agent to namespace {namespace} of the cluster")]
     Deploy {
         namespace: String,
@@ -137,6 +139,55 @@ async fn import(ctx: &Ctx, observed: &Observed) -> Result<Option<Next>, Error> {
     finish(ctx, observed, &place).await?;
     tracing::info!(cluster = %observed.key, namespace = observed.namespace(), "the agent is deployed");
     Ok(Some(Next::Done))
+}
+
+/// Takes the agent away that the hub itself shall not have. What it deployed stays.
+pub(super) async fn retire(ctx: &Ctx, observed: &Observed) -> Result<(), Error> {
+    let wrap = |error| Error::Status(Box::new(error));
+    bundle::remove(ctx, &observed.key).await.map_err(wrap)?;
+    let status = &observed.status;
+    let was_there = status.agent_migrated
+        || status.agent_deployed_generation.is_some()
+        || !status.agent.namespace.is_empty();
+    if !was_there || observed.spec.kube_config_secret.is_empty() {
+        return Ok(());
+    }
+    let secret = plan::kubeconfig_secret(observed).map_err(Error::Refused)?;
+    let texts = texts(ctx, &secret).await?;
+    let kubeconfig = texts.get("value").map_or("", String::as_str);
+    let client = connect(observed, &secret, kubeconfig).await?;
+    let (there, here) = (identity(&client).await?, identity(&ctx.client).await?);
+    if here.is_empty() || there != here {
+        return Err(Error::Refused(format!(
+            "the kubeconfig in secret {secret} does not reach the hub itself: its agent stays"
+        )));
+    }
+    let namespace = match status.agent.namespace.as_str() {
+        "" => observed.namespace(),
+        known => known,
+    };
+    let removed = downstream::remove(&client, namespace).await;
+    removed.map_err(|source| Error::Deploy {
+        namespace: namespace.to_owned(),
+        source,
+    })?;
+    let cleared = json!({
+        "agentDeployedGeneration": null, "agentConfigChanged": null,
+        "agentMigrated": null, "agentNamespaceMigrated": null, "cattleNamespaceMigrated": null,
+        "agent": { "namespace": null, "lastSeen": null },
+    });
+    let written = super::write_status(ctx, observed, "that there is no agent", &cleared).await;
+    written.map_err(wrap)
+}
+
+/// What no two clusters have in common.
+async fn identity(client: &Client) -> Result<String, Error> {
+    let key = ObjectKey::new("", "kube-system");
+    let found = client
+        .get::<ObjectMeta>(&Kind::of::<Namespace>(), &key)
+        .await;
+    let found = found.map_err(Error::Identity)?;
+    Ok(found.map(|found| found.metadata.uid).unwrap_or_default())
 }
 
 /// Gives the Cluster an identity, by which its agent is told to ask. The change wakes the import again.

@@ -4,7 +4,8 @@
 //! * **Reads**: the index, the configuration; for imports the kubeconfig Secret and the values of the token.
 //! * **Writes**: `spec.clientID` of a Cluster that is imported and has none; a ClusterRegistrationToken
 //!   for the import; on the downstream cluster the objects of the agent; members of `status` about the agent; the
-//!   Bundle `fleet-agent-<cluster>` by which agents are updated.
+//!   Bundle `fleet-agent-<cluster>` by which agents are updated. Where `bootstrap.localAgentDisabled` says that
+//!   the hub itself has no agent, all of it goes.
 //! * **Woken by**: changes of the Cluster that concern its agent; the configuration.
 //!
 //! The only controller that talks to downstream clusters, and only to those whose `kubeConfigSecret` asks
@@ -87,7 +88,11 @@ async fn run(ctx: &Ctx, observed: &plan::Observed) -> Result<Next, Error> {
         write_status(ctx, observed, "the agent's options", &status).await?;
         return Ok(Next::After(SETTLE));
     }
-    let imported = if observed.spec.kube_config_secret.is_empty() || observed.has_no_agent {
+    if observed.has_no_agent {
+        import::retire(ctx, observed).await?;
+        return Ok(Next::Done);
+    }
+    let imported = if observed.spec.kube_config_secret.is_empty() {
         Ok(Next::Done)
     } else {
         import::run(ctx, observed).await

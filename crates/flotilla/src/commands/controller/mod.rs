@@ -187,7 +187,7 @@ impl Args {
 pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (election, agents) = (args.election()?, args.upstream.agents()?);
     let stop = super::stop_on_signal();
-    let kube = apiclient::connect(args.kubeconfig.as_deref()).await?;
+    let (kube, own) = apiclient::connect_and_tell(args.kubeconfig.as_deref()).await?;
     let cache = match &args.git_cache {
         Some(directory) => directory.clone(),
         None => std::env::temp_dir().join("flotilla-git"),
@@ -202,8 +202,9 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     options.shard.clone_from(&args.shard_id);
     options.election = election;
     options.agents = agents;
+    options.own = (!args.upstream.disable_bootstrap).then_some(own);
     options.endpoints = args.endpoints();
-    hub::run(kube, options, stop)
+    Box::pin(hub::run(kube, options, stop))
         .await
         .context("run the controllers")?;
     Ok(ExitCode::SUCCESS)

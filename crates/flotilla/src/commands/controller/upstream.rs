@@ -8,9 +8,9 @@ use crate::commands::logging;
 pub(crate) struct Flags {
     #[command(flatten)]
     pub(crate) logging: logging::LogFlags,
-    /// Accepted and unused: nothing is bootstrapped
+    /// Do not make the hub a cluster of its own, whatever `bootstrap` of the ConfigMap says
     #[arg(long)]
-    disable_bootstrap: bool,
+    pub(crate) disable_bootstrap: bool,
 }
 
 /// Number of workers from a variable of upstream: what is no number is logged and counts as one.
