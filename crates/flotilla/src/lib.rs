@@ -40,6 +40,7 @@ enum Command {
     Sandbox(Box<commands::sandbox::Args>),
     Controller(Box<commands::controller::Args>),
     Agent(Box<commands::agent::Args>),
+    AgentManifest(Box<commands::agent_manifest::Args>),
     Apply(Box<commands::apply::Args>),
     Target(commands::target::Args),
     Template(Box<commands::template::Args>),
@@ -127,6 +128,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Controller(args) => commands::controller::run(&args),
         Command::Part(part) => commands::controller::run_part(&part),
         Command::Agent(args) => commands::agent::run(&args),
+        Command::AgentManifest(args) => commands::agent_manifest::run(&args),
         Command::Apply(args) => Ok(commands::apply::run(&args).map(|()| ExitCode::SUCCESS)?),
         Command::Target(args) => Ok(commands::target::run(&args).map(|()| ExitCode::SUCCESS)?),
         Command::Template(args) => {

@@ -1,6 +1,7 @@
 //! The commands, a file or directory each: parse, resolve, plan, print or act.
 
 pub(crate) mod agent;
+pub(crate) mod agent_manifest;
 pub(crate) mod apply;
 pub(crate) mod audit;
 pub(crate) mod chart;

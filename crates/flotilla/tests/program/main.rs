@@ -7,6 +7,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod agent_manifest;
 mod apply;
 #[path = "../../../helm/tests/cases/mod.rs"]
 mod cases;

@@ -6,8 +6,10 @@ use api::v1alpha1::{
 use apiclient::{
     Client, DeleteOptions, Error, Kind, ObjectKey, ObjectMeta, Patch, Selector, WriteOptions,
 };
-use k8s_openapi::api::core::v1::{ConfigMap, Secret, ServiceAccount};
-use k8s_openapi::api::rbac::v1::{ClusterRoleBinding, Role, RoleBinding};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, ServiceAccount};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use serde_json::{Value, json};
 
 use crate::stage::{ANSWERS, Stage, create, eventually};
@@ -84,6 +86,52 @@ pub(crate) async fn an_agent_with_a_token_becomes_a_cluster_with_exactly_its_rig
         name
     );
     rights(&stage, &north.as_agent().await, &cluster).await;
+}
+
+/// Prints what an administrator installs, and installs it.
+pub(crate) async fn what_the_command_prints_makes_a_clean_cluster_ask(stage: Stage) {
+    let values = stage.token("import", json!({ "ttl": "1h" })).await;
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("values.yaml"), values).unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_flotilla"))
+        .args("agent-manifest --image registry.example/agent:1 -f values.yaml".split(' '))
+        .args("--client-id printed --labels env=test --agent-tls-mode strict".split(' '))
+        .current_dir(dir.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), said.as_str()), (Some(0), ""));
+    let mut north = stage.cluster("printed").await;
+    let printed = String::from_utf8(output.stdout).unwrap();
+    for document in printed.split("---\n").filter(|text| !text.is_empty()) {
+        let object: Value = goyaml::parse(document.as_bytes()).unwrap();
+        let text = |pointer: &str| {
+            object
+                .pointer(pointer)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+        };
+        let known = [
+            Kind::of::<Namespace>(),
+            Kind::of::<Secret>(),
+            Kind::of::<ConfigMap>(),
+            Kind::of::<ClusterRole>(),
+            Kind::of::<ClusterRoleBinding>(),
+            Kind::of::<ServiceAccount>(),
+            Kind::of::<NetworkPolicy>(),
+            Kind::of::<Deployment>(),
+        ];
+        let kind = known
+            .iter()
+            .find(|kind| kind.kind == text("/kind"))
+            .unwrap();
+        assert_eq!(kind.api_version(), text("/apiVersion"));
+        let (namespace, name) = (text("/metadata/namespace"), text("/metadata/name"));
+        create(&north.client, kind, namespace, name, object.clone()).await;
+    }
+    north.start();
+    let cluster = stage.heard("printed").await;
+    assert_eq!(cluster.metadata.labels.unwrap()["env"], "test");
 }
 
 /// Each right of an agent, and what is next to it.

@@ -49,6 +49,7 @@ macro_rules! scenarios {
 
 scenarios![
     asking::an_agent_with_a_token_becomes_a_cluster_with_exactly_its_rights,
+    asking::what_the_command_prints_makes_a_clean_cluster_ask,
     asking::a_revoked_token_and_a_deleted_registration_are_asked_for_anew,
     asking::what_cannot_be_registered_says_why_and_holds_up_nobody,
     asking::a_token_expires_with_all_that_belongs_to_it,
