@@ -6,7 +6,7 @@ use std::time::Duration;
 use api::limits::Limits;
 use api::v1alpha1::BundleDeployment;
 use apiclient::{Budgets, Client, Event, Kind, ObjectKey, Selector, Watch};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, OnceCell, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use workqueue::{Backoff, Next, Place, Queue};
@@ -16,6 +16,7 @@ use crate::deployment::{self, Outcome, garbage};
 use crate::drift;
 use crate::kinds;
 use crate::monitor::Monitors;
+use crate::release::seal;
 use crate::room;
 use crate::shared::Shared;
 use crate::sources;
@@ -108,6 +109,8 @@ pub(crate) struct Agent {
     pub(crate) changed: Notify,
     /// The hub did not answer.
     pub(crate) unanswered: Notify,
+    /// What records are sealed with.
+    seal: OnceCell<seal::Key>,
     world: Mutex<World>,
 }
 
@@ -141,8 +144,23 @@ impl Agent {
             sources: sources::Watches::default(),
             changed: Notify::new(),
             unanswered: Notify::new(),
+            seal: OnceCell::new(),
             world: Mutex::default(),
         })
+    }
+
+    /// What records are sealed with; `None` when there is no key, and then no record is known to be ours.
+    pub(crate) async fn seal(&self) -> Option<&seal::Key> {
+        let namespace = &self.options.agent_namespace;
+        let key = self
+            .seal
+            .get_or_try_init(|| seal::Key::obtain(&self.cluster, namespace));
+        key.await
+            .inspect_err(|error| {
+                let error = errors::chain(error);
+                tracing::warn!(namespace, error, "release records cannot be sealed");
+            })
+            .ok()
     }
 
     /// Reads or changes what is known. Short: everything waits for it.

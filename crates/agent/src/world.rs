@@ -152,6 +152,8 @@ pub(crate) struct Applied {
     pub(crate) first_deployed: Option<String>,
     /// When this was found out; watches may lag behind for a moment after.
     pub(crate) at: Instant,
+    /// The service account that the hub named.
+    pub(crate) account: String,
 }
 
 /// What the values of a deployment were read from.

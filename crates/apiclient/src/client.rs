@@ -127,6 +127,11 @@ impl Client {
         }
     }
 
+    /// Whether requests are made as another user than the owner of the credentials.
+    pub fn is_impersonating(&self) -> bool {
+        self.maybe_user.is_some()
+    }
+
     /// The counters of this client and its clones.
     pub fn stats(&self) -> &Stats {
         &self.shared.stats

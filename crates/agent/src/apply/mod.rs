@@ -358,6 +358,9 @@ pub(crate) struct Owner {
     /// Several when the release was handed on from deployment to deployment.
     pub(crate) hashes: Vec<String>,
     pub(crate) release: ObjectKey,
+    /// The records that name the objects are known to be the agent's. Others count only for what carries the mark of
+    /// a deployment.
+    pub(crate) is_vouched: bool,
 }
 
 impl Owner {
@@ -372,7 +375,7 @@ impl Owner {
         let release = (of(RELEASE_NAME), of(RELEASE_NAMESPACE));
         let (name, namespace) = (&*self.release.name, &*self.release.namespace);
         let is_unmarked = release == (None, None) && id.key.namespace == namespace;
-        label.is_none_or(|hash| self.hashes.contains(hash))
+        label.map_or(self.is_vouched, |hash| self.hashes.contains(hash))
             && (is_unmarked || release == (Some(name), Some(namespace)))
     }
 }
@@ -451,6 +454,7 @@ mod tests {
         let owner = Owner {
             hashes: vec!["ours".to_owned(), "before".to_owned()],
             release: ObjectKey::new("n", "web"),
+            is_vouched: true,
         };
         let marked = |label: &str, release: &str| {
             let mut metadata = MarkedMeta::default();

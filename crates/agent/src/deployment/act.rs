@@ -257,7 +257,10 @@ impl Run<'_> {
             apply::namespace::ensure(own, cluster, &self.release.namespace, may_create).await;
         namespace.map_err(Error::Apply)?;
         self.check_objects(&rendered.objects, &before).await?;
-        let record = self.record(&mut rendered, values, &before);
+        let mut record = self.record(&mut rendered, values, &before);
+        if let Some(key) = agent.seal().await {
+            key.seal(&mut record);
+        }
         // From here on the cluster has neither the old nor the new: only another run can tell.
         self.forget();
         let mut record = self.write(record, !self.is_begun).await?;
@@ -533,6 +536,7 @@ impl Run<'_> {
         apply::Owner {
             hashes: hashes.collect(),
             release: self.release.clone(),
+            is_vouched: true,
         }
     }
 

@@ -111,6 +111,7 @@ pub(super) fn register(agent: &Arc<Agent>, known: &Known, release: String, recor
         hash: hash.clone(),
         first_deployed,
         at: Instant::now(),
+        account: known.object.spec.options.service_account.clone(),
     });
     agent.world(|world| {
         world.owners.insert(hash, known.name().to_owned());

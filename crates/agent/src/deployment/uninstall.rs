@@ -2,10 +2,14 @@
 //!
 //! Can be killed anywhere: the record says `uninstalling` before anything is deleted and goes last.
 //! Source: Helm `pkg/action/uninstall.go`, agent.md 7.12.
+//!
+//! A record that nobody vouches for may have been written by whoever may write Secrets in its namespace. It makes the
+//! agent run no hook as itself, and delete only what carries the mark of a deployment.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use api::v1alpha1::BundleDeployment;
 use apiclient::{Client, Kind, ObjectKey};
 use helm::HookEvent;
 use helm::release::{Release, Status};
@@ -22,6 +26,7 @@ use crate::release::{self, Record, SecretMeta, store};
 use crate::render;
 use crate::render::ownership::{Ownership, is_agent};
 use crate::shared::Panicked;
+use crate::world::World;
 
 /// An uninstall failed.
 #[derive(Debug, thiserror::Error)]
@@ -147,22 +152,54 @@ pub(super) async fn release(
     let record = store::load(own, shared, release, last.revision)
         .await
         .map_err(in_store)?;
-    let account = record
-        .as_ref()
-        .and_then(|record| annotation_of(record, release::SERVICE_ACCOUNT))
-        .unwrap_or_default();
-    let cluster = &identity::client(agent, account)
-        .await
-        .map_err(|source| Error::Identity {
-            bundle: bundle.to_owned(),
-            source,
-        })?;
+    let account = account(agent, release, bundle, record.as_ref()).await;
+    let cluster = match &account {
+        Some(account) => identity::client(agent, account).await,
+        None => Ok(agent.cluster.clone()),
+    };
+    let cluster = &cluster.map_err(|source| Error::Identity {
+        bundle: bundle.to_owned(),
+        source,
+    })?;
+    let account = account.as_deref().unwrap_or_default();
     if let Some(heir) = agent.world(|world| claims::heir(world, release, bundle, account)) {
         tracing::info!(%release, bundle, heir, "the release is handed on");
         agent.deploys.add(heir);
         return Ok(Left::Nothing);
     }
     now(agent, release, bundle, cluster).await
+}
+
+/// The account of a release, as its sealed record says or the hub has said; `None` when nobody vouches for
+/// the record.
+async fn account(
+    agent: &Agent,
+    release: &ObjectKey,
+    bundle: &str,
+    record: Option<&Release>,
+) -> Option<String> {
+    if let Some(record) = record
+        && agent.seal().await.is_some_and(|key| key.is_sealed(record))
+    {
+        let account = annotation_of(record, release::SERVICE_ACCOUNT);
+        return Some(account.unwrap_or_default().to_owned());
+    }
+    agent.world(|world| account_by_hub(world, release, bundle))
+}
+
+/// The account of a release that this process has brought or found in place, or that the hub says it has.
+fn account_by_hub(world: &World, release: &ObjectKey, bundle: &str) -> Option<String> {
+    let is_it =
+        |id: &str| release::parse_release_id(id).is_some_and(|(found, _)| found == *release);
+    let applied = world
+        .tracks
+        .get(bundle)
+        .and_then(|track| track.applied.as_ref());
+    if let Some(applied) = applied.filter(|applied| is_it(&applied.release)) {
+        return Some(applied.account.clone());
+    }
+    let BundleDeployment { spec, status, .. } = &world.deployments.get(bundle)?.object;
+    is_it(&status.release).then(|| spec.options.service_account.clone())
 }
 
 /// Uninstalls one release, whosever it is. `cluster` is the cluster, as whom the release acts.
@@ -189,7 +226,11 @@ pub(super) async fn now(
         if keeps_objects(&record, bundle) {
             left = Left::Objects;
         } else {
-            remove(agent, cluster, record, &history, bundle).await?;
+            let is_vouched = cluster.is_impersonating()
+                || account(agent, release, bundle, Some(&record))
+                    .await
+                    .is_some();
+            remove((agent, cluster), record, &history, bundle, is_vouched).await?;
         }
     }
     let mut revisions: Vec<u32> = history.iter().map(|record| record.revision).collect();
@@ -215,11 +256,11 @@ fn annotation_of<'a>(record: &'a Release, key: &str) -> Option<&'a str> {
 }
 
 async fn remove(
-    agent: &Arc<Agent>,
-    cluster: &Client,
+    (agent, cluster): (&Arc<Agent>, &Client),
     record: Release,
     history: &[Record],
     bundle: &str,
+    is_vouched: bool,
 ) -> Result<(), Error> {
     let in_store = |source| Error::Store {
         bundle: bundle.to_owned(),
@@ -250,6 +291,10 @@ async fn remove(
         marked.await.map_err(in_store)?;
     }
     let (entries, mut found) = inventory(agent, &record, revisions, kinds, bundle).await?;
+    if !is_vouched && !found.is_empty() {
+        tracing::warn!(%release, bundle, "the record is not known to be the agent's: its hooks do not run");
+        found.clear();
+    }
     let timeout = hooks::timeout(0);
     hooks::run(cluster, &mut found, HookEvent::PreDelete, timeout)
         .await
@@ -267,6 +312,7 @@ async fn remove(
     let owner = apply::Owner {
         hashes: hashes.collect(),
         release,
+        is_vouched,
     };
     let gone = apply::stale(&entries, &[]);
     apply::delete_all(cluster, &gone, &owner)

@@ -219,6 +219,7 @@ mod tests {
             hash: "h".to_owned(),
             first_deployed: None,
             at: Instant::now(),
+            account: String::new(),
         }
     }
 

@@ -3,9 +3,10 @@
 //!
 //! A record's payload can be a megabyte; whatever can be decided from the Secret's metadata is
 //! ([`Record`]). Which revision comes next is decided in [`plan`], reading and writing are in
-//! [`store`].
+//! [`store`], which records the agent has written itself in [`seal`].
 
 pub(crate) mod plan;
+pub(crate) mod seal;
 pub(crate) mod store;
 
 use std::collections::BTreeMap;

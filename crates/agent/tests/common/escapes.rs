@@ -14,6 +14,8 @@ use crate::world::{Bundle, NAMESPACE, World, config_maps, create, namespaces, se
 const OWN: &str = "tenant";
 /// Namespace of the agent, and so of the tenant's account.
 const AGENT: &str = "cattle-fleet-system";
+/// The agent's own, with the key of its records; it comes with the first of them.
+const SEAL: &str = "fleet-agent-seal";
 /// Where it has no business. The last one does not exist.
 const FOREIGN: [&str; 5] = ["victim", "kube-system", "default", AGENT, "unborn"];
 const CHART: &str = "apiVersion: v2\nname: web\nversion: 1.0.0\n";
@@ -583,7 +585,7 @@ async fn others(world: &World) -> BTreeMap<String, String> {
             ]);
             // A server looks after these by itself.
             let is_own = namespace == OWN || (kind.kind == "Namespace" && name == OWN);
-            let is_servers = ["kube-root-ca.crt", "default", "admin", "edit", "view"]
+            let is_servers = ["kube-root-ca.crt", "default", "admin", "edit", "view", SEAL]
                 .contains(&name.as_str())
                 || ["system:", "extension-apiserver", "kube-apiserver-"]
                     .iter()

@@ -4,7 +4,9 @@ use apiclient::{Kind, ObjectKey};
 use serde_json::{Value, json};
 
 use crate::escapes;
-use crate::world::{World, bundle, config_map, config_maps, create, eventually, namespaces};
+use crate::world::{
+    World, bundle, config_map, config_maps, create, eventually, namespaces, secrets,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn none_of_many_ways_leads_out_of_a_namespace() {
@@ -132,4 +134,103 @@ async fn a_namespace_that_the_account_may_not_label_is_named_and_the_release_sta
     })
     .await;
     assert_eq!(world.records("shop").await.len(), 2);
+}
+
+/// A record of a release `forged` of nobody's bundle, as whoever may write Secrets in the namespace can write one.
+async fn forge(world: &World, bundle: &str, manifest: &str, hook: &str) {
+    let text = hook.to_owned();
+    let hook = json!({ "name": "stolen", "kind": "ConfigMap", "path": "web/templates/a.yaml",
+        "manifest": text, "events": ["pre-delete", "post-delete"] });
+    let annotations = json!({ "fleet.cattle.io/bundle-id": bundle,
+        "fleet.cattle.io/agent-namespace": "cattle-fleet-system" });
+    let release = json!({ "name": "forged", "namespace": "tenant", "version": 1, "manifest": manifest,
+        "info": { "status": "deployed" }, "hooks": [hook],
+        "chart": { "metadata": { "name": "web", "version": "1.0.0", "annotations": annotations,
+            "apiVersion": "v2" } } });
+    let release: helm::release::Release = serde_json::from_value(release).unwrap();
+    let stamp = helm::release::Stamp::Created(1);
+    let mut secret = helm::release::to_secret(&release, stamp).unwrap();
+    secret["metadata"]["annotations"] = annotations;
+    let name = helm::release::secret_name("forged", 1);
+    create(
+        &world.cluster,
+        &secrets(),
+        &ObjectKey::new("tenant", name),
+        &secret,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_forged_record_makes_the_agent_run_no_hook_and_delete_nothing_unmarked() {
+    let mut world = World::start().await;
+    for name in ["tenant", "victim", "cattle-fleet-system"] {
+        let object = json!({ "metadata": { "name": name } });
+        create(
+            &world.cluster,
+            &namespaces(),
+            &ObjectKey::new("", name),
+            &object,
+        )
+        .await;
+    }
+    for (namespace, name) in [("tenant", "imposed"), ("victim", "theirs")] {
+        let object = json!({ "metadata": { "name": name } });
+        create(
+            &world.cluster,
+            &config_maps(),
+            &ObjectKey::new(namespace, name),
+            &object,
+        )
+        .await;
+    }
+    let object = |namespace: &str, name: &str| {
+        format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{namespace: {namespace}, name: {name}}}\n"
+        )
+    };
+    // Of a bundle that never was, and of one that lives.
+    for bundle_id in ["gone", "web"] {
+        let config = config_map("a", "1");
+        let id = world.deploy(&bundle("web", &[("a.yaml", &config)])).await;
+        world.ready("web", &id).await;
+        world.kill_agent().await;
+        let manifest = object("tenant", "imposed") + "---\n" + &object("victim", "theirs");
+        forge(&world, bundle_id, &manifest, &object("victim", "stolen")).await;
+        world.start_agent();
+        eventually("the forged record is gone", async || {
+            let records = world.records("tenant").await;
+            records.is_empty().then_some(())
+        })
+        .await;
+        assert_eq!(world.object(&config_maps(), "victim", "stolen").await, None);
+        for (namespace, name) in [("tenant", "imposed"), ("victim", "theirs")] {
+            let object = world.object(&config_maps(), namespace, name).await;
+            assert!(object.is_some(), "{namespace}/{name} is gone");
+        }
+        world.ready("web", &id).await;
+    }
+}
+
+#[tokio::test]
+async fn hooks_of_what_went_while_the_agent_was_away_run() {
+    let mut world = World::start().await;
+    let object = json!({ "metadata": { "name": "cattle-fleet-system" } });
+    let key = ObjectKey::new("", "cattle-fleet-system");
+    create(&world.cluster, &namespaces(), &key, &object).await;
+    let chart = "apiVersion: v2\nname: web\nversion: 1.0.0\n";
+    let hook = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: bye, annotations: {helm.sh/hook: post-delete}}\n";
+    let files = [("Chart.yaml", chart), ("templates/hook.yaml", hook)];
+    let files: Vec<(&str, &str)> = files.to_vec();
+    let web = bundle("web", &files).with_options(json!({ "defaultNamespace": "shop" }));
+    let id = world.deploy(&web).await;
+    world.ready("web", &id).await;
+    world.kill_agent().await;
+    world.remove("web").await;
+    world.start_agent();
+    eventually("the release is gone", async || {
+        world.records("shop").await.is_empty().then_some(())
+    })
+    .await;
+    assert!(world.object(&config_maps(), "shop", "bye").await.is_some());
 }

@@ -18,8 +18,12 @@ const VOLATILE: &[&str] = &[
     "IPAddress",
     "Lease",
 ];
-/// Every namespace has them.
-const OF_NAMESPACES: &[&str] = &["ConfigMap/kube-root-ca.crt", "ServiceAccount/default"];
+/// Every namespace has them, or the agent's own.
+const OF_NAMESPACES: &[&str] = &[
+    "ConfigMap/kube-root-ca.crt",
+    "Secret/fleet-agent-seal",
+    "ServiceAccount/default",
+];
 /// Releases leave them behind: definitions never go with their objects, namespaces and volumes hold what
 /// others put there.
 const KEPT: &[&str] = &[

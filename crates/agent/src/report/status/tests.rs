@@ -14,6 +14,7 @@ fn applied() -> Applied {
         hash: "h".to_owned(),
         first_deployed: None,
         at: Instant::now(),
+        account: String::new(),
     }
 }
 
