@@ -10,6 +10,7 @@ CHARTS     ?=
 REPO       ?=
 ARGS       ?=
 VALUES     ?=
+PRINT_ONLY ?=
 KUBE_BIN   ?= $(CURDIR)/target/kube
 # What programs for this machine are built for, when that has to be said.
 HOST       ?= $(shell rustc -vV | sed -n 's/^host: //p')
@@ -107,9 +108,9 @@ bench-hub: ## The hub under load, on a real API server if Go is there (HUB_CLUST
 	@if command -v go >/dev/null 2>&1; then $(MAKE) --no-print-directory $(KUBE_BIN)/kube; fi
 	KUBE_BIN='$(KUBE_BIN)' CLUSTERS='$(HUB_CLUSTERS)' SCALE='$(HUB_SCALE)' scripts/bench-hub
 
-bench-agent: build-agent ## The agent on real Kubernetes: memory, processor time, requests (needs Go; CHART=, VALUES=, WRITE=1)
+bench-agent: build-agent ## The agent on real Kubernetes, against its goals: memory, CPU, requests, drift (needs Go; CHART=, VALUES=, PRINT_ONLY=1, WRITE=1)
 	@if command -v go >/dev/null 2>&1; then $(MAKE) --no-print-directory kube && \
-	  KUBE_BIN='$(KUBE_BIN)' CHART='$(CHART)' VALUES='$(VALUES)' AGENT_BIN='$(CURDIR)/target/$(HOST)/small/fleetagent' \
+	  KUBE_BIN='$(KUBE_BIN)' CHART='$(CHART)' VALUES='$(VALUES)' PRINT_ONLY='$(PRINT_ONLY)' AGENT_BIN='$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/$(HOST)/small/fleetagent' \
 	  scripts/bench-agent; \
 	else echo "bench-agent: skipped, Go is not installed"; fi
 

@@ -1,4 +1,4 @@
-//! The rows.
+//! The rows. Edits by hand are told, and taken back, in all of them (`correctDrift`).
 
 use std::fmt::Write as _;
 use std::fs;
@@ -6,15 +6,23 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use apiclient::Discovery;
 use conformance::control_plane::Options;
 use serde_json::{Value, json};
 
 use crate::Args;
 use crate::clusters::Clusters;
+use crate::edits::Edit;
+use crate::goals;
 use crate::process::usage;
 
 /// How long an agent gets to put away what its last work needed.
 const REST: Duration = Duration::from_secs(30);
+
+/// What makes a bundle one whose edits are taken back.
+const CORRECTED: &str = "correctDrift: {enabled: true}\n";
+/// By then the agent knows of other options.
+const SETTLE: Duration = Duration::from_secs(5);
 
 /// What a request of the agent to its own cluster leaves behind in the audit log.
 const AUDIT: &str = "apiVersion: audit.k8s.io/v1
@@ -30,17 +38,21 @@ fn round(number: f64) -> f64 {
     (number * 100.0).round() / 100.0
 }
 
-fn row(row: &Value) {
+/// Prints a row, and returns whether it reaches its goals.
+fn row(row: Value) -> bool {
+    let (row, holds) = goals::judge(row);
     println!("{row}");
+    holds
 }
 
 /// The size of the program, and whether it needs libraries of the system.
-pub(crate) fn binary(args: &Args) {
+pub(crate) fn binary(args: &Args) -> bool {
     let program = args.agent.as_ref().unwrap_or(&args.program);
     let size = fs::metadata(program).unwrap().len();
-    let linked = Command::new("ldd").arg(program).output();
-    let is_static = linked.is_ok_and(|output| !output.status.success());
-    row(&json!({"name": "binary", "size_mb": round(size as f64 / 1e6), "static": is_static}));
+    let linked = Command::new("ldd").arg(program).output().unwrap();
+    // Of a static program at a fixed address, ldd says that it cannot tell.
+    let is_static = !linked.status.success() || linked.stdout.ends_with(b"statically linked\n");
+    row(json!({"name": "binary", "size_mb": round(size as f64 / 1e6), "static": is_static}))
 }
 
 async fn start(args: &Args) -> Clusters {
@@ -75,19 +87,19 @@ fn requests(clusters: &Clusters) -> (usize, usize) {
 }
 
 /// One chart.
-pub(crate) async fn chart(args: &Args, chart: &Path) {
+pub(crate) async fn chart(args: &Args, chart: &Path) -> bool {
     let clusters = start(args).await;
     let agent = clusters.agent.as_ref().unwrap().id();
     let folder = clusters.folder.path().join("bundle");
     copy(chart, &folder.join("chart"));
-    let mut options =
-        "defaultNamespace: monitoring\nhelm:\n  releaseName: rel\n  chart: chart\n  disablePreProcess: true\n"
-            .to_owned();
+    let mut options = format!(
+        "{CORRECTED}defaultNamespace: monitoring\nhelm:\n  releaseName: rel\n  chart: chart\n  disablePreProcess: true\n"
+    );
     if let Some(values) = &args.values {
         fs::copy(values, folder.join("values.yaml")).unwrap();
         options.push_str("  valuesFiles: [values.yaml]\n");
     }
-    fs::write(folder.join("fleet.yaml"), options).unwrap();
+    fs::write(folder.join("fleet.yaml"), &options).unwrap();
     let idle = usage(agent);
     let begin = Instant::now();
     clusters.deploy("chart", &folder).await.unwrap();
@@ -97,16 +109,27 @@ pub(crate) async fn chart(args: &Args, chart: &Path) {
     tokio::time::sleep(REST).await;
     let steady = usage(agent);
     let (watches, others) = requests(&clusters);
-    row(
-        &json!({"name": "chart", "steady_mib": round(steady.rss_mib), "peak_mib": round(steady.peak_mib),
+    let holds = row(
+        json!({"name": "chart", "steady_mib": round(steady.rss_mib), "peak_mib": round(steady.peak_mib),
         "cpu_s": round(ready.cpu_s), "idle_mib": round(idle.rss_mib), "idle_cpu_s": round(idle.cpu_s),
         "ready_mib": round(ready.rss_mib), "anonymous_mib": round(steady.anonymous_mib), "wall_s": round(seconds), "watches": watches,
         "requests": others}),
     );
+    let manifest = ["get", "manifest", "rel", "-n", "monitoring"];
+    let manifest = clusters.helm(&manifest).await.unwrap();
+    let objects = parse(&manifest);
+    let untold = options.replace(CORRECTED, "");
+    let bundle = Bundle {
+        name: "chart",
+        applied: ("chart", &folder),
+        options: &folder.join("fleet.yaml"),
+        untold: &untold,
+    };
+    holds & edits(args, &clusters, "edit", &bundle, &objects).await
 }
 
 /// Many bundles, and nothing to do.
-pub(crate) async fn many(args: &Args) {
+pub(crate) async fn many(args: &Args) -> bool {
     let clusters = start(args).await;
     let agent = clusters.agent.as_ref().unwrap().id();
     let begin = Instant::now();
@@ -114,7 +137,7 @@ pub(crate) async fn many(args: &Args) {
     for number in 0..args.bundles {
         let folder = root.join(format!("b{number:03}"));
         fs::create_dir_all(&folder).unwrap();
-        let namespace = format!("defaultNamespace: many-{}\n", number % 10);
+        let namespace = format!("{CORRECTED}defaultNamespace: many-{}\n", number % 10);
         fs::write(folder.join("fleet.yaml"), namespace).unwrap();
         fs::write(folder.join("objects.yaml"), objects(number, args.objects)).unwrap();
     }
@@ -130,13 +153,68 @@ pub(crate) async fn many(args: &Args) {
     tokio::time::sleep(Duration::from_secs(args.quiet_secs)).await;
     let (watches, after) = requests(&clusters);
     let steady = usage(agent);
-    row(
-        &json!({"name": "many", "steady_mib": round(steady.rss_mib), "peak_mib": round(steady.peak_mib),
+    let holds = row(
+        json!({"name": "many", "steady_mib": round(steady.rss_mib), "peak_mib": round(steady.peak_mib),
         "cpu_s": round(ready.cpu_s), "anonymous_mib": round(steady.anonymous_mib), "bundles": args.bundles, "objects": args.bundles * args.objects,
         "quiet_secs": args.quiet_secs, "quiet_cpu_s": round(steady.cpu_s - quiet.cpu_s),
         "requests_per_s": round((after - before) as f64 / args.quiet_secs as f64),
         "requests": after, "watches": watches, "wall_s": round(seconds)}),
     );
+    let objects = parse(&objects(0, args.objects));
+    let bundle = Bundle {
+        name: "many-b000",
+        applied: ("many", &root),
+        options: &root.join("b000/fleet.yaml"),
+        untold: "defaultNamespace: many-0\n",
+    };
+    holds & edits(args, &clusters, "many_edit", &bundle, &objects).await
+}
+
+/// What is edited by hand.
+struct Bundle<'a> {
+    name: &'a str,
+    /// What is given to `flotilla apply`: a name and a folder.
+    applied: (&'a str, &'a Path),
+    /// Its `fleet.yaml`, and what is in there when nothing is corrected.
+    options: &'a Path,
+    untold: &'a str,
+}
+
+/// How long it takes until an edit is taken back, and, where it is not, until it is told; the slowest of some.
+async fn edits(
+    args: &Args,
+    clusters: &Clusters,
+    name: &str,
+    bundle: &Bundle<'_>,
+    objects: &[Value],
+) -> bool {
+    let agent = clusters.agent.as_ref().unwrap().id();
+    let before = usage(agent);
+    let discovery = Discovery::read(&clusters.downstream.client).await.unwrap();
+    let deployment = clusters.deployment(bundle.name).await.unwrap();
+    let namespace = deployment.spec.options.default_namespace;
+    let edit = Edit::of(objects, &discovery, &namespace).unwrap();
+    let (mut corrected, mut seen) = (0.0_f64, 0.0_f64);
+    for _ in 0..args.edits {
+        let begin = edit.make(clusters).await.unwrap();
+        corrected = corrected.max(edit.corrected(clusters, begin).await.unwrap());
+        edit.undo(clusters, bundle.name).await.unwrap();
+    }
+    fs::write(bundle.options, bundle.untold).unwrap();
+    let (applied, folder) = bundle.applied;
+    clusters.deploy(applied, folder).await.unwrap();
+    tokio::time::sleep(SETTLE).await;
+    for _ in 0..args.edits {
+        let begin = edit.make(clusters).await.unwrap();
+        seen = seen.max(edit.seen(clusters, bundle.name, begin).await.unwrap());
+        edit.undo(clusters, bundle.name).await.unwrap();
+    }
+    let after = usage(agent);
+    row(
+        json!({"name": name, "what": edit.what(), "edits": args.edits, "seen_s": round(seen),
+        "corrected_s": round(corrected), "steady_mib": round(after.rss_mib),
+        "peak_mib": round(after.peak_mib), "cpu_s": round(after.cpu_s - before.cpu_s)}),
+    )
 }
 
 /// A tenth are Deployments, the rest ConfigMaps, Secrets, Services and ServiceAccounts.
@@ -160,6 +238,14 @@ fn objects(bundle: usize, count: usize) -> String {
         let _ = writeln!(text, "---\n{object}");
     }
     text
+}
+
+/// The documents of a manifest that are objects.
+fn parse(manifest: &str) -> Vec<Value> {
+    goyaml::documents::split(manifest)
+        .filter_map(|part| goyaml::parse(part.text.as_bytes()).ok())
+        .filter(Value::is_object)
+        .collect()
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -1,4 +1,5 @@
-//! Charts from outside: each installed, upgraded to other values, rolled back and removed.
+//! Charts from outside: each installed, edited by hand, corrected, upgraded to other values, rolled back by Helm
+//! and by the hub, and removed. What cannot run here is left out, and says why.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -10,11 +11,15 @@ use apiclient::Discovery;
 use serde_json::{Value, json};
 
 use crate::clusters::{Clusters, Printed};
+use crate::edits::Edit;
 use crate::inventory::{Objects, nothing_left, objects, sweep};
-use crate::release::Release;
+use crate::release::{Release, parse};
 
 /// How long a step may take, in seconds. Webhooks that nobody answers cost much of it.
 const PATIENCE: u64 = 180;
+/// By then an edit by hand is told, or taken back.
+const SEEN_SECS: f64 = 5.0;
+const CORRECTED_SECS: f64 = 10.0;
 
 /// Deploys every chart of the folder that Helm renders.
 pub(crate) async fn live(clusters: &Clusters, folder: &Path) {
@@ -40,8 +45,8 @@ pub(crate) async fn live(clusters: &Clusters, folder: &Path) {
     assert!(failed.is_empty(), "failed: {failed:?}");
 }
 
-/// Values of the cases of a chart; the chart's own come first. Those that turn on everything a template mentions have
-/// fields in places where servers do not know them.
+/// Values of the cases of a chart; the chart's own come first. Those that turn on everything a template mentions come
+/// last: they have fields in places where servers do not know them.
 fn values_of(folder: &Path) -> Vec<PathBuf> {
     let Ok(cases) = fs::read_dir(folder.join("cases")) else {
         return Vec::new();
@@ -49,10 +54,13 @@ fn values_of(folder: &Path) -> Vec<PathBuf> {
     let mut values: Vec<PathBuf> = cases
         .map(|case| case.unwrap().path())
         .filter(|case| case.join("values.yaml").is_file() && case.join("expected.yaml").is_file())
-        .filter(|case| !case.ends_with("features") && !case.ends_with("mixed"))
         .map(|case| case.join("values.yaml"))
         .collect();
-    values.sort_by_key(|path| (!path.ends_with("defaults/values.yaml"), path.clone()));
+    let is_of = |path: &Path, case: &str| path.ends_with(format!("{case}/values.yaml"));
+    values.sort_by_key(|path| {
+        let is_everything = is_of(path, "features") || is_of(path, "mixed");
+        (is_everything, !is_of(path, "defaults"), path.clone())
+    });
     values
 }
 
@@ -77,52 +85,188 @@ async fn live_and_go(
 ) -> Result<String, String> {
     let chart = folder.join("chart");
     let mut release = Release::new(clusters, name, &chart);
-    let mut deployed: Vec<String> = Vec::new();
-    let mut refused = String::from("it has no values");
+    let mut said = Vec::new();
+    let mut refused = Vec::new();
+    let mut first: Option<String> = None;
+    let mut is_upgraded = false;
     for values in values_of(folder) {
-        if deployed.len() == 2 {
-            break;
-        }
-        let rendered = match render_with_helm(clusters, &release, &chart, &values).await {
-            Ok(rendered) => rendered,
-            Err(error) => {
-                refused = format!("Helm says: {}", error.trim());
-                continue;
+        match deploy(clusters, &mut release, &chart, &values).await? {
+            Tried::Refused(why) => refused.push(why),
+            Tried::Deployed(values) if first.is_none() => {
+                said.push("installed".to_owned());
+                said.extend(edit(clusters, &mut release).await?);
+                first = Some(values);
             }
-        };
-        add_kinds(clusters, &rendered).await;
-        let values = fs::read_to_string(&values).unwrap();
-        match release.deploy(clusters, &values, PATIENCE).await {
-            Ok(()) => deployed.push(values),
-            // What the server does not take from anybody is not to be deployed.
-            Err(error) => match try_with_kubectl(clusters, &release, &rendered).await {
-                Ok(_) => return Err(error),
-                Err(said) => refused = format!("kubectl says: {}", said.trim()),
-            },
+            Tried::Deployed(_) => {
+                said.push("upgraded".to_owned());
+                is_upgraded = true;
+                break;
+            }
         }
     }
-    if deployed.is_empty() {
-        return Ok(format!("skipped, {refused}"));
+    let Some(first) = first else {
+        let why = match refused.as_slice() {
+            [] => "no values are there to deploy it with".to_owned(),
+            why => why.join("; "),
+        };
+        return Ok(format!("left out: {why}"));
+    };
+    if !is_upgraded && !refused.is_empty() {
+        // What was refused last is still wanted.
+        release.deploy(clusters, &first, PATIENCE).await?;
     }
-    if deployed.len() == 2 {
-        release.deploy(clusters, &deployed[0], PATIENCE).await?;
+    // Failures are revisions too, and push the first one out.
+    let revisions = release.revisions(clusters).await;
+    let earlier = revisions.iter().rev().find(|(_, it)| it == "superseded");
+    if let Some((revision, _)) = earlier {
+        release.roll_back_by_helm(clusters, *revision).await?;
+        said.push("rolled back by Helm".to_owned());
+    }
+    if is_upgraded {
+        release.deploy(clusters, &first, PATIENCE).await?;
+        said.push("rolled back".to_owned());
     }
     let (revision, status) = release.shown(clusters).await;
-    assert_eq!(status, "deployed", "{name}");
+    let history = release.history(clusters).await;
+    let deployed = history.iter().filter(|it| *it == "deployed").count();
+    if status != "deployed" || deployed != 1 {
+        return Err(format!(
+            "{status} after {}; history {history:?}",
+            said.join(", ")
+        ));
+    }
     clusters.remove(name).await;
-    let left = nothing_left(&clusters.downstream.client, before).await;
-    left.map(|kept| {
-        format!(
-            "{revision} revisions; {} objects stay by policy",
-            kept.len()
-        )
-    })
+    let kept = nothing_left(&clusters.downstream.client, before).await?;
+    said.push("removed".to_owned());
+    let said = said.join(", ");
+    Ok(format!(
+        "{said}; {revision} revisions, {} objects stay by policy",
+        kept.len()
+    ))
+}
+
+/// How a chart fared with values.
+enum Tried {
+    /// It runs with these.
+    Deployed(String),
+    /// Helm or the server takes it from nobody.
+    Refused(String),
+}
+
+async fn deploy(
+    clusters: &Clusters,
+    release: &mut Release,
+    chart: &Path,
+    values: &Path,
+) -> Result<Tried, String> {
+    let case = values.parent().unwrap().file_name().unwrap();
+    let case = case.to_string_lossy();
+    let rendered = match render_with_helm(clusters, release, chart, values).await {
+        Ok(rendered) => rendered,
+        Err(error) => {
+            return Ok(Tried::Refused(format!(
+                "{case}: Helm says {}",
+                brief(&error)
+            )));
+        }
+    };
+    if let Err(error) = add_kinds(clusters, &rendered).await {
+        return Ok(Tried::Refused(format!(
+            "{case}: kubectl says {}",
+            brief(&error)
+        )));
+    }
+    let values = fs::read_to_string(values).unwrap();
+    let Err(error) = release.deploy(clusters, &values, PATIENCE).await else {
+        return Ok(Tried::Deployed(values));
+    };
+    // What the server does not take from anybody is not to be deployed.
+    match try_with_kubectl(clusters, release, &rendered).await {
+        Ok(_) => {
+            let pods = unscheduled(clusters, &release.namespace).await;
+            if pods.is_empty() {
+                return Err(format!("{case}: {error}"));
+            }
+            // Nodes that are only played have no devices, labels or volumes of a real one.
+            Ok(Tried::Refused(format!(
+                "{case}: {error}; the scheduler says {pods}"
+            )))
+        }
+        Err(said) => {
+            let (error, said) = (brief(&error), brief(&said));
+            Ok(Tried::Refused(format!(
+                "{case}: kubectl says {said}, and the agent {error}"
+            )))
+        }
+    }
+}
+
+/// What the scheduler says of pods that it has no place for.
+async fn unscheduled(clusters: &Clusters, namespace: &str) -> String {
+    let path = "-o=jsonpath={range .items[*].status.conditions[?(@.reason=='Unschedulable')]}\n{.message}{end}";
+    let pods = ["get", "pods", "-n", namespace, path];
+    let said = clusters.kubectl(&clusters.downstream, &pods).await;
+    let said: BTreeSet<String> = said
+        .unwrap_or_default()
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    said.into_iter().collect::<Vec<_>>().join(" ")
+}
+
+/// The first line that is no warning, cut.
+fn brief(text: &str) -> String {
+    let mut lines = text.lines().filter(|line| !line.starts_with("Warning:"));
+    lines.next().unwrap_or_default().chars().take(300).collect()
+}
+
+/// Edits an object of what is deployed by hand: once to see it told, then with correction, twice to see it
+/// taken back.
+async fn edit(clusters: &Clusters, release: &mut Release) -> Result<Option<String>, String> {
+    let discovery = Discovery::read(&clusters.downstream.client).await.unwrap();
+    let objects = release.objects(clusters).await?;
+    let Some(edit) = Edit::of(&objects, &discovery, &release.namespace) else {
+        return Ok(None);
+    };
+    let begin = edit.make(clusters).await?;
+    let seen = edit.seen(clusters, &release.name, begin).await?;
+    release.correct(clusters, true).await?;
+    edit.corrected(clusters, begin).await?;
+    let begin = edit.make(clusters).await?;
+    let corrected = edit.corrected(clusters, begin).await?;
+    release.correct(clusters, false).await?;
+    if seen > SEEN_SECS || corrected > CORRECTED_SECS {
+        let what = edit.what();
+        return Err(format!(
+            "the edit of {what} was seen after {seen:.1} s and corrected after {corrected:.1} s"
+        ));
+    }
+    Ok(Some(format!(
+        "drifted (seen after {seen:.1} s), corrected (after {corrected:.1} s)"
+    )))
 }
 
 /// Whether the server would take all of it.
 async fn try_with_kubectl(clusters: &Clusters, release: &Release, rendered: &str) -> Printed {
+    let discovery = Discovery::read(&clusters.downstream.client).await.unwrap();
+    let mut objects = parse(rendered);
+    for object in &mut objects {
+        // Hooks and charts may bring objects of other namespaces, with which kubectl takes no flag for the others.
+        let kind = |at: &str| object[at].as_str().unwrap_or_default();
+        let kind = discovery.find(kind("apiVersion"), kind("kind"));
+        if kind.is_ok_and(|kind| kind.namespaced) {
+            let namespace = &mut object["metadata"]["namespace"];
+            if namespace.as_str().is_none_or(str::is_empty) {
+                *namespace = json!(release.namespace);
+            }
+        }
+    }
     let file = clusters.folder.path().join("rendered.yaml");
-    fs::write(&file, rendered).unwrap();
+    fs::write(
+        &file,
+        json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string(),
+    )
+    .unwrap();
     let file = format!("--filename={}", file.display());
     let flags = [
         "--server-side",
@@ -130,8 +274,9 @@ async fn try_with_kubectl(clusters: &Clusters, release: &Release, rendered: &str
         "--dry-run=server",
         &file,
     ];
-    let args = [&["apply", "--namespace", &release.namespace][..], &flags].concat();
-    clusters.kubectl(&clusters.downstream, &args).await
+    clusters
+        .kubectl(&clusters.downstream, &[&["apply"][..], &flags].concat())
+        .await
 }
 
 /// What Helm renders, with the definitions of `crds/`.
@@ -148,17 +293,14 @@ async fn render_with_helm(
 }
 
 /// Defines kinds of other projects, which neither the cluster nor the chart has: anything may be in them.
-async fn add_kinds(clusters: &Clusters, rendered: &str) {
+async fn add_kinds(clusters: &Clusters, rendered: &str) -> Result<(), String> {
     let text = |object: &Value, at: &str| {
         object
             .pointer(at)
             .and_then(Value::as_str)
             .map(str::to_owned)
     };
-    let parse = |part: goyaml::documents::Part<'_>| goyaml::parse(part.text.as_bytes()).ok();
-    let objects: Vec<Value> = goyaml::documents::split(rendered)
-        .filter_map(parse)
-        .collect();
+    let objects = parse(rendered);
     let defined = |object: &Value| {
         Some((
             text(object, "/spec/group")?,
@@ -198,6 +340,9 @@ async fn add_kinds(clusters: &Clusters, rendered: &str) {
         let _ = writeln!(definitions, "---\n{definition}");
     }
     if !definitions.is_empty() {
-        clusters.apply(&clusters.downstream, &definitions).await;
+        clusters
+            .try_apply(&clusters.downstream, &definitions)
+            .await?;
     }
+    Ok(())
 }

@@ -208,10 +208,15 @@ impl Clusters {
 
     /// Applies what the text of YAML documents says.
     pub(crate) async fn apply(&self, side: &Side, text: &str) {
+        self.try_apply(side, text).await.unwrap();
+    }
+
+    /// As `apply`, of what the server may refuse.
+    pub(crate) async fn try_apply(&self, side: &Side, text: &str) -> Printed {
         let args = ["apply", "--server-side", "--force-conflicts", "-f", "-"].map(OsString::from);
         let kubectl = self.bin.join("kubectl");
-        let applied = self.run(kubectl, args.to_vec(), side.kubeconfig(), text, None);
-        applied.await.unwrap();
+        self.run(kubectl, args.to_vec(), side.kubeconfig(), text, None)
+            .await
     }
 
     /// Runs kubectl with all rights.
@@ -318,7 +323,9 @@ impl Clusters {
             if let Some(BundleDeployment { spec, status, .. }) = self.deployment(name).await {
                 let id = &spec.deployment_id;
                 let is_applied = !id.is_empty() && *id == status.applied_deployment_id;
-                if is_applied && id != before && status.ready && status.non_modified {
+                // What was said of what failed before is not said of what is wanted now.
+                let is_well = status.conditions.iter().all(|it| it.status != "False");
+                if is_applied && id != before && status.ready && status.non_modified && is_well {
                     return Ok(id.clone());
                 }
                 let conditions = status.conditions.iter().filter(|it| it.status == "False");

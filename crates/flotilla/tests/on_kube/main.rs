@@ -15,6 +15,7 @@
 
 mod charts;
 mod clusters;
+mod edits;
 mod everything;
 mod inventory;
 mod release;
@@ -43,6 +44,12 @@ async fn charts_live_and_leave_nothing_behind() {
     let clusters = Clusters::start(&bin, program, None, nodes).await;
     everything::live(&clusters).await;
     if let Some(folder) = std::env::var_os("CHARTS").filter(|folder| !folder.is_empty()) {
-        charts::live(&clusters, Path::new(&folder)).await;
+        let folder = Path::new(&folder);
+        assert!(
+            folder.is_dir(),
+            "CHARTS={}: no such folder",
+            folder.display()
+        );
+        charts::live(&clusters, folder).await;
     }
 }

@@ -14,6 +14,8 @@ pub(crate) struct Release {
     folder: PathBuf,
     /// Id of what was last deployed.
     deployed: String,
+    /// Whether edits by hand are taken back.
+    pub(crate) corrects: bool,
 }
 
 impl Release {
@@ -26,6 +28,7 @@ impl Release {
             namespace: format!("at-{name}"),
             folder,
             deployed: String::new(),
+            corrects: false,
         }
     }
 
@@ -37,16 +40,56 @@ impl Release {
         seconds: u64,
     ) -> Result<(), String> {
         fs::write(self.folder.join("values.yaml"), values).unwrap();
+        self.write(clusters).await?;
+        let ready = clusters.ready(&self.name, &self.deployed, seconds).await;
+        // What was not deployed is what the next values replace all the same.
+        self.deployed = if let Ok(id) = &ready {
+            id.clone()
+        } else {
+            let deployment = clusters.deployment(&self.name).await;
+            deployment
+                .map(|it| it.spec.deployment_id)
+                .unwrap_or_default()
+        };
+        ready.map(drop)
+    }
+
+    /// Has edits by hand taken back, or not, from now on; nothing is deployed anew for that.
+    pub(crate) async fn correct(
+        &mut self,
+        clusters: &Clusters,
+        corrects: bool,
+    ) -> Result<(), String> {
+        self.corrects = corrects;
+        self.write(clusters).await
+    }
+
+    async fn write(&self, clusters: &Clusters) -> Result<(), String> {
         let options = format!(
             "defaultNamespace: {}\nhelm:\n  releaseName: rel\n  chart: chart\n  disablePreProcess: true\n  \
-             valuesFiles: [values.yaml]\n",
-            self.namespace
+             valuesFiles: [values.yaml]\ncorrectDrift: {{enabled: {}}}\n",
+            self.namespace, self.corrects
         );
         fs::write(self.folder.join("fleet.yaml"), options).unwrap();
-        clusters.deploy(&self.name, &self.folder).await?;
-        let ready = clusters.ready(&self.name, &self.deployed, seconds).await;
-        self.deployed = ready?;
-        Ok(())
+        clusters.deploy(&self.name, &self.folder).await.map(drop)
+    }
+
+    /// The objects that Helm says the release has.
+    pub(crate) async fn objects(&self, clusters: &Clusters) -> Result<Vec<Value>, String> {
+        let args = ["get", "manifest", "rel", "-n", &self.namespace];
+        let manifest = clusters.helm(&args).await?;
+        Ok(parse(&manifest))
+    }
+
+    /// Goes back with Helm itself.
+    pub(crate) async fn roll_back_by_helm(
+        &self,
+        clusters: &Clusters,
+        revision: u64,
+    ) -> Result<(), String> {
+        let revision = revision.to_string();
+        let args = ["rollback", "rel", &revision, "-n", &self.namespace];
+        clusters.helm(&args).await.map(drop)
     }
 
     /// What Helm says about the release: revision and status.
@@ -67,11 +110,27 @@ impl Release {
 
     /// Statuses of the revisions that Helm knows, oldest first.
     pub(crate) async fn history(&self, clusters: &Clusters) -> Vec<String> {
+        let revisions = self.revisions(clusters).await;
+        revisions.into_iter().map(|(_, status)| status).collect()
+    }
+
+    /// The revisions that Helm knows with their statuses, oldest first.
+    pub(crate) async fn revisions(&self, clusters: &Clusters) -> Vec<(u64, String)> {
         let args = ["history", "rel", "-n", &self.namespace, "-o", "json"];
         let history = json(clusters, &args).await;
         let status = |row: &Value| row["status"].as_str().unwrap().to_owned();
-        history.as_array().unwrap().iter().map(status).collect()
+        let rows = history.as_array().unwrap().iter();
+        rows.map(|row| (row["revision"].as_u64().unwrap(), status(row)))
+            .collect()
     }
+}
+
+/// The documents of a manifest that are objects.
+pub(crate) fn parse(manifest: &str) -> Vec<Value> {
+    goyaml::documents::split(manifest)
+        .filter_map(|part| goyaml::parse(part.text.as_bytes()).ok())
+        .filter(Value::is_object)
+        .collect()
 }
 
 async fn json(clusters: &Clusters, args: &[&str]) -> Value {
