@@ -227,6 +227,8 @@ async fn vanished(agent: &Arc<Agent>, name: &str) -> Next {
                 world.tracks.remove(name);
                 world.stale.remove(name);
                 world.owners.retain(|_, owner| owner != name);
+                // Its own end is nothing that it waits for.
+                world.waiting.remove(name);
                 world.waiting.clone()
             });
             monitor::sync(agent);

@@ -48,7 +48,7 @@ fn row(revision: &str, status: &str) -> (String, String) {
     (revision.to_owned(), status.to_owned())
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_upgrade_that_does_not_become_ready_goes_back_and_its_objects_go() {
     let world = World::start().await;
     let first = web("a", "good", &json!({ "maxHistory": 5 }));
@@ -74,7 +74,7 @@ async fn an_upgrade_that_does_not_become_ready_goes_back_and_its_objects_go() {
     assert_eq!(records(&world).await, expected);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_install_that_does_not_become_ready_is_uninstalled_once() {
     let mut world = World::start().await;
     let message = given_up(&world, &web("a", "broken", &json!({}))).await;
@@ -97,7 +97,7 @@ async fn an_install_that_does_not_become_ready_is_uninstalled_once() {
     world.ready("web", &id).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_the_server_refuses_is_taken_back_too_and_what_it_refuses_for_now_is_not() {
     let world = World::start().await;
     let id = world.deploy(&web("a", "good", &json!({}))).await;
@@ -116,7 +116,7 @@ async fn what_the_server_refuses_is_taken_back_too_and_what_it_refuses_for_now_i
     assert_eq!(configs(&world).await, ["a"]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn without_a_revision_to_go_back_to_an_upgrade_says_so() {
     let world = World::start().await;
     let mut first = web("a", "broken", &json!({}));

@@ -38,7 +38,7 @@ async fn size(world: &World, name: &str) -> Value {
     found.map_or(Value::Null, |found| found["data"]["size"].clone())
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn copies_come_before_the_release_are_renewed_and_go_with_the_last_deployment() {
     let world = World::start().await;
     let both =
@@ -120,7 +120,7 @@ async fn copies_come_before_the_release_are_renewed_and_go_with_the_last_deploym
     .await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_is_missing_or_somebody_elses_is_named_and_left_alone() {
     let world = World::start().await;
     let with = |resources: Value| {

@@ -227,27 +227,27 @@ fn rollback() -> Story {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(start_paused = true)]
 async fn an_install_survives_death_at_every_write() {
     tell_all(install(), &DEATHS).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(start_paused = true)]
 async fn an_upgrade_survives_death_at_every_write() {
     tell_all(upgrade(), &DEATHS).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(start_paused = true)]
 async fn an_uninstall_survives_death_at_every_write() {
     tell_all(uninstall(), &DEATHS).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(start_paused = true)]
 async fn a_rollback_survives_death_at_every_write() {
     tell_all(rollback(), &DEATHS).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(start_paused = true)]
 async fn an_install_that_is_taken_back_survives_death_at_every_write() {
     let story = Story {
         before: None,
@@ -256,12 +256,12 @@ async fn an_install_that_is_taken_back_survives_death_at_every_write() {
     tell_all(story, &DEATHS).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(start_paused = true)]
 async fn an_upgrade_survives_a_server_in_trouble_at_every_write() {
     tell_all(upgrade(), &TROUBLES).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(start_paused = true)]
 async fn an_uninstall_survives_a_server_in_trouble_at_every_write() {
     tell_all(uninstall(), &[Fault::Answers(429)]).await;
 }

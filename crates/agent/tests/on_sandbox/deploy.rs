@@ -15,7 +15,7 @@ fn status_of(statuses: &[(String, String)], revision: u32) -> Option<&str> {
         .map(|(_, status)| status.as_str())
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn plain_manifests_are_applied_marked_and_reported() {
     let world = World::start().await;
     let id = world
@@ -57,7 +57,7 @@ async fn plain_manifests_are_applied_marked_and_reported() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_chart_is_rendered_with_values_and_capabilities() {
     let world = World::start().await;
     let template = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}-{{ .Values.suffix }}\ndata:\n  has: {{ .Capabilities.APIVersions.Has \"apps/v1/Deployment\" | quote }}\n  namespace: {{ .Release.Namespace }}\n  first: {{ .Release.IsInstall | quote }}\n";
@@ -81,7 +81,7 @@ async fn a_chart_is_rendered_with_values_and_capabilities() {
     assert_eq!(namespace["metadata"]["labels"]["name"], "shop");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_upgrade_prunes_what_left_and_keeps_what_says_so() {
     let world = World::start().await;
     let kept = config_map("kept", "1").replace(
@@ -129,7 +129,7 @@ async fn an_upgrade_prunes_what_left_and_keeps_what_says_so() {
     assert_eq!((records.len(), status_of(&records, 1)), (2, None));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn fields_of_somebody_else_are_a_conflict_until_they_are_forced() {
     let world = World::start().await;
     let files = |value: &str| config_map("a", value);
@@ -160,7 +160,7 @@ async fn fields_of_somebody_else_are_a_conflict_until_they_are_forced() {
     assert_eq!(object["data"]["key"], "2");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_removed_deployment_takes_its_objects_along() {
     let world = World::start().await;
     let id = world
@@ -184,7 +184,7 @@ async fn a_removed_deployment_takes_its_objects_along() {
     assert!(world.object(&config_maps(), "other", "k").await.is_some());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_deployment_that_is_not_ready_says_which_object_and_why() {
     let world = World::start().await;
     let broken = deployment("web").replace("/web:1", "/broken:1");
@@ -215,7 +215,7 @@ fn simulated(name: &str, word: &str) -> String {
     )
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_timeout_waits_for_readiness_and_gives_up_when_it_is_over() {
     let world = World::start().await;
     let options =
@@ -247,7 +247,7 @@ async fn a_timeout_waits_for_readiness_and_gives_up_when_it_is_over() {
     assert!(message.contains("deployment.apps shop/never"), "{message}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_release_namespace_gets_its_labels_and_annotations() {
     let world = World::start().await;
     let options = json!({ "defaultNamespace": "shop", "namespaceLabels": { "team": "a" },
@@ -280,7 +280,7 @@ async fn the_release_namespace_gets_its_labels_and_annotations() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_missing_object_is_reported_as_missing() {
     let world = World::start().await;
     let id = world
@@ -313,7 +313,7 @@ async fn a_missing_object_is_reported_as_missing() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_agent_says_that_it_is_alive() {
     let world = World::start().await;
     let seen = eventually("the agent was seen", async || {

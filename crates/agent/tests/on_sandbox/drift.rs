@@ -1,11 +1,12 @@
 //! Objects that somebody changed: seen, told, and put back where that is asked for.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use api::labels::{OBJECT_SET_HASH, OBJECT_SET_ID};
 use api::v1alpha1::{BundleDeployment, ModifiedStatus};
 use apiclient::{Client, DeleteOptions, Kind, ObjectKey, ObjectMeta, Patch, WriteOptions};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::world::{
     Bundle, World, bundle, config_map, config_maps, create, deployment, eventually, secrets,
@@ -123,7 +124,7 @@ fn correcting(name: &'static str) -> Bundle {
     )
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn changes_are_told_on_the_hub_and_forgotten_when_they_are_taken_back() {
     let world = World::start().await;
     let id = world.deploy(&shop("raw", json!({}), json!({}))).await;
@@ -202,7 +203,7 @@ async fn changes_are_told_on_the_hub_and_forgotten_when_they_are_taken_back() {
         .await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn missing_and_foreign_objects_are_told_apart() {
     let world = World::start().await;
     let id = world.deploy(&shop("raw", json!({}), json!({}))).await;
@@ -245,7 +246,7 @@ async fn missing_and_foreign_objects_are_told_apart() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_an_upgrade_could_not_take_away_is_extra_and_copies_of_labels_are_not() {
     let world = World::start().await;
     let held = "apiVersion: v1\nkind: Service\nmetadata:\n  name: svc-finalizer\n  finalizers: [example.com/held]\nspec:\n  ports:\n  - port: 80\n";
@@ -290,7 +291,7 @@ async fn what_an_upgrade_could_not_take_away_is_extra_and_copies_of_labels_are_n
     world.unmodified("raw").await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn compare_patches_take_fields_and_missing_objects_out() {
     let world = World::start().await;
     let patches = json!({"comparePatches": [
@@ -343,7 +344,7 @@ async fn compare_patches_take_fields_and_missing_objects_out() {
     assert_eq!(found.status.release, "shop/raw:1");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn changes_are_put_back_without_a_revision() {
     let world = World::start().await;
     let id = world.deploy(&correcting("raw")).await;
@@ -406,7 +407,7 @@ async fn changes_are_put_back_without_a_revision() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_deployment_that_has_drifted_is_corrected_when_that_is_switched_on() {
     let mut world = World::start().await;
     let id = world.deploy(&shop("raw", json!({}), json!({}))).await;
@@ -434,7 +435,7 @@ async fn a_deployment_that_has_drifted_is_corrected_when_that_is_switched_on() {
     world.unmodified("raw").await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn nothing_is_corrected_while_paused_or_off_schedule_and_all_of_it_after() {
     let world = World::start().await;
     let id = world.deploy(&correcting("raw")).await;
@@ -473,7 +474,7 @@ async fn nothing_is_corrected_while_paused_or_off_schedule_and_all_of_it_after()
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_no_update_can_change_is_replaced_only_by_force() {
     let world = World::start().await;
     let id = world.deploy(&correcting("raw")).await;
@@ -533,7 +534,7 @@ async fn what_no_update_can_change_is_replaced_only_by_force() {
     world.unmodified("job").await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn objects_of_another_deployment_are_left_to_it() {
     let world = World::start().await;
     let one = world.deploy(&correcting("one")).await;
@@ -556,7 +557,7 @@ async fn objects_of_another_deployment_are_left_to_it() {
     assert_eq!(object["data"]["key"], "theirs");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn objects_that_another_bundle_took_away_come_back_without_correction() {
     let world = World::start().await;
     let overwrites = json!([{"kind": "ConfigMap", "name": "cm-test", "namespace": "shop"}]);
@@ -577,7 +578,7 @@ async fn objects_that_another_bundle_took_away_come_back_without_correction() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn replicas_are_left_to_an_autoscaler_within_its_range() {
     let world = World::start().await;
     let scaler = "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata:\n  name: web\nspec:\n  minReplicas: 1\n  maxReplicas: 4\n  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}\n";

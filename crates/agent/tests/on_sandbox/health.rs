@@ -9,7 +9,7 @@ fn options(current: &str) -> Value {
     json!({ "defaultNamespace": "shop", "healthCheckExprs": [rule] })
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn objects_are_judged_by_the_rules_and_again_when_the_rules_change() {
     let world = World::start().await;
     let raw = bundle("raw", &[("cm.yaml", &config_map("cm", "one"))]);

@@ -34,7 +34,7 @@ fn created(object: &Value) -> String {
         .to_owned()
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn hooks_run_before_and_after_the_objects_in_order_of_weight() {
     let world = World::new().await;
     let mut jobs_watch: Watch<k8s_openapi::api::batch::v1::Job> =
@@ -102,7 +102,7 @@ async fn hooks_run_before_and_after_the_objects_in_order_of_weight() {
     assert!(world.object(&jobs(), "shop", "never").await.is_some());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_failing_hook_stops_the_install_and_says_why() {
     let world = World::start().await;
     world
@@ -161,7 +161,7 @@ async fn a_failing_hook_stops_the_install_and_says_why() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_a_failed_upgrade_changed_is_taken_back_when_the_old_version_is_wanted_again() {
     for is_restarted in [false, true] {
         let mut world = World::start().await;

@@ -42,7 +42,7 @@ fn overlay(name: &str) -> serde_json::Value {
     json!({ "defaultNamespace": "shop", "kustomize": { "dir": format!("overlays/{name}") } })
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn each_target_gets_the_objects_of_its_overlay() {
     let world = World::start().await;
     let id = world.deploy(&shop().with_options(overlay("dev"))).await;
@@ -59,7 +59,7 @@ async fn each_target_gets_the_objects_of_its_overlay() {
     assert_eq!(object["data"]["size"], "large");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_broken_overlay_is_named_and_deletes_nothing() {
     for (name, expected) in [
         (
@@ -84,7 +84,7 @@ async fn a_broken_overlay_is_named_and_deletes_nothing() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_objects_of_a_chart_go_through_the_kustomization() {
     let world = World::start().await;
     let template = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: chart-cm}\ndata: {v: {{ .Values.v | quote }}}\n";

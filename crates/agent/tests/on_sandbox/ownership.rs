@@ -30,7 +30,7 @@ async fn until_says(world: &World, name: &str, words: &str) {
         .await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_object_of_another_bundle_is_refused_by_its_name_until_it_is_free() {
     let world = World::start().await;
     let id = world.deploy(&config("first", "1", "first")).await;
@@ -58,7 +58,7 @@ async fn an_object_of_another_bundle_is_refused_by_its_name_until_it_is_free() {
     assert_eq!(value(&world).await, "2");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_was_taken_over_on_demand_stays_when_the_first_bundle_goes() {
     let world = World::start().await;
     let id = world.deploy(&config("first", "1", "first")).await;
@@ -80,7 +80,7 @@ async fn what_was_taken_over_on_demand_stays_when_the_first_bundle_goes() {
     assert_eq!(value(&world).await, "2");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_release_that_is_kept_under_a_new_bundle_is_not_installed_again() {
     let world = World::start().await;
     let id = world.deploy(&config("old", "1", "web")).await;
@@ -110,7 +110,7 @@ async fn a_release_that_is_kept_under_a_new_bundle_is_not_installed_again() {
     assert_eq!(shared(&world).await, None);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_release_handed_on_while_the_agent_was_away_is_not_uninstalled() {
     let mut world = World::start().await;
     let id = world.deploy(&config("old", "1", "web")).await;
@@ -140,7 +140,7 @@ fn immutable(value: &str, force: bool) -> Bundle {
         .with_options(json!({ "defaultNamespace": "shop", "helm": { "force": force } }))
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_cannot_be_changed_is_created_again_only_when_that_is_asked_for() {
     let world = World::start().await;
     let id = world.deploy(&immutable("1", false)).await;
@@ -161,7 +161,7 @@ async fn what_cannot_be_changed_is_created_again_only_when_that_is_asked_for() {
     assert_ne!(object["metadata"]["uid"], uid);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn deployments_that_fail_one_after_the_other_leave_no_long_history() {
     let world = World::start().await;
     let id = world.deploy(&immutable("0", false)).await;
@@ -186,7 +186,7 @@ async fn deployments_that_fail_one_after_the_other_leave_no_long_history() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_old_release_goes_when_the_new_one_is_healthy_and_not_before() {
     let world = World::start().await;
     let of = |image: &str, namespace: &str| {

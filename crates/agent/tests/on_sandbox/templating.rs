@@ -11,7 +11,7 @@ fn options(labels: &Value) -> Value {
         "data": { "ClusterName": "north", "ClusterLabels": labels } } })
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn files_are_rendered_with_the_data_of_the_deployment() {
     let world = World::start().await;
     let raw = bundle(

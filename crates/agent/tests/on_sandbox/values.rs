@@ -59,7 +59,7 @@ async fn shown(world: &World, expected: (&str, &str)) {
     .await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_changed_reference_is_deployed_and_one_that_says_the_same_is_not() {
     let world = World::start().await;
     prepare(&world).await;
@@ -101,7 +101,7 @@ async fn a_changed_reference_is_deployed_and_one_that_says_the_same_is_not() {
     assert_eq!(found.status.applied_deployment_id, id);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_reference_that_changed_while_the_agent_was_away_is_deployed_and_others_are_not() {
     let mut world = World::start().await;
     prepare(&world).await;
@@ -144,7 +144,7 @@ async fn a_reference_that_changed_while_the_agent_was_away_is_deployed_and_other
         .await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_reference_that_breaks_is_named_and_cured_by_the_next_change() {
     let world = World::start().await;
     let id = world.deploy(&web()).await;

@@ -43,7 +43,7 @@ async fn check(cases: &[Case<'_>]) {
     assert_eq!(world.records("shop").await.len(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn bad_manifests_are_named_with_file_and_document() {
     let options = || json!({ "defaultNamespace": "shop" });
     check(&[
@@ -66,7 +66,7 @@ async fn bad_manifests_are_named_with_file_and_document() {
     .await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn bad_charts_are_named_with_template_line_and_column() {
     let options = || json!({ "defaultNamespace": "shop" });
     check(&[
@@ -111,7 +111,7 @@ async fn bad_charts_are_named_with_template_line_and_column() {
     .await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_is_permanent_is_reported_once_as_not_installed() {
     let world = World::start().await;
     let chart = "apiVersion: v2\nname: web\nversion: 1.0.0\nkubeVersion: '>=920.0.0'\n";
@@ -134,7 +134,7 @@ async fn what_is_permanent_is_reported_once_as_not_installed() {
     world.ready("web", &fixed).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_object_of_somebody_else_is_not_taken_over_by_an_install() {
     let world = World::start().await;
     create(
@@ -180,7 +180,7 @@ async fn an_object_of_somebody_else_is_not_taken_over_by_an_install() {
     assert_eq!(key().await, "ours");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_kind_whose_definition_comes_with_another_bundle_is_waited_for() {
     let world = World::start().await;
     let gadget = "apiVersion: example.com/v1\nkind: Gadget\nmetadata: {name: x}\nspec: {size: 1}\n";
@@ -217,7 +217,7 @@ async fn a_kind_whose_definition_comes_with_another_bundle_is_waited_for() {
     assert!(world.object(&gadgets, "shop", "x").await.is_some());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn values_of_secrets_are_checked_and_never_told() {
     let world = World::start().await;
     let template = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  key: {{ .Values.secret }}\n";
@@ -251,7 +251,7 @@ async fn values_of_secrets_are_checked_and_never_told() {
     assert!(!format!("{:?}", found.status).contains("hunter2"));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_deployment_waits_for_those_it_depends_on() {
     let world = World::start().await;
     let options = json!({ "defaultNamespace": "shop" });
@@ -280,7 +280,7 @@ async fn a_deployment_waits_for_those_it_depends_on() {
     world.ready("web", &web_id).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn gated_deployments_are_left_alone() {
     let world = World::start().await;
     let paused = bundle("paused", &[("a.yaml", &config_map("paused", "1"))]);

@@ -10,7 +10,7 @@ use super::{BACKOFF_MAX, edit, others_go_on, value};
 use crate::faulty::{self, Verdict};
 use crate::world::{World, bundle, config_map, config_maps, deployment, eventually};
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn servers_that_are_away_are_waited_for() {
     let world = World::start().await;
     let id = world
