@@ -5,6 +5,7 @@ use api::v1alpha1::{BundleDeployment, Cluster};
 use apiclient::{DeleteOptions, Kind, ObjectKey, ObjectMeta, Patch, WriteOptions};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::api::rbac::v1::ClusterRole;
 use serde_json::{Value, json};
 
 use crate::stage::{AGENT, Downstream, Stage, configure, create, eventually};
@@ -57,6 +58,13 @@ async fn imported(stage: &Stage, name: &str, generation: i64) {
         (is_told && status.agent_deployed_generation == Some(generation)).then_some(())
     })
     .await;
+}
+
+/// Which incarnation of what is deployed is there.
+async fn shop_uid(downstream: &Downstream) -> Option<String> {
+    let (maps, key) = (Kind::of::<ConfigMap>(), ObjectKey::new("shop", "deployed"));
+    let map: Option<ConfigMap> = downstream.client.get(&maps, &key).await.unwrap();
+    map.unwrap().metadata.uid
 }
 
 async fn deployment(downstream: &Downstream, namespace: &str) -> Option<Deployment> {
@@ -124,7 +132,7 @@ pub(crate) async fn a_cluster_that_a_kubeconfig_reaches_gets_an_agent_which_then
         cluster(&stage, "south").await.status.namespace,
         "fleet-agent-south",
     );
-    let ready = async |image: &str| {
+    let ready = async |south: &Downstream, image: &str, namespace: &str| {
         eventually("the agent has deployed itself", async || {
             let found: BundleDeployment = stage
                 .hub
@@ -133,7 +141,7 @@ pub(crate) async fn a_cluster_that_a_kubeconfig_reaches_gets_an_agent_which_then
                 .unwrap()?;
             let is_there = !found.spec.deployment_id.is_empty()
                 && found.status.applied_deployment_id == found.spec.deployment_id;
-            let running = deployment(&south, AGENT)
+            let running = deployment(south, namespace)
                 .await?
                 .spec?
                 .template
@@ -144,11 +152,11 @@ pub(crate) async fn a_cluster_that_a_kubeconfig_reaches_gets_an_agent_which_then
         })
         .await;
     };
-    ready("registry.example/agent:1").await;
+    ready(&south, "registry.example/agent:1", AGENT).await;
     let mut config = stage.config();
     config["agentImage"] = "registry.example/agent:2".into();
     configure(&stage.hub, &config).await;
-    ready("registry.example/agent:2").await;
+    ready(&south, "registry.example/agent:2", AGENT).await;
 
     // A person asks for it anew; it comes with another credential.
     let before = deployment(&south, AGENT).await.unwrap().metadata.uid;
@@ -167,7 +175,10 @@ pub(crate) async fn a_cluster_that_a_kubeconfig_reaches_gets_an_agent_which_then
     south.start();
     stage.heard(&client_id).await;
 
-    // It moves.
+    // It moves, and takes what is deployed along.
+    stage.deploy("shop").await;
+    south.deployed().await;
+    let kept = shop_uid(&south).await;
     change(
         &stage,
         "south",
@@ -179,20 +190,51 @@ pub(crate) async fn a_cluster_that_a_kubeconfig_reaches_gets_an_agent_which_then
     })
     .await;
     south.stop();
+    let role = ObjectKey::new("", format!("{AGENT}-fleet-agent-role"));
+    eventually("nothing of it is left where it was", async || {
+        let roles = Kind::of::<ClusterRole>();
+        let role: Option<Value> = south.client.get(&roles, &role).await.unwrap();
+        (deployment(&south, AGENT).await.is_none() && role.is_none()).then_some(())
+    })
+    .await;
     "elsewhere".clone_into(&mut south.namespace);
+    "elsewhere".clone_into(&mut south.scope);
     south.start();
     eventually("it says so", async || {
         let agent = cluster(&stage, "south").await.status.agent;
         (agent.namespace == "elsewhere" && agent.last_seen.is_some()).then_some(())
     })
     .await;
+    ready(&south, "registry.example/agent:2", "elsewhere").await;
+    assert!(deployment(&south, AGENT).await.is_none());
+    let bundles = Kind::of::<api::v1alpha1::Bundle>();
+    let manifest =
+        "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: deployed\ndata: {by: elsewhere}\n";
+    let body = json!({ "spec": { "resources": [{ "name": "map.yaml", "content": manifest }] } });
+    let (key, patch) = (
+        ObjectKey::new(stage.workspace.clone(), "shop"),
+        Patch::Merge(&body),
+    );
+    let options = WriteOptions::default();
+    let patched: Result<ObjectMeta, _> = stage
+        .hub
+        .patch(&bundles, &key, None, patch, 0, options)
+        .await;
+    patched.unwrap();
+    eventually("the new agent deploys", async || {
+        let maps = Kind::of::<ConfigMap>();
+        let key = ObjectKey::new("shop", "deployed");
+        let map: ConfigMap = south.client.get(&maps, &key).await.unwrap()?;
+        (map.data?.get("by")? == "elsewhere").then_some(())
+    })
+    .await;
+    assert_eq!(shop_uid(&south).await, kept);
     let key = ObjectKey::new(stage.workspace.clone(), "south");
     stage
         .hub
         .delete(&Kind::of::<Cluster>(), &key, &DeleteOptions::default())
         .await
         .unwrap();
-    let bundles = Kind::of::<api::v1alpha1::Bundle>();
     let bundle = ObjectKey::new(stage.workspace.clone(), "fleet-agent-south");
     eventually("its bundle is gone", async || {
         let found: Option<Value> = stage.hub.get(&bundles, &bundle).await.unwrap();

@@ -161,6 +161,7 @@ impl Stage {
             client,
             kubeconfig: cluster.kubeconfig().unwrap(),
             namespace: AGENT.to_owned(),
+            scope: String::new(),
             agent: None,
         }
     }
@@ -172,6 +173,7 @@ impl Stage {
             client: self.hub.clone(),
             kubeconfig: String::new(),
             namespace: namespace.to_owned(),
+            scope: namespace.to_owned(),
             agent: None,
         }
     }
@@ -237,6 +239,7 @@ pub(crate) struct Downstream {
     pub(crate) kubeconfig: String,
     /// Of the agent.
     pub(crate) namespace: String,
+    pub(crate) scope: String,
     agent: Option<CancellationToken>,
 }
 
@@ -275,7 +278,7 @@ impl Downstream {
         let settings = Settings {
             downstream: self.kube.clone(),
             namespace: self.namespace.clone(),
-            scope: String::new(),
+            scope: self.scope.clone(),
             checkin_interval: Duration::from_secs(1),
             workers: None,
             host: "pod".to_owned(),

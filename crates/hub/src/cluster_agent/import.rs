@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use workqueue::Next;
 
 use super::plan::{self, Observed};
-use super::{bundle, downstream, tell};
+use super::{SETTLE, bundle, downstream, tell};
 use crate::Ctx;
 use crate::agent_manifest::{self, Agent};
 use crate::cluster_registration::plan::import_token;
@@ -135,6 +135,13 @@ async fn import(ctx: &Ctx, observed: &Observed) -> Result<Option<Next>, Error> {
     let Some(values) = values(ctx, observed).await? else {
         return Ok(Some(Next::After(POLL)));
     };
+    if plan::moves_from(observed).is_some() {
+        let removed = bundle::remove(ctx, &observed.key).await;
+        removed.map_err(|error| Error::Status(Box::new(error)))?;
+        if observed.has_deployment {
+            return Ok(Some(Next::After(SETTLE)));
+        }
+    }
     deploy(ctx, observed, &client, &place, &values).await?;
     finish(ctx, observed, &place).await?;
     tracing::info!(cluster = %observed.key, namespace = observed.namespace(), "the agent is deployed");
@@ -390,12 +397,7 @@ async fn deploy(
         namespace: namespace.to_owned(),
         source,
     };
-    let before = observed.status.agent.namespace.as_str();
-    if observed.status.agent_migrated && !before.is_empty() && before != namespace {
-        // Made anew for the new place once the agent was deployed there.
-        bundle::remove(ctx, &observed.key)
-            .await
-            .map_err(|error| Error::Status(Box::new(error)))?;
+    if let Some(before) = plan::moves_from(observed) {
         downstream::remove(client, before).await.map_err(failed)?;
     }
     if observed.spec.agent_pull_secrets.is_none() {

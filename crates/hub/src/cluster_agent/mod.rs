@@ -98,7 +98,9 @@ async fn run(ctx: &Ctx, observed: &plan::Observed) -> Result<Next, Error> {
         import::run(ctx, observed).await
     };
     // An import that fails holds up no update of an agent that is there.
-    bundle::write(ctx, observed).await?;
+    if plan::moves_from(observed).is_none() {
+        bundle::write(ctx, observed).await?;
+    }
     Ok(imported?)
 }
 

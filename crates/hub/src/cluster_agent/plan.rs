@@ -30,6 +30,8 @@ pub(crate) struct Observed {
     pub(crate) system_namespace: String,
     /// Mark of the Bundle that is stored, if there is one.
     pub(crate) bundle: Option<String>,
+    /// The Bundle's deployment is there, and an agent may act by it.
+    pub(crate) has_deployment: bool,
 }
 
 impl Observed {
@@ -43,7 +45,9 @@ impl Observed {
         let entry = index.clusters.get(key)?;
         let bootstrap = &config.bootstrap;
         let is_local = key.name == LOCAL && key.namespace == bootstrap.namespace;
-        let bundle = index.bundles.get(&super::bundle::key(key));
+        let own = super::bundle::key(key);
+        let bundle = index.bundles.get(&own);
+        let deployment = ObjectKey::new(entry.namespace(), own.name.clone());
         Some(Self {
             key: key.clone(),
             uid: entry.meta.uid.clone(),
@@ -55,6 +59,7 @@ impl Observed {
             status: entry.cluster.status.clone(),
             config: config.clone(),
             system_namespace: system.to_owned(),
+            has_deployment: index.deployments.contains_key(&deployment),
             bundle: bundle.map(|bundle| {
                 let mark = label(&bundle.meta.annotations, super::bundle::MARK);
                 mark.unwrap_or_default().to_owned()
@@ -69,6 +74,20 @@ impl Observed {
             given => given,
         }
     }
+}
+
+/// Where an agent runs that has to go before the one that is wanted comes.
+///
+/// While it does the Bundle is held back: by it the old agent would put back what is taken away, or deploy
+/// the new one as its own.
+pub(crate) fn moves_from(observed: &Observed) -> Option<&str> {
+    let before = observed.status.agent.namespace.as_str();
+    let is_elsewhere = !before.is_empty() && before != observed.namespace();
+    let is_imported =
+        observed.status.agent_migrated && !observed.spec.kube_config_secret.is_empty();
+    // Without a wish it may be anywhere.
+    let is_asked_for = !is_deployed(observed);
+    (is_elsewhere && is_imported && is_asked_for).then_some(before)
 }
 
 /// Whether something about the agent is different.

@@ -24,6 +24,7 @@ fn observed(spec: Value, status: Value, config: &str) -> Observed {
         config: Config::parse(config).unwrap().0,
         system_namespace: "cattle-fleet-system".to_owned(),
         bundle: None,
+        has_deployment: false,
     }
 }
 
