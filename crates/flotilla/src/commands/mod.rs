@@ -10,6 +10,7 @@ pub(crate) mod controller;
 pub(crate) mod crds;
 pub(crate) mod diff;
 pub(crate) mod doctor;
+pub(crate) mod election;
 pub(crate) mod kustomize;
 pub(crate) mod logging;
 pub(crate) mod rollback;

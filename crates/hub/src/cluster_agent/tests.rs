@@ -8,7 +8,9 @@ use apiclient::ObjectKey;
 use serde_json::{Value, json};
 
 use super::bundle::{MARK, bundle};
-use super::plan::{Observed, differs, has_moved, is_deployed, kubeconfig_secret, option_changes};
+use super::plan::{
+    Observed, differs, has_moved, is_deployed, kubeconfig_secret, moves_from, option_changes,
+};
 use crate::agent_manifest::{Agent, Defaults};
 
 fn observed(spec: Value, status: Value, config: &str) -> Observed {
@@ -68,6 +70,32 @@ fn an_agent_is_deployed_again_when_what_it_was_told_is_not_so_any_more() {
     )));
     let ca = "apiServerURL: https://hub\napiServerCA: Q0E=\n";
     assert!(has_moved(&observed(json!({}), deployed(), ca)));
+}
+
+#[test]
+fn an_agent_moves_only_where_it_is_wanted_elsewhere() {
+    let of = |wish: &str, at: &str, secret: &str, is_imported: bool| {
+        let spec = json!({ "redeployAgentGeneration": 3, "agentNamespace": wish, "kubeConfigSecret": secret });
+        let mut status = deployed();
+        status["agent"]["namespace"] = at.into();
+        status["agentMigrated"] = is_imported.into();
+        let observed = observed(spec, status, "agentTLSMode: strict\n");
+        moves_from(&observed).map(str::to_owned)
+    };
+    assert_eq!(of("new", "old", "s", true).as_deref(), Some("old"));
+    for (wish, at, secret, is_imported) in [
+        ("new", "new", "s", true),
+        ("new", "", "s", true),
+        ("new", "old", "", true),
+        ("new", "old", "s", false),
+        ("", "old", "s", true),
+    ] {
+        assert_eq!(
+            of(wish, at, secret, is_imported),
+            None,
+            "{wish} {at} {secret} {is_imported}"
+        );
+    }
 }
 
 #[test]

@@ -10,7 +10,8 @@ use anyhow::{Context as _, bail};
 use api::limits::Limits;
 use apiclient::ObjectKey;
 
-use super::{Listen, address, duration, identity, logging};
+use super::{Listen, address, identity, logging};
+use crate::commands::election::ElectionTimes;
 
 /// What agents take where nothing is given.
 const NAMESPACE: &str = "cattle-fleet-system";
@@ -68,23 +69,6 @@ pub(crate) struct Args {
     pub(crate) logging: logging::LogFlags,
 }
 
-/// Durations as Go writes them, such as `30s`.
-#[derive(Debug, Clone, clap::Args)]
-struct ElectionTimes {
-    /// How long a process that is silent is waited for
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration,
-        env = "CATTLE_ELECTION_LEASE_DURATION")]
-    lease_duration: Duration,
-    /// How long the one that acts goes on without being able to renew; less than the lease duration
-    #[arg(long, value_name = "DURATION", default_value = "25s", value_parser = duration,
-        env = "CATTLE_ELECTION_RENEW_DEADLINE")]
-    renew_deadline: Duration,
-    /// How often the Lease is looked at
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration,
-        env = "CATTLE_ELECTION_RETRY_PERIOD")]
-    retry_period: Duration,
-}
-
 /// `None` for the default.
 #[derive(Debug, Clone, Copy)]
 struct Interval(Option<Duration>);
@@ -114,13 +98,7 @@ impl Args {
         if !self.leader_elect.unwrap_or(!is_told) {
             return Ok(None);
         }
-        let times = &self.election;
-        if times.lease_duration <= times.renew_deadline {
-            bail!("--lease-duration must be greater than --renew-deadline");
-        }
-        if times.renew_deadline <= times.retry_period {
-            bail!("--renew-deadline must be greater than --retry-period");
-        }
+        let times = self.election.or([30, 25, 10])?;
         let pod = std::env::var("POD_NAME")
             .ok()
             .filter(|name| !name.is_empty());

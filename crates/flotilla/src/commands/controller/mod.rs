@@ -14,6 +14,7 @@ use hub::telemetry::Endpoints;
 
 pub(crate) use parts::{Part, run as run_part};
 
+use super::election::ElectionTimes;
 use super::{Listen, address, duration, identity};
 
 /// Run the hub's controllers
@@ -94,23 +95,6 @@ pub(crate) struct Args {
     pub(crate) upstream: upstream::Flags,
 }
 
-/// Durations as Go writes them, such as `45s`.
-#[derive(Debug, Clone, clap::Args)]
-struct ElectionTimes {
-    /// How long a leader that is silent is waited for
-    #[arg(long, value_name = "DURATION", default_value = "45s", value_parser = duration,
-        env = "CATTLE_ELECTION_LEASE_DURATION")]
-    lease_duration: Duration,
-    /// How long a leader goes on that cannot renew; less than the lease duration
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration,
-        env = "CATTLE_ELECTION_RENEW_DEADLINE")]
-    renew_deadline: Duration,
-    /// How often Leases are looked at
-    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration,
-        env = "CATTLE_ELECTION_RETRY_PERIOD")]
-    retry_period: Duration,
-}
-
 /// What is both a label's value and part of a Lease's name.
 fn shard(text: &str) -> Result<String, String> {
     let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
@@ -131,13 +115,7 @@ impl Args {
             }
             return Ok(None);
         }
-        let times = &self.election;
-        if times.lease_duration <= times.renew_deadline {
-            bail!("--lease-duration must be greater than --renew-deadline");
-        }
-        if times.renew_deadline <= times.retry_period {
-            bail!("--renew-deadline must be greater than --retry-period");
-        }
+        let times = self.election.or([45, 30, 2])?;
         Ok(Some(Election {
             lease_duration: times.lease_duration,
             renew_deadline: times.renew_deadline,
