@@ -208,6 +208,7 @@ pub(crate) struct Ctx {
     pub(crate) contacts: status::contact::Contacts,
     pub(crate) gate: Arc<sharding::Gate>,
     pub(crate) source_watches: source::Watches,
+    pub(crate) kubeconfigs: cluster_agent::kubeconfig::Kubeconfigs,
     pub(crate) events: Arc<events::Recorder>,
 }
 
@@ -280,6 +281,7 @@ pub async fn run_with(
         contacts: status::contact::Contacts::default(),
         gate,
         source_watches: source::Watches::default(),
+        kubeconfigs: cluster_agent::kubeconfig::Kubeconfigs::default(),
         events: Arc::new(recorder),
     });
     ctx.world.tell(&ctx.events);

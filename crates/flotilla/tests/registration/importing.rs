@@ -278,7 +278,13 @@ pub(crate) async fn what_cannot_be_imported_says_why_until_it_can(stage: Stage) 
     configure(&stage.hub, &stage.config()).await;
     says("kubeconfig with the kubeconfig does not exist").await;
     secret(&stage, "kubeconfig", json!({ "other": "secret-value" })).await;
-    says("has no key value").await;
+    // Nobody touches the Cluster: that the Secret is there now is enough.
+    eventually("the Secret is looked at", async || {
+        let status = cluster(&stage, "broken").await.status;
+        let message = conditions::message(&status.conditions, IMPORTED);
+        message.contains("has no key value").then_some(())
+    })
+    .await;
     secret(&stage, "kubeconfig", json!({ "value": "{secret-value" })).await;
     says("use the kubeconfig in secret").await;
     let kubeconfig = |user: &str, server: &str| {
@@ -331,4 +337,19 @@ pub(crate) async fn what_cannot_be_imported_says_why_until_it_can(stage: Stage) 
     .await;
     imported(&stage, "broken", 0).await;
     assert!(deployment(&south, AGENT).await.is_some());
+    // Once it is imported the Secret alone says that the hub is elsewhere, and the agent is told.
+    let (value, url) = (&south.kubeconfig, "https://elsewhere.example");
+    secret(
+        &stage,
+        "kubeconfig",
+        json!({ "value": value, "apiServerURL": url }),
+    )
+    .await;
+    eventually("the agent is told where the hub is", async || {
+        let key = ObjectKey::new(AGENT, agent::registration::BOOTSTRAP);
+        let kind = Kind::of::<Secret>();
+        let found: Secret = south.client.get(&kind, &key).await.unwrap()?;
+        (found.data?.get("apiServerURL")?.0 == url.as_bytes()).then_some(())
+    })
+    .await;
 }

@@ -78,7 +78,12 @@ struct Place {
 
 /// Imports the cluster, unless its agent is as it should be.
 pub(super) async fn run(ctx: &Ctx, observed: &Observed) -> Result<Next, Error> {
-    match import(ctx, observed).await {
+    let is_news = ctx.kubeconfigs.take_news(&observed.key);
+    let imported = import(ctx, observed, is_news).await;
+    if is_news && !matches!(imported, Ok(None | Some(Next::Done))) {
+        ctx.kubeconfigs.put_back(&observed.key);
+    }
+    match imported {
         Ok(Some(Next::Done)) => {
             tell(ctx, &observed.key, Finding::True);
             Ok(Next::Done)
@@ -91,10 +96,10 @@ pub(super) async fn run(ctx: &Ctx, observed: &Observed) -> Result<Next, Error> {
     }
 }
 
-/// `None` when there was nothing to do.
-async fn import(ctx: &Ctx, observed: &Observed) -> Result<Option<Next>, Error> {
+/// `None` when there was nothing to do. With `is_news` the Secret was written since it was read.
+async fn import(ctx: &Ctx, observed: &Observed, is_news: bool) -> Result<Option<Next>, Error> {
     let is_deployed = plan::is_deployed(observed);
-    if is_deployed && !plan::has_moved(observed) {
+    if is_deployed && !is_news && !plan::has_moved(observed) {
         return Ok(None);
     }
     if observed.spec.client_id.is_empty() {
@@ -115,6 +120,9 @@ async fn import(ctx: &Ctx, observed: &Observed) -> Result<Option<Next>, Error> {
     let secret = plan::kubeconfig_secret(observed).map_err(Error::Refused)?;
     let texts = texts(ctx, &secret).await?;
     let Some(place) = place(observed, &texts) else {
+        if is_deployed {
+            return Ok(None);
+        }
         return refused(
             "apiServerURL is neither in the kubeconfig secret nor in config map fleet-controller: where do agents reach the hub?",
         );

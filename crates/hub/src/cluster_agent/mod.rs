@@ -6,7 +6,7 @@
 //!   for the import; on the downstream cluster the objects of the agent; members of `status` about the agent; the
 //!   Bundle `fleet-agent-<cluster>` by which agents are updated. Where `bootstrap.localAgentDisabled` says that
 //!   the hub itself has no agent, all of it goes.
-//! * **Woken by**: changes of the Cluster that concern its agent; the configuration.
+//! * **Woken by**: changes of the Cluster that concern its agent, and of its kubeconfig Secret; the configuration.
 //!
 //! The only controller that talks to downstream clusters, and only to those whose `kubeConfigSecret` asks
 //! for it. Which condition an import has is told by `crate::status`, the one writer of conditions.
@@ -14,6 +14,7 @@
 mod bundle;
 mod downstream;
 mod import;
+pub(crate) mod kubeconfig;
 pub(crate) mod plan;
 #[cfg(test)]
 mod tests;
@@ -66,6 +67,8 @@ pub(crate) async fn reconcile(ctx: Arc<Ctx>, key: ObjectKey) -> Next {
     let observed = ctx.world.read(|state| {
         plan::Observed::of(&state.index, state.config.config(), &key, &ctx.namespace)
     });
+    let secret = observed.as_ref().and_then(plan::imported_by);
+    kubeconfig::follow(&ctx, &key, secret.as_ref());
     let done = match observed {
         None => bundle::remove(&ctx, &key).await.map(|()| Next::Done),
         Some(observed) => run(&ctx, &observed).await,

@@ -216,6 +216,17 @@ pub(crate) fn has_moved(observed: &Observed) -> bool {
             || ca_hash(&String::from_utf8_lossy(ca)) != status.api_server_ca_hash)
 }
 
+/// The Secret that is watched for a Cluster, if the hub imports it.
+pub(crate) fn imported_by(observed: &Observed) -> Option<ObjectKey> {
+    let is_imported = !observed.spec.kube_config_secret.is_empty()
+        && !observed.is_deleting
+        && !observed.is_managed_elsewhere
+        && !observed.has_no_agent;
+    is_imported
+        .then(|| kubeconfig_secret(observed).ok())
+        .flatten()
+}
+
 /// Where the kubeconfig of a Cluster may be.
 pub(crate) fn kubeconfig_secret(observed: &Observed) -> Result<ObjectKey, String> {
     let spec = &observed.spec;
