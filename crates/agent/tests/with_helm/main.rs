@@ -18,6 +18,7 @@ mod charts;
 mod drift;
 #[path = "../common/escapes.rs"]
 mod escapes;
+mod faults;
 mod kubelet;
 mod records;
 mod setting;
@@ -59,6 +60,10 @@ const SCENARIOS: &[Scenario] = &scenarios![
     records::odd_names_are_records_too,
     records::a_release_too_large_for_its_secret_is_refused_before_anything_happens,
     records::records_that_cannot_be_read_are_named,
+    faults::what_a_policy_refuses_is_named_and_what_it_allows_is_deployed,
+    faults::what_a_policy_changes_is_no_drift_and_not_fought,
+    faults::a_quota_is_named_and_waited_for,
+    faults::a_field_that_a_kind_does_not_have_is_named,
     charts::releases_of_given_charts_are_as_those_of_helm,
 ];
 
