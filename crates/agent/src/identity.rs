@@ -22,6 +22,11 @@ pub(crate) enum Error {
     /// No account can be called so.
     #[error("looking up service account {account}: the name is invalid")]
     Name { account: ObjectKey },
+    /// It is not known where the account is.
+    #[error(
+        "looking up service account {account:?}: it is in the namespace of the agent, which has to be given"
+    )]
+    NoNamespace { account: String },
     /// There is no such account.
     #[error("looking up service account {account}: serviceaccounts {:?} not found", account.name)]
     Missing { account: ObjectKey },
@@ -44,6 +49,16 @@ pub(crate) async fn client(agent: &Agent, name: &str) -> Result<Client, Error> {
     let account = ObjectKey::new(agent.options.agent_namespace.clone(), wanted);
     if !is_name(wanted) {
         return Err(Error::Name { account });
+    }
+    // A person who deploys for no agent acts as who they are.
+    if account.namespace.is_empty() {
+        return if name.is_empty() {
+            Ok(agent.cluster.clone())
+        } else {
+            Err(Error::NoNamespace {
+                account: name.to_owned(),
+            })
+        };
     }
     let found = agent
         .cluster

@@ -15,6 +15,8 @@
 //! Many agents may run in one process: what is equal between them (contents, parsed charts) and what
 //! is heavy (rendering, compression) goes through [`Shared`].
 //!
+//! [`local`] brings a deployment from a file to a cluster, or tells what that would do.
+//!
 //! [`service`] is the process around it: it gets the agent a credential ([`registration`]), keeps others of its
 //! kind waiting and answers probes.
 
@@ -28,6 +30,7 @@ mod failure;
 mod heartbeat;
 mod identity;
 mod kinds;
+pub mod local;
 mod monitor;
 mod object;
 pub mod registration;

@@ -8,7 +8,9 @@ use std::sync::{Arc, OnceLock};
 
 use api::limits::json_len;
 use api::state::State;
-use api::v1alpha1::{BundleDeployment, BundleDeploymentOptions, BundleDeploymentStatus, Condition};
+use api::v1alpha1::{
+    BundleDeployment, BundleDeploymentOptions, BundleDeploymentStatus, Condition, HelmOptions,
+};
 use apiclient::{Kind, ObjectKey};
 use diff::readiness::{CheckError, HealthChecks};
 use serde::{Deserialize, Deserializer};
@@ -54,7 +56,12 @@ pub(crate) struct Known {
 
 impl<'de> Deserialize<'de> for Known {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let mut object = BundleDeployment::deserialize(from)?;
+        BundleDeployment::deserialize(from).map(Self::new)
+    }
+}
+
+impl Known {
+    pub(crate) fn new(mut object: BundleDeployment) -> Self {
         object.metadata.managed_fields = None;
         let digests = digests(&object.status);
         let (meta, spec) = (&object.metadata, &object.spec);
@@ -64,12 +71,25 @@ impl<'de> Deserialize<'de> for Known {
         status.non_ready_status = Vec::new();
         status.modified_status = Vec::new();
         object.spec.staged_options = BundleDeploymentOptions::default();
-        Ok(Self {
+        Self {
             object,
             digests,
             other_bytes,
             health: OnceLock::new(),
-        })
+        }
+    }
+
+    /// A deployment of which nothing is known but the release that it has.
+    pub(crate) fn of_release(name: &str, release: &ObjectKey) -> Self {
+        let mut object = BundleDeployment::default();
+        object.metadata.name = Some(name.to_owned());
+        let options = &mut object.spec.options;
+        options.default_namespace.clone_from(&release.namespace);
+        options.helm = Some(HelmOptions {
+            release_name: release.name.clone(),
+            ..HelmOptions::default()
+        });
+        Self::new(object)
     }
 }
 

@@ -43,6 +43,7 @@ enum Command {
     AgentManifest(Box<commands::agent_manifest::Args>),
     Apply(Box<commands::apply::Args>),
     Target(commands::target::Args),
+    Deploy(commands::deploy::Args),
     Template(Box<commands::template::Args>),
     Chart(commands::chart::Args),
     Crds(commands::crds::Args),
@@ -131,6 +132,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::AgentManifest(args) => commands::agent_manifest::run(&args),
         Command::Apply(args) => Ok(commands::apply::run(&args).map(|()| ExitCode::SUCCESS)?),
         Command::Target(args) => Ok(commands::target::run(&args).map(|()| ExitCode::SUCCESS)?),
+        Command::Deploy(args) => commands::deploy::run(&args),
         Command::Template(args) => {
             commands::template::run(&args, &commands::chart::remote::Fetching)
         }

@@ -41,14 +41,15 @@ pub(crate) async fn check(
 }
 
 async fn check_one(cluster: &Client, id: &Id, claims: &Claims<'_>) -> Result<(), Error> {
-    match read(cluster, id).await? {
+    match read::<Marked>(cluster, id).await? {
         Some(found) => claims.refusal(id, &found).map_or(Ok(()), Err),
         None => Ok(()),
     }
 }
 
 impl Claims<'_> {
-    fn refusal(&self, id: &Id, found: &Marked) -> Option<Error> {
+    /// Why an object that is there is not for the release to have; `None` when it is.
+    pub(crate) fn refusal(&self, id: &Id, found: &Marked) -> Option<Error> {
         let label = found.metadata.labels.get(OBJECT_SET_HASH);
         if let Some(by) = label.and_then(|hash| self.others.get(hash)) {
             let (id, by) = (id.clone(), by.clone());

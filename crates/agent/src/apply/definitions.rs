@@ -32,17 +32,8 @@ fn id_of(name: &str) -> Id {
     }
 }
 
-/// Creates what is missing of the definitions of `crds/` directories and waits until all are served.
-/// Existing ones are never changed, as in Helm. Tells whether any was created. Which exist is `own`
-/// business, as for namespaces.
-pub(crate) async fn ensure(
-    own: &Client,
-    cluster: &Client,
-    definitions: &[Definition],
-) -> Result<bool, Error> {
-    if definitions.is_empty() {
-        return Ok(false);
-    }
+/// The names of all definitions of the cluster.
+async fn existing(own: &Client) -> Result<BTreeSet<String>, Error> {
     let mut existing = BTreeSet::new();
     let selector = Selector {
         metadata_only: true,
@@ -58,6 +49,34 @@ pub(crate) async fn ensure(
             reason: reason(&error),
             class: error.class(),
         })?;
+    Ok(existing)
+}
+
+/// Which of the definitions of `crds/` directories exist.
+pub(crate) async fn look(
+    own: &Client,
+    definitions: &[Definition],
+) -> Result<Vec<(Id, bool)>, Error> {
+    if definitions.is_empty() {
+        return Ok(Vec::new());
+    }
+    let existing = existing(own).await?;
+    let one = |it: &Definition| (id_of(&it.name), existing.contains(&it.name));
+    Ok(definitions.iter().map(one).collect())
+}
+
+/// Creates what is missing of the definitions of `crds/` directories and waits until all are served.
+/// Existing ones are never changed, as in Helm. Tells whether any was created. Which exist is `own`
+/// business, as for namespaces.
+pub(crate) async fn ensure(
+    own: &Client,
+    cluster: &Client,
+    definitions: &[Definition],
+) -> Result<bool, Error> {
+    if definitions.is_empty() {
+        return Ok(false);
+    }
+    let existing = existing(own).await?;
     let missing: Vec<&Definition> = definitions
         .iter()
         .filter(|definition| !existing.contains(&definition.name))

@@ -179,10 +179,14 @@ pub(crate) struct Force {
 /// a conflict.
 pub(crate) async fn apply(cluster: &Client, desired: &Desired, force: Force) -> Result<(), Error> {
     let Desired { id, .. } = desired;
-    let mut applied = match apply_once(cluster, desired, force.fields).await {
+    let write = WriteOptions {
+        force: force.fields,
+        ..WriteOptions::default()
+    };
+    let mut applied = match apply_once(cluster, desired, write).await {
         Err(Error::Immutable { .. }) if force.recreate => {
             recreate(cluster, id).await?;
-            apply_once(cluster, desired, force.fields).await?
+            apply_once(cluster, desired, write).await?
         }
         applied => applied?,
     };
@@ -202,10 +206,26 @@ pub(crate) async fn apply(cluster: &Client, desired: &Desired, force: Force) -> 
                     class: error.class(),
                 });
             }
-            _ => applied = apply_once(cluster, desired, force.fields).await?,
+            _ => applied = apply_once(cluster, desired, write).await?,
         }
     }
     Ok(())
+}
+
+/// Asks the server what it says to an object that exists already. Changes nothing.
+pub(crate) async fn rehearse(
+    cluster: &Client,
+    desired: &Desired,
+    force: Force,
+) -> Result<(), Error> {
+    let write = WriteOptions {
+        dry_run: true,
+        force: force.fields,
+    };
+    match apply_once(cluster, desired, write).await {
+        Err(Error::Immutable { .. }) if force.recreate => Ok(()),
+        said => said.map(drop),
+    }
 }
 
 /// Deletes an object that is about to be created again, and waits until it is gone.
@@ -244,12 +264,12 @@ fn is_immutable(error: &apiclient::Error, reason: &str) -> bool {
         .any(|words| reason.contains(words))
 }
 
-async fn apply_once(cluster: &Client, desired: &Desired, force: bool) -> Result<Owned, Error> {
+async fn apply_once(
+    cluster: &Client,
+    desired: &Desired,
+    mut options: WriteOptions,
+) -> Result<Owned, Error> {
     let Desired { id, body, .. } = desired;
-    let mut options = WriteOptions {
-        force,
-        ..WriteOptions::default()
-    };
     loop {
         let applied = cluster
             .patch(&id.kind, &id.key, None, Patch::Apply(body), 0, options)
@@ -312,7 +332,7 @@ pub(crate) async fn apply_all(
 /// What tells whose an object is.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Marked {
+pub(crate) struct Marked {
     metadata: MarkedMeta,
 }
 
@@ -324,8 +344,12 @@ struct MarkedMeta {
     annotations: std::collections::BTreeMap<String, String>,
 }
 
-async fn read(cluster: &Client, id: &Id) -> Result<Option<Marked>, Error> {
-    let found = cluster.get::<Marked>(&id.kind, &id.key).await;
+/// An object, or `None` when it is not there.
+pub(crate) async fn read<T: serde::de::DeserializeOwned>(
+    cluster: &Client,
+    id: &Id,
+) -> Result<Option<T>, Error> {
+    let found = cluster.get::<T>(&id.kind, &id.key).await;
     found.map_err(|error| Error::Read {
         id: id.clone(),
         reason: reason(&error),
@@ -380,10 +404,14 @@ impl Owner {
     }
 }
 
-/// Deletes an object that is still ours; what is gone or has been taken over is left alone.
-pub(crate) async fn delete(cluster: &Client, id: &Id, owner: &Owner) -> Result<(), Error> {
+/// The uid of an object that is there and still the owner's to delete.
+pub(crate) async fn deletable(
+    cluster: &Client,
+    id: &Id,
+    owner: &Owner,
+) -> Result<Option<String>, Error> {
     let Some(Marked { metadata }) = read(cluster, id).await? else {
-        return Ok(());
+        return Ok(None);
     };
     let is_foreign = !owner.owns(id, &metadata);
     let is_kept = metadata
@@ -392,9 +420,16 @@ pub(crate) async fn delete(cluster: &Client, id: &Id, owner: &Owner) -> Result<(
         .is_some_and(|policy| policy == "keep");
     if is_foreign || is_kept {
         tracing::info!(object = %id, is_foreign, is_kept, "an object stays");
-        return Ok(());
+        return Ok(None);
     }
-    let uid = metadata.uid;
+    Ok(Some(metadata.uid))
+}
+
+/// Deletes an object that is still ours; what is gone or has been taken over is left alone.
+pub(crate) async fn delete(cluster: &Client, id: &Id, owner: &Owner) -> Result<(), Error> {
+    let Some(uid) = deletable(cluster, id, owner).await? else {
+        return Ok(());
+    };
     let options = DeleteOptions {
         propagation: Propagation::Background,
         uid,

@@ -66,7 +66,7 @@ pub(super) struct Before {
 /// Installs or upgrades. `before` is what is on the cluster as far as this process knows.
 ///
 /// `is_forced`: what is deployed is rendered anew, because a copy has changed.
-pub(super) async fn deploy(
+pub(crate) async fn deploy(
     agent: &Arc<Agent>,
     known: &Known,
     before: Option<Arc<Applied>>,
@@ -129,7 +129,7 @@ pub(super) async fn deploy(
 }
 
 /// The values with what `valuesFrom` names.
-async fn read_values(
+pub(super) async fn read_values(
     agent: &Agent,
     cluster: &Client,
     known: &Known,
@@ -171,7 +171,7 @@ pub(super) async fn are_values_new(agent: &Agent, known: &Known) -> Result<bool,
 }
 
 /// Gives the namespace of a deployment its labels and annotations, if it does not have them.
-pub(super) async fn describe(agent: &Arc<Agent>, known: &Known) -> Result<(), Error> {
+pub(crate) async fn describe(agent: &Arc<Agent>, known: &Known) -> Result<(), Error> {
     let spec = &known.object.spec;
     let described = agent.track(known.name(), |track| track.described);
     if plan::is_described(spec, described) {
@@ -204,7 +204,11 @@ fn note_renamed(agent: &Agent, known: &Known, release: &ObjectKey) {
     }
 }
 
-async fn check_policy(agent: &Agent, known: &Known, namespace: &str) -> Result<(), Error> {
+pub(super) async fn check_policy(
+    agent: &Agent,
+    known: &Known,
+    namespace: &str,
+) -> Result<(), Error> {
     let Some(selector) = &known.object.spec.options.allowed_target_namespace_selector else {
         return Ok(());
     };
@@ -218,7 +222,7 @@ async fn check_policy(agent: &Agent, known: &Known, namespace: &str) -> Result<(
     }
 }
 
-async fn hub_values(agent: &Agent, known: &Known) -> Result<Values, Error> {
+pub(super) async fn hub_values(agent: &Agent, known: &Known) -> Result<Values, Error> {
     let spec = &known.object.spec;
     if spec.values_hash.is_empty() {
         return Ok(helm_options(known).values.unwrap_or_default());
@@ -328,7 +332,7 @@ impl Run<'_> {
     }
 
     /// Renders; kinds that the cluster does not know yet are looked up again a few times.
-    async fn render(
+    pub(super) async fn render(
         &self,
         built: &Arc<Built>,
         values: &Values,
@@ -408,7 +412,11 @@ impl Run<'_> {
     }
 
     /// What is recorded of the time before this run.
-    async fn before(&self, known: Option<&Applied>, kinds: &Kinds) -> Result<Before, Error> {
+    pub(super) async fn before(
+        &self,
+        known: Option<&Applied>,
+        kinds: &Kinds,
+    ) -> Result<Before, Error> {
         let mut before = Before::default();
         for revision in applied_before(&self.history, self.revision + 1) {
             let id = release_id(&self.release, revision);

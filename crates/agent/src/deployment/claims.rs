@@ -21,9 +21,11 @@ pub(super) fn check_release(agent: &Agent, known: &Known, history: &[Record]) ->
         return Ok(());
     };
     let by = &newest.bundle_id;
+    // Deploys for no agent: all releases of all agents are others'.
+    let is_nobodys = agent.options.agent_namespace.is_empty();
     let is_ours = by.is_empty()
         || by == known.name()
-        || newest.agent_namespace != agent.options.agent_namespace;
+        || (newest.agent_namespace != agent.options.agent_namespace && !is_nobodys);
     let is_taken = !is_ours
         && agent.world(|world| {
             let other = world.deployments.get(by);
@@ -59,17 +61,26 @@ pub(super) fn heir(
 
 impl Run<'_> {
     /// Refuses objects that are not for this release to have, before anything is written.
-    ///
-    /// An install reads all of its objects. An upgrade reads those that are new to the release, and those
-    /// of which the watches say that another deployment has them.
     pub(super) async fn check_objects(
         &self,
         objects: &[Desired],
         before: &Before,
     ) -> Result<(), Error> {
-        if helm_options(self.known).take_ownership {
-            return Ok(());
-        }
+        let (suspects, claims) = self.suspects(objects, before);
+        apply::claims::check(&self.cluster, objects, &suspects, &claims)
+            .await
+            .map_err(Error::Apply)
+    }
+
+    /// Objects that others may have, and what they are compared with.
+    ///
+    /// Of an install that is all of its objects; of an upgrade those that are new to the release, and those
+    /// of which the watches say that another deployment has them.
+    pub(super) fn suspects<'o>(
+        &self,
+        objects: &'o [Desired],
+        before: &Before,
+    ) -> (BTreeSet<&'o Id>, Claims<'_>) {
         let overwritten = &self.known.object.spec.options.overwrites;
         let is_overwritten = |id: &Id| {
             overwritten.iter().any(|it| {
@@ -80,6 +91,7 @@ impl Run<'_> {
         };
         let known: BTreeSet<&Id> = before.entries.iter().map(|entry| &entry.id).collect();
         let others = self.others();
+        let is_taken_over = helm_options(self.known).take_ownership;
         let suspects: BTreeSet<&Id> = self.agent.world(|world| {
             let is_anothers = |id: &Id| {
                 let live = world.live.get(&id.kind);
@@ -88,7 +100,7 @@ impl Run<'_> {
             };
             let ids = objects.iter().map(|desired| &desired.id);
             ids.filter(|id| self.is_install || !known.contains(id) || is_anothers(id))
-                .filter(|id| !is_overwritten(id))
+                .filter(|id| !is_overwritten(id) && !is_taken_over)
                 .collect()
         });
         let claims = Claims {
@@ -96,9 +108,7 @@ impl Run<'_> {
             others,
             is_install: self.is_install,
         };
-        apply::claims::check(&self.cluster, objects, &suspects, &claims)
-            .await
-            .map_err(Error::Apply)
+        (suspects, claims)
     }
 
     /// The other deployments by the label of their objects, with those that are on their way out. Those

@@ -8,19 +8,20 @@
 //! * **Woken by**: changes of its spec or metadata, its disappearance, a changed state of a deployment
 //!   while it waits for others, garbage found on the cluster.
 
-mod act;
+pub(crate) mod act;
 mod claims;
 mod copies;
 mod dependencies;
-mod error;
+pub(crate) mod error;
 pub(crate) mod garbage;
 mod plan;
 mod policy;
+pub(crate) mod preview;
 mod ready;
 mod record;
 mod restore;
 mod rollback;
-mod uninstall;
+pub(crate) mod uninstall;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -74,13 +74,19 @@ pub(crate) enum Error {
 
 /// All records of releases that this agent owns.
 pub(super) async fn owned(agent: &Agent) -> Result<Vec<Record>, apiclient::Error> {
+    let mut records = recorded(agent).await?;
+    records.retain(|record| record.agent_namespace == agent.options.agent_namespace);
+    Ok(records)
+}
+
+/// The records of all releases of the cluster.
+pub(crate) async fn recorded(agent: &Agent) -> Result<Vec<Record>, apiclient::Error> {
     let mut records = Vec::new();
     let each = |secret: SecretMeta| records.extend(Record::of(secret));
     agent
         .cluster
         .list(&Kind::of::<Secret>(), &store::all_records(), each)
         .await?;
-    records.retain(|record| record.agent_namespace == agent.options.agent_namespace);
     Ok(records)
 }
 
@@ -250,7 +256,7 @@ fn keeps_objects(record: &Release, bundle: &str) -> bool {
     is_agent(bundle) || keep.is_some_and(|keep| keep == "true")
 }
 
-fn annotation_of<'a>(record: &'a Release, key: &str) -> Option<&'a str> {
+pub(super) fn annotation_of<'a>(record: &'a Release, key: &str) -> Option<&'a str> {
     let annotations = &record.chart.as_ref()?.metadata.annotations;
     annotations.get(key).map(String::as_str)
 }

@@ -66,6 +66,7 @@ impl Served {
 pub(crate) struct Kinds {
     served: Arc<Served>,
     brought: BTreeMap<(String, String), Arc<Kind>>,
+    is_assumed: bool,
 }
 
 impl Kinds {
@@ -73,6 +74,15 @@ impl Kinds {
         Self {
             served,
             brought: BTreeMap::new(),
+            is_assumed: false,
+        }
+    }
+
+    /// Without a cluster to ask: every kind is there, and its objects are in namespaces.
+    pub(crate) fn assumed() -> Self {
+        Self {
+            is_assumed: true,
+            ..Self::new(Arc::default())
         }
     }
 
@@ -85,6 +95,16 @@ impl Kinds {
     }
 
     pub(crate) fn find(&self, api_version: &str, kind: &str) -> Option<Arc<Kind>> {
+        if self.is_assumed {
+            let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
+            return Some(Arc::new(Kind {
+                group: group.to_owned().into(),
+                version: version.to_owned().into(),
+                kind: kind.to_owned().into(),
+                plural: "".into(),
+                namespaced: true,
+            }));
+        }
         if let Some(found) = self.served.find(api_version, kind) {
             return Some(found);
         }
@@ -184,6 +204,16 @@ mod tests {
         assert_eq!((cat.plural.as_ref(), cat.namespaced), ("cats", true));
         assert!(kinds.find("a.b/v0", "Cat").is_none());
         assert!(kinds.find("a.b/v1", "Dog").is_none());
+    }
+
+    #[test]
+    fn without_a_cluster_every_kind_is_assumed() {
+        let kind = Kinds::assumed().find("apps/v1", "Deployment").unwrap();
+        assert_eq!(
+            (kind.api_version().as_str(), kind.namespaced),
+            ("apps/v1", true)
+        );
+        assert_eq!(Kinds::assumed().find("v1", "Pod").unwrap().group, "");
     }
 
     #[test]

@@ -31,10 +31,19 @@ pub(crate) fn is_our_set(set_id: &str) -> bool {
 impl Ownership {
     /// The marks of a bundle; `scope` tells agents apart that share a cluster.
     pub(crate) fn of(bundle_id: &str, scope: &str) -> Self {
+        Self::in_set(PREFIX, bundle_id, scope)
+    }
+
+    /// The marks that `fleet deploy` shows without a cluster. No agent makes them.
+    pub(crate) fn shown(bundle_id: &str) -> Self {
+        Self::in_set("", bundle_id, "")
+    }
+
+    fn in_set(prefix: &str, bundle_id: &str, scope: &str) -> Self {
         let first = if is_agent(bundle_id) {
             vec![AGENT_SET]
         } else {
-            vec![PREFIX, bundle_id]
+            vec![prefix, bundle_id]
         };
         let parts: Vec<&str> = first
             .into_iter()
@@ -98,6 +107,9 @@ mod tests {
             Ownership::of("fleet-agent-c1", "s").set_id,
             "fleet-agent-bootstrap-s"
         );
+        let shown = Ownership::shown("demo-app");
+        assert_eq!(shown.set_id, "-demo-app");
+        assert_eq!(shown.hash, "bc56e25b9b1de874dc2aad1e5ec888bd8b455f37");
     }
 
     #[test]

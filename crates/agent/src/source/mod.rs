@@ -175,27 +175,52 @@ pub(crate) async fn load(
     shared
         .chart(&key, || async {
             let origin = origin(hub, &recipe).await?;
-            let work = move || {
-                let resources = match origin {
-                    Origin::Files(files) => files,
-                    Origin::Registry(manifest) => unpack(&recipe.content_id, &manifest)?,
-                    Origin::Hub(content) => {
-                        let assembled = bundle::content::assemble(&content.0, &content.1);
-                        drop(content);
-                        assembled.map_err(|source| Error::Content {
-                            name: recipe.content_id.clone(),
-                            source,
-                        })?
-                    }
-                };
-                build::build(resources, &recipe).map_err(Error::Build)
-            };
             shared
-                .compute(work)
+                .compute(move || built(&recipe, origin))
                 .await
                 .map_err(|source| Error::Panicked { source })?
         })
         .await
+}
+
+/// Makes the chart of a deployment known, from a content that is at hand: [`load`] asks nobody for it then.
+pub(crate) async fn provide(
+    shared: &Shared,
+    recipe: Recipe,
+    content: (Content, BTreeMap<String, Content>),
+) -> Result<Arc<Built>, Error> {
+    let key = recipe.key();
+    let build = || async {
+        let work = move || built(&recipe, Origin::Hub(Box::new(content)));
+        let built = shared.compute(work).await;
+        built.map_err(|source| Error::Panicked { source })?
+    };
+    shared.chart(&key, build).await
+}
+
+/// The chart of a deployment, from a content that is at hand. Pure.
+pub(crate) fn at_hand(
+    recipe: &Recipe,
+    content: (Content, BTreeMap<String, Content>),
+) -> Result<Arc<Built>, Error> {
+    built(recipe, Origin::Hub(Box::new(content))).map(Arc::new)
+}
+
+/// The chart of a deployment, from where its files come from.
+fn built(recipe: &Recipe, origin: Origin) -> Result<Built, Error> {
+    let resources = match origin {
+        Origin::Files(files) => files,
+        Origin::Registry(manifest) => unpack(&recipe.content_id, &manifest)?,
+        Origin::Hub(content) => {
+            let assembled = bundle::content::assemble(&content.0, &content.1);
+            drop(content);
+            assembled.map_err(|source| Error::Content {
+                name: recipe.content_id.clone(),
+                source,
+            })?
+        }
+    };
+    build::build(resources, recipe).map_err(Error::Build)
 }
 
 /// What the files of a deployment come from.

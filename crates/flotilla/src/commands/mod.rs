@@ -8,6 +8,7 @@ pub(crate) mod chart;
 pub(crate) mod completion;
 pub(crate) mod controller;
 pub(crate) mod crds;
+pub(crate) mod deploy;
 pub(crate) mod diff;
 pub(crate) mod doctor;
 pub(crate) mod election;

@@ -13,6 +13,7 @@ mod apply;
 mod cases;
 mod chart;
 mod cli;
+mod deploy;
 mod kustomize;
 mod links;
 mod lint;
