@@ -167,6 +167,7 @@ fn merge_helm(base: &mut HelmOptions, over: &HelmOptions) {
     replace_text(&mut base.chart, &over.chart);
     replace_text(&mut base.version, &over.version);
     replace_text(&mut base.release_name, &over.release_name);
+    replace_text(&mut base.crds, &over.crds);
     base.force |= over.force;
     base.atomic |= over.atomic;
     base.take_ownership |= over.take_ownership;

@@ -18,8 +18,10 @@ use jiff::Timestamp;
 use super::error::{Error, in_store, in_values};
 use super::record::with_status;
 use super::restore::{Recorded, recorded, register, restore};
+use super::uninstall::Why;
 use super::{claims, copies, plan, policy, rollback, uninstall};
 use crate::agent::Agent;
+use crate::apply::definitions::Policy;
 use crate::kinds::{Kinds, Served};
 use crate::object::Entry;
 use crate::release::plan::{
@@ -95,7 +97,8 @@ pub(crate) async fn deploy(
     };
     let mut step = next(&history, wanted);
     if step == Next::Uninstall {
-        let uninstalled = uninstall::now(agent, &release, known.name(), &cluster).await;
+        let uninstalled =
+            uninstall::now(agent, &release, known.name(), &cluster, Why::Replaced).await;
         uninstalled.map_err(|error| Error::Uninstall(Box::new(error)))?;
         history = store::history(&agent.cluster, &release)
             .await
@@ -252,7 +255,8 @@ impl Run<'_> {
         let before = self.before(before.as_deref(), &kinds).await?;
 
         let (own, cluster) = (&agent.cluster, &self.cluster);
-        let created = apply::definitions::ensure(own, cluster, &rendered.definitions).await;
+        let (definitions, policy) = (&rendered.definitions, self.definitions()?);
+        let created = apply::definitions::ensure(own, cluster, definitions, policy).await;
         if created.map_err(Error::Apply)? {
             agent.kinds.expire();
         }
@@ -286,6 +290,11 @@ impl Run<'_> {
                 Err(error)
             }
         }
+    }
+
+    /// What happens to the definitions of `crds/` directories.
+    pub(super) fn definitions(&self) -> Result<Policy, Error> {
+        Policy::of(&self.known.object.spec.options).map_err(Error::Definitions)
     }
 
     fn done(&self) -> &'static str {
@@ -368,6 +377,7 @@ impl Run<'_> {
             ownership: Ownership::of(self.known.name(), &self.agent.options.agent_scope),
             target_namespace: options.namespace.clone(),
             delete_definitions: options.delete_crd_resources,
+            skip_definitions: self.definitions()? == Policy::Skip,
             kinds: Kinds::new(Arc::clone(served)),
         };
         let lookup = Lookup {

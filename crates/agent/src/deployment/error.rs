@@ -42,6 +42,9 @@ pub(crate) enum Error {
     /// The version of the cluster is none.
     #[error("read the version of the cluster")]
     Version { source: helm::VersionError },
+    /// There is no such policy for the definitions of a chart.
+    #[error(transparent)]
+    Definitions(apply::definitions::UnknownPolicy),
     /// There are no objects.
     #[error(transparent)]
     Render(Box<render::Error>),
@@ -121,6 +124,7 @@ impl Error {
             Self::Source(_)
             | Self::Version { .. }
             | Self::Policy(_)
+            | Self::Definitions(_)
             | Self::Name(_)
             | Self::Identity(identity::Error::Name { .. }) => Class::Stubborn,
             // Nothing was deployed, and nothing can be gone back to: it would fail in the same way.

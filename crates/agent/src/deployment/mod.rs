@@ -14,6 +14,7 @@ mod copies;
 mod dependencies;
 pub(crate) mod error;
 pub(crate) mod garbage;
+mod namespace;
 mod plan;
 mod policy;
 pub(crate) mod preview;
@@ -36,7 +37,7 @@ use crate::monitor::{self, View};
 use crate::sources;
 use crate::world::{Known, Sources, Track, World};
 use plan::Step;
-use uninstall::Left;
+use uninstall::{Left, Why};
 
 /// How long a deployment waits for others at most before it looks again.
 const DEPENDENCY_POLL: Duration = Duration::from_secs(15);
@@ -266,7 +267,7 @@ async fn tidy(agent: &Arc<Agent>, name: &str) -> Next {
         return Next::After(HEALTH_POLL);
     }
     for release in stale {
-        if let Err(error) = uninstall::release(agent, &release, name).await {
+        if let Err(error) = uninstall::release(agent, &release, name, Why::Replaced).await {
             let error = errors::chain(&error);
             tracing::warn!(deployment = name, %release, error, "uninstall failed, trying again");
             return Next::Retry;

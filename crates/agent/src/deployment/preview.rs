@@ -15,6 +15,7 @@ use super::act::{self, Before, Run};
 use super::error::{Error, in_store};
 use super::{claims, uninstall};
 use crate::agent::Agent;
+use crate::apply::definitions::Policy;
 use crate::apply::{self, Marked};
 use crate::object::{Desired, Id};
 use crate::release::plan::{Next, Wanted, is_install, newest, next};
@@ -195,8 +196,9 @@ impl Run<'_> {
         let definitions = apply::definitions::look(&self.agent.cluster, &rendered.definitions);
         let definitions = definitions.await.map_err(Error::Apply)?;
         let definitions = definitions.iter();
+        let policy = self.definitions()?;
         let mut planned: Vec<PlannedObject> = definitions
-            .map(|(id, exists)| definition(id, *exists))
+            .map(|(id, exists)| definition(id, *exists, policy))
             .collect();
         let (suspects, claims) = self.suspects(&rendered.objects, before);
         let one = |desired| self.object(desired, &suspects, &claims);
@@ -261,12 +263,13 @@ impl Run<'_> {
 }
 
 /// What would happen to a definition of a `crds/` directory.
-fn definition(id: &Id, exists: bool) -> PlannedObject {
-    if !exists {
-        return PlannedObject::new(id, Action::Create);
-    }
-    PlannedObject {
-        reason: Some("definitions of crds/ are not changed once they exist".to_owned()),
-        ..PlannedObject::new(id, Action::Leave)
+fn definition(id: &Id, exists: bool, policy: Policy) -> PlannedObject {
+    match (exists, policy) {
+        (false, _) => PlannedObject::new(id, Action::Create),
+        (true, Policy::CreateReplace) => PlannedObject::new(id, Action::Update),
+        (true, _) => PlannedObject {
+            reason: Some("it exists, and helm.crds is not CreateReplace".to_owned()),
+            ..PlannedObject::new(id, Action::Leave)
+        },
     }
 }

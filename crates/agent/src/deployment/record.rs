@@ -33,6 +33,10 @@ impl Run<'_> {
             .into_iter()
             .map(|(key, value)| (key.to_owned(), value));
         metadata.annotations.extend(annotations);
+        if options.delete_namespace {
+            let is_asked = (release::DELETE_NAMESPACE.to_owned(), "true".to_owned());
+            metadata.annotations.extend([is_asked]);
+        }
         if !recipe.commit.is_empty() {
             metadata
                 .annotations

@@ -28,7 +28,14 @@ pub(super) async fn after(run: &Run<'_>, error: Error) -> Error {
     let source = Box::new(error);
     let release = run.release.name.clone();
     if run.is_install {
-        let gone = uninstall::now(run.agent, &run.release, run.known.name(), &run.cluster).await;
+        let gone = uninstall::now(
+            run.agent,
+            &run.release,
+            run.known.name(),
+            &run.cluster,
+            uninstall::Why::Replaced,
+        )
+        .await;
         return match gone {
             Ok(_) => Error::TakenBack {
                 release,

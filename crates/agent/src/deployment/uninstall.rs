@@ -15,7 +15,7 @@ use helm::HookEvent;
 use helm::release::{Release, Status};
 use k8s_openapi::api::core::v1::Secret;
 
-use super::claims;
+use super::{claims, namespace};
 use crate::agent::Agent;
 use crate::apply::{self, hooks};
 use crate::identity;
@@ -129,11 +129,20 @@ pub(super) async fn all_of(agent: &Arc<Agent>, bundle: &str) -> Result<Left, Err
     releases.extend(applied.map(|(release, _)| release));
     let mut left = Left::Nothing;
     for found in releases {
-        if release(agent, &found, bundle).await? == Left::Objects {
+        if release(agent, &found, bundle, Why::BundleGone).await? == Left::Objects {
             left = Left::Objects;
         }
     }
     Ok(left)
+}
+
+/// Why a release goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// The bundle is gone. With it goes the namespace, if that was asked for.
+    BundleGone,
+    /// The bundle has another release, or is about to.
+    Replaced,
 }
 
 /// Uninstalls one release, if it is still the bundle's and nobody else wants it.
@@ -141,6 +150,7 @@ pub(super) async fn release(
     agent: &Arc<Agent>,
     release: &ObjectKey,
     bundle: &str,
+    why: Why,
 ) -> Result<Left, Error> {
     let in_store = |source| Error::Store {
         bundle: bundle.to_owned(),
@@ -173,7 +183,7 @@ pub(super) async fn release(
         agent.deploys.add(heir);
         return Ok(Left::Nothing);
     }
-    now(agent, release, bundle, cluster).await
+    now(agent, release, bundle, cluster, why).await
 }
 
 /// The account of a release, as its sealed record says or the hub has said; `None` when nobody vouches for
@@ -214,6 +224,7 @@ pub(super) async fn now(
     release: &ObjectKey,
     bundle: &str,
     cluster: &Client,
+    why: Why,
 ) -> Result<Left, Error> {
     let in_store = |source| Error::Store {
         bundle: bundle.to_owned(),
@@ -236,7 +247,17 @@ pub(super) async fn now(
                 || account(agent, release, bundle, Some(&record))
                     .await
                     .is_some();
+            let asked = annotation_of(&record, release::DELETE_NAMESPACE);
+            let with_namespace = is_vouched && why == Why::BundleGone && asked == Some("true");
             remove((agent, cluster), record, &history, bundle, is_vouched).await?;
+            if with_namespace {
+                // Before the records go: a process that ends here finds what was asked for.
+                let deleted = namespace::delete(agent, cluster, release, bundle).await;
+                deleted.map_err(|source| Error::Apply {
+                    bundle: bundle.to_owned(),
+                    source,
+                })?;
+            }
         }
     }
     let mut revisions: Vec<u32> = history.iter().map(|record| record.revision).collect();

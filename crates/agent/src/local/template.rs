@@ -56,6 +56,7 @@ pub fn template(mut given: Given, kube_version: &str) -> Result<Vec<Value>, Erro
         ownership: Ownership::shown(bundle),
         target_namespace: options.namespace.clone(),
         delete_definitions: options.delete_crd_resources,
+        skip_definitions: false,
         kinds: Kinds::assumed(),
     };
     let host = helm::Host::new(Timestamp::now(), Box::new(helm::SystemRandom));

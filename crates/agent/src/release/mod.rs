@@ -24,6 +24,8 @@ pub(crate) const AGENT_NAMESPACE: &str = "fleet.cattle.io/agent-namespace";
 pub(crate) const SERVICE_ACCOUNT: &str = "fleet.cattle.io/service-account";
 /// Annotation of charts: whether objects stay when the bundle goes.
 pub(crate) const KEEP_RESOURCES: &str = "fleet.cattle.io/keep-resources";
+/// Annotation of charts: whether the namespace goes with the bundle; upstream has none.
+pub(crate) const DELETE_NAMESPACE: &str = "fleet.cattle.io/delete-namespace";
 /// Annotation of charts: commit.
 pub(crate) const COMMIT: &str = api::labels::COMMIT;
 /// Annotation of Secrets: what the revision was made of. Tells after a restart whether a revision is

@@ -15,7 +15,7 @@ use k8s_openapi::api::core::v1::Secret;
 use serde_json::json;
 use sha2::Sha256;
 
-use super::{BUNDLE_ID, KEEP_RESOURCES, SERVICE_ACCOUNT};
+use super::{BUNDLE_ID, DELETE_NAMESPACE, KEEP_RESOURCES, SERVICE_ACCOUNT};
 
 /// Annotation of charts in records: the seal, as hexadecimal digits.
 const SEAL: &str = "fleet.cattle.io/seal";
@@ -104,6 +104,7 @@ impl Key {
         part(of(BUNDLE_ID));
         part(of(SERVICE_ACCOUNT));
         part(of(KEEP_RESOURCES));
+        part(of(DELETE_NAMESPACE));
         part(&release.manifest);
         for hook in &release.hooks {
             part(&hook.path);
@@ -158,7 +159,7 @@ mod tests {
     #[test]
     fn what_says_something_else_is_not_sealed() {
         type Change = fn(&mut Release);
-        let changes: [Change; 8] = [
+        let changes: [Change; 9] = [
             |it| it.namespace = "other".to_owned(),
             |it| it.name = "other".to_owned(),
             |it| it.manifest.push(' '),
@@ -169,6 +170,10 @@ mod tests {
             |it| {
                 let annotations = &mut it.chart.as_mut().unwrap().metadata.annotations;
                 annotations.remove(SERVICE_ACCOUNT);
+            },
+            |it| {
+                let annotations = &mut it.chart.as_mut().unwrap().metadata.annotations;
+                annotations.insert(DELETE_NAMESPACE.to_owned(), "true".to_owned());
             },
         ];
         for (number, change) in changes.into_iter().enumerate() {

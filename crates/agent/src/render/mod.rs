@@ -39,6 +39,8 @@ pub(crate) struct Input {
     pub(crate) target_namespace: String,
     /// CustomResourceDefinitions go with the release (`options.deleteCRDResources`).
     pub(crate) delete_definitions: bool,
+    /// Those of `crds/` directories are left out (`options.helm.crds`).
+    pub(crate) skip_definitions: bool,
     pub(crate) kinds: Kinds,
 }
 
@@ -129,7 +131,8 @@ pub(crate) fn render(mut input: Input, host: helm::Host) -> Result<Rendered, Err
             source,
         })?;
     let mut definitions = Vec::new();
-    for file in &output.crds {
+    let files = output.crds.iter().filter(|_| !input.skip_definitions);
+    for file in files {
         let found = built.definitions(file);
         let found = found.map_err(|source| Error::Definitions {
             source: Box::new(source),

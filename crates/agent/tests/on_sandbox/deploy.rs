@@ -184,6 +184,48 @@ async fn a_removed_deployment_takes_its_objects_along() {
     assert!(world.object(&config_maps(), "other", "k").await.is_some());
 }
 
+#[tokio::test]
+async fn what_is_kept_stays_whatever_the_release_is_called_and_no_record_of_it_does() {
+    let mut world = World::start().await;
+    let long = "a-bundle-with-a-name-that-is-longer-than-fifty-three-characters";
+    let options = |release: Value| json!({ "defaultNamespace": "shop", "keepResources": true, "helm": release });
+    for (name, object, release) in [
+        ("kept", "k", json!({ "releaseName": "other-name" })),
+        (long, "l", json!({})),
+    ] {
+        let kept = bundle(name, &[("k.yaml", &config_map(object, "1"))]);
+        let id = world.deploy(&kept.with_options(options(release))).await;
+        world.ready(name, &id).await;
+    }
+    let gone = bundle("gone", &[("g.yaml", &config_map("g", "1"))]);
+    let id = world.deploy(&gone).await;
+    world.ready("gone", &id).await;
+    assert_eq!(world.records("shop").await.len(), 3);
+    // One goes while the agent is there, the others while it is not.
+    world.remove("kept").await;
+    eventually("its record is gone", async || {
+        (world.records("shop").await.len() == 2).then_some(())
+    })
+    .await;
+    world.kill_agent().await;
+    world.remove(long).await;
+    world.remove("gone").await;
+    world.start_agent();
+    eventually("no record is left", async || {
+        let is_gone = world.object(&config_maps(), "shop", "g").await.is_none();
+        (is_gone && world.records("shop").await.is_empty()).then_some(())
+    })
+    .await;
+    for object in ["k", "l"] {
+        assert!(world.object(&config_maps(), "shop", object).await.is_some());
+    }
+    // Another bundle can have them, if that is asked for.
+    let heir = bundle("heir", &[("k.yaml", &config_map("k", "2"))]);
+    let taken = json!({ "defaultNamespace": "shop", "helm": { "takeOwnership": true } });
+    let id = world.deploy(&heir.with_options(taken)).await;
+    world.ready("heir", &id).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_deployment_that_is_not_ready_says_which_object_and_why() {
     let world = World::start().await;

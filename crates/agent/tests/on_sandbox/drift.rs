@@ -342,6 +342,17 @@ async fn compare_patches_take_fields_and_missing_objects_out() {
         })
         .await;
     assert_eq!(found.status.release, "shop/raw:1");
+    // With them again only the Deployment is, though nothing on the cluster has changed.
+    world
+        .deploy(&shop("raw", json!({"diff": patches}), json!({})))
+        .await;
+    let found = world
+        .until("raw", "one is told", |it| {
+            it.status.modified_status.len() == 1
+        })
+        .await;
+    assert_eq!(found.status.modified_status[0].kind, "Deployment");
+    assert_eq!(found.status.release, "shop/raw:1");
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,6 +5,7 @@
 mod atomic;
 mod copies;
 mod crashes;
+mod definitions;
 mod deploy;
 mod drift;
 #[path = "../common/escapes.rs"]
@@ -17,6 +18,7 @@ mod helm_ops;
 mod hooks;
 mod kinds;
 mod kustomize;
+mod namespaces;
 mod ownership;
 mod registration;
 mod registry;

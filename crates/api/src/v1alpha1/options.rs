@@ -52,7 +52,7 @@ pub struct BundleDeploymentOptions {
     /// Keep the deployed objects when the deployment is removed.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "is_empty")]
     pub keep_resources: bool,
-    /// Delete the release namespace when the deployment is removed.
+    /// Delete the release namespace on the cluster when the deployment is removed, if nothing else is in it.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "is_empty")]
     pub delete_namespace: bool,
     /// What to ignore when judging whether objects are ready.
@@ -198,6 +198,11 @@ pub struct HelmOptions {
     /// Do not fetch the dependencies of charts when the bundle is built.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "is_empty")]
     pub disable_dependency_update: bool,
+    /// What happens to the CustomResourceDefinitions in the `crds/` directories of the chart, at every
+    /// deployment: `Create`, the default, creates those that are missing; `CreateReplace` also brings those
+    /// that exist to the chart's version; `Skip` leaves them alone. None is ever deleted.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "is_empty")]
+    pub crds: String,
 }
 
 /// A source of values on the downstream cluster. Only one of the references is used; the ConfigMap

@@ -134,6 +134,7 @@ structs! {
         "disableDNS": Bool,
         "skipSchemaValidation": Bool,
         "disableDependencyUpdate": Bool,
+        "crds": Text,
     }
     VALUES_FROM = "v1alpha1.ValuesFrom" {
         "configMapKeyRef": In(&CONFIG_MAP_KEY),
