@@ -27,6 +27,7 @@ pub fn merge(
     }
     if let Some(over) = &over.diff {
         let diff = merged.diff.get_or_insert_default();
+        diff.report_additions |= over.report_additions;
         replace_by_key(&mut diff.compare_patches, &over.compare_patches, |patch| {
             Some(patch_key(patch))
         });

@@ -40,6 +40,11 @@ struct Entry {
     subresource: String,
 }
 
+/// Whether a field manager deploys releases.
+pub(crate) fn is_deployer(manager: &str) -> bool {
+    DEPLOYERS.contains(&manager)
+}
+
 impl Entry {
     fn is_ours(&self) -> bool {
         self.is_deployers() && self.operation == "Apply" && self.manager == DEPLOYERS[0]

@@ -17,6 +17,7 @@ use super::memory::{Drift, State};
 use super::packed::Packed;
 use super::{Job, memory_of};
 use crate::agent::Agent;
+use crate::apply::is_deployer;
 use crate::object::{Entry, Id, RESOURCE_POLICY, annotation, text};
 use crate::release::{self, parse_release_id, store};
 use crate::render;
@@ -61,6 +62,7 @@ struct Suspect {
     at: usize,
     live: Value,
     found: Comparison,
+    added: Vec<Difference>,
 }
 
 /// What was found out about an object.
@@ -287,10 +289,17 @@ impl Looking<'_> {
         }
         let mut found = compare(&deployed, &live, &self.rules, How::AsSent);
         leave_scaled(&mut found.differences, &live, &self.scalers);
+        let added = added(&deployed, &live, &self.rules);
         if found.differences.is_empty() && !found.doubts {
-            self.find(at, &live, State::InSync);
+            let state = describe(id, Vec::new(), added);
+            self.find(at, &live, state);
         } else {
-            self.suspects.push(Suspect { at, live, found });
+            self.suspects.push(Suspect {
+                at,
+                live,
+                found,
+                added,
+            });
         }
     }
 
@@ -314,7 +323,13 @@ impl Looking<'_> {
     /// Asks the server about the suspects: it knows its defaults, its types and its webhooks.
     async fn confirm(&mut self) {
         let suspects = std::mem::take(&mut self.suspects);
-        for Suspect { at, live, found } in suspects {
+        for Suspect {
+            at,
+            live,
+            found,
+            added,
+        } in suspects
+        {
             let id = &self.job.applied.inventory[at].id;
             let packed = self.agent.world(|world| {
                 let memory = memory_of(world, self.job)?;
@@ -348,7 +363,7 @@ impl Looking<'_> {
                 // It cannot be as it was deployed, or a webhook takes no dry runs: what is known stays.
                 Err(_) => found.differences,
             };
-            let state = describe(id, differences);
+            let state = describe(id, differences, added);
             self.find(at, &live, state);
         }
     }
@@ -384,7 +399,17 @@ impl Looking<'_> {
     }
 }
 
-fn describe(id: &Id, mut differences: Vec<Difference>) -> State {
+/// What somebody added to a live object, if that counts.
+pub(super) fn added(deployed: &Value, live: &Value, rules: &Rules) -> Vec<Difference> {
+    if !rules.reports_additions() {
+        return Vec::new();
+    }
+    compare::additions(deployed, live, rules, is_deployer)
+}
+
+fn describe(id: &Id, mut differences: Vec<Difference>, added: Vec<Difference>) -> State {
+    let can_be_corrected = !differences.is_empty();
+    differences.extend(added);
     if differences.is_empty() {
         return State::InSync;
     }
@@ -406,6 +431,7 @@ fn describe(id: &Id, mut differences: Vec<Difference>) -> State {
     State::Differs(Box::new(Drift {
         patch: patch_text(&differences, PATCH_BYTES_MAX),
         fingerprint: hasher.finish(),
+        can_be_corrected,
     }))
 }
 
@@ -417,6 +443,10 @@ pub(super) fn glance(
     rules: &Rules,
     scalers: &[Scaler],
 ) -> bool {
+    // Who wrote what is not known here.
+    if rules.reports_additions() {
+        return false;
+    }
     let deployed = packed.unpack();
     let Some(deployed) = deployed.and_then(|body| serde_json::from_str(body.get()).ok()) else {
         return false;

@@ -144,9 +144,9 @@ fn wanted(
         return (found, next);
     };
     for (at, (entry, checked)) in inventory.iter().zip(&memory.objects).enumerate() {
-        let is_wanted = match checked.state {
-            State::Differs(_)
-            | State::Missing {
+        let is_wanted = match &checked.state {
+            State::Differs(drift) => is_enabled && drift.can_be_corrected,
+            State::Missing {
                 exists: true,
                 foreign: false,
             } => is_enabled,

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::check::leave_scaled;
+use super::check::{added, leave_scaled};
 use crate::kinds::{Kinds, Served};
 use crate::object::{Entry, Id, annotation, text};
 use crate::release::{parse_release_id, store};
@@ -218,7 +218,8 @@ async fn one(
     }
     let mut found = compare(&desired, &live, rules, How::AsSent);
     leave_scaled(&mut found.differences, &live, scalers);
-    if found.differences.is_empty() && !found.doubts {
+    let added = added(&desired, &live, rules);
+    if found.differences.is_empty() && !found.doubts && added.is_empty() {
         return None;
     }
     let options = WriteOptions {
@@ -233,6 +234,7 @@ async fn one(
         differences = compare(&predicted, &live, rules, How::Exact).differences;
         leave_scaled(&mut differences, &live, scalers);
     }
+    differences.extend(added);
     if differences.is_empty() {
         return None;
     }

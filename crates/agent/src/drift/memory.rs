@@ -81,6 +81,8 @@ pub(crate) struct Drift {
     pub(crate) patch: String,
     /// Tells changes apart, also by what is live.
     pub(crate) fingerprint: u64,
+    /// Something is not as it was deployed; else something was added, which no deployment takes away.
+    pub(crate) can_be_corrected: bool,
 }
 
 /// A correction that was tried.
@@ -231,6 +233,7 @@ mod tests {
         State::Differs(Box::new(Drift {
             patch: "{}".to_owned(),
             fingerprint,
+            can_be_corrected: true,
         }))
     }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
+mod additions;
 mod atomic;
 mod copies;
 mod crashes;

@@ -240,6 +240,10 @@ pub struct DiffOptions {
     /// Exceptions by object.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "is_empty")]
     pub compare_patches: Vec<ComparePatch>,
+    /// Count fields as drift that somebody added to a live object and that were not deployed. They are
+    /// reported and, even with `correctDrift`, never taken away.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "is_empty")]
+    pub report_additions: bool,
 }
 
 /// Selects objects and names the fields of them that are not compared.

@@ -93,6 +93,7 @@ const UNCHANGED_BY_TARGETS: &[&str] = &[
 /// Options that a target can only switch on.
 const ONLY_SWITCHED_ON: &[&str] = &[
     "keepResources",
+    "diff.reportAdditions",
     "helm.force",
     "helm.atomic",
     "helm.takeOwnership",

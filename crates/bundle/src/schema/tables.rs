@@ -151,7 +151,10 @@ structs! {
     LOCAL_OBJECT = "v1alpha1.LocalObjectReference" { "name": Text }
     KUSTOMIZE = "v1alpha1.KustomizeOptions" { "dir": Text }
     YAML = "v1alpha1.YAMLOptions" { "overlays": TEXTS }
-    DIFF = "v1alpha1.DiffOptions" { "comparePatches": List(&In(&COMPARE_PATCH)) }
+    DIFF = "v1alpha1.DiffOptions" {
+        "comparePatches": List(&In(&COMPARE_PATCH)),
+        "reportAdditions": Bool,
+    }
     COMPARE_PATCH = "v1alpha1.ComparePatch" {
         "kind": Text,
         "apiVersion": Text,

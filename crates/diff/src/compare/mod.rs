@@ -2,7 +2,7 @@
 //!
 //! In: the deployed object, the live one, the rules about what is not compared. Out: the fields that differ ([`Difference`]), and whether
 //! only the API server can tell for sure ([`Comparison::doubts`]). What only the live object has is no difference: the server fills in
-//! defaults, controllers add annotations. Reads no cluster.
+//! defaults, controllers add annotations. What people added is found by [`additions`], for those who ask. Reads no cluster.
 //!
 //! ```text
 //! deployed, live ── normalise ──> rules ──> walk ──> differences ──> patch (masked, bounded)
@@ -10,6 +10,7 @@
 //!
 //! Source of rules: fleet `internal/cmd/agent/deployer/{plan,normalizers,internal/diff}`; agent.md 8.3.
 
+mod additions;
 mod lists;
 mod normalise;
 mod patch;
@@ -23,6 +24,7 @@ mod tests;
 
 use serde_json::Value;
 
+pub use self::additions::additions;
 pub use self::patch::{MASK, mask, patch_text};
 pub use self::path::{Path, Step};
 pub use self::rules::{Identity, Rules};

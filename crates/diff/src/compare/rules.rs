@@ -48,6 +48,7 @@ fn group(api_version: &str) -> &str {
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
     entries: Vec<Entry>,
+    reports_additions: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -78,12 +79,18 @@ impl Rules {
         let patches = options.map_or(&[][..], |options| options.compare_patches.as_slice());
         Self {
             entries: patches.iter().map(Entry::new).collect(),
+            reports_additions: options.is_some_and(|options| options.report_additions),
         }
     }
 
     /// Whether nothing is excepted.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// Whether what somebody added counts.
+    pub fn reports_additions(&self) -> bool {
+        self.reports_additions
     }
 
     /// Takes away from `object` what is not compared.
