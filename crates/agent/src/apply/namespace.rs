@@ -38,6 +38,15 @@ pub(crate) async fn read(cluster: &Client, name: &str) -> Result<Option<Namespac
     found.map_err(|error| failed(name, &error))
 }
 
+/// There is no such namespace, and it may not be created.
+pub(crate) fn not_created(name: &str) -> Error {
+    Error::Namespace {
+        namespace: name.to_owned(),
+        reason: "it does not exist, and createNamespace is false".to_owned(),
+        class: apiclient::Class::NotFound,
+    }
+}
+
 /// Creates the namespace if it is missing and may be created.
 ///
 /// Whether it exists is `own` business: an account that may do what it likes in its namespace usually may
@@ -52,11 +61,7 @@ pub(crate) async fn ensure(
         return Ok(());
     }
     if !may_create {
-        return Err(Error::Namespace {
-            namespace: name.to_owned(),
-            reason: "it does not exist, and createNamespace is false".to_owned(),
-            class: apiclient::Class::NotFound,
-        });
+        return Err(not_created(name));
     }
     let body = json!({ "apiVersion": "v1", "kind": "Namespace",
         "metadata": { "name": name, "labels": { "name": name } } });

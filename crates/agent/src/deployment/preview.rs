@@ -121,6 +121,13 @@ pub(crate) async fn preview(agent: &Arc<Agent>, known: &Known) -> Result<Preview
     let cluster = identity::client(agent, account).await;
     let cluster = cluster.map_err(Error::Identity)?;
     act::check_policy(agent, known, &release.namespace).await?;
+    if known.object.spec.options.create_namespace == Some(false) {
+        let name = &release.namespace;
+        let found = apply::namespace::read(&agent.cluster, name).await;
+        if found.map_err(Error::Apply)?.is_none() {
+            return Err(Error::Apply(apply::namespace::not_created(name)));
+        }
+    }
     let values = act::hub_values(agent, known).await?;
     let history = store::history(&agent.cluster, &release).await;
     let mut history = history.map_err(in_store)?;

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use agent::local::Given;
 use agent::{Capacity, Options, Shared};
 use api::ids::{content_id_of, deployment_id};
 use api::limits::Limits;
@@ -93,6 +94,28 @@ pub(crate) fn deployment(name: &str) -> String {
     format!(
         "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: {name}\nspec:\n  selector:\n    matchLabels: {{app: {name}}}\n  template:\n    metadata:\n      labels: {{app: {name}}}\n    spec:\n      containers:\n      - name: main\n        image: registry.example/{name}:1\n"
     )
+}
+
+/// A bundle as a file has it that is deployed by hand.
+pub(crate) fn given(bundle: &Bundle) -> Given {
+    let resource = |(name, content): &(String, String)| BundleResource {
+        name: name.clone(),
+        content: content.clone(),
+        ..BundleResource::default()
+    };
+    let resources: Vec<BundleResource> = bundle.files.iter().map(resource).collect();
+    let mut contents = bundle::content::pack(bundle.name, &resources, &Limits::PRODUCTION).unwrap();
+    let content = contents.pop().unwrap();
+    let name = |content: &Content| content.metadata.name.clone().unwrap();
+    let options: BundleDeploymentOptions = serde_json::from_value(bundle.options.clone()).unwrap();
+    let id = deployment_id(&name(&content), &options);
+    let deployment = json!({ "metadata": { "name": bundle.name },
+        "spec": { "deploymentID": id, "options": bundle.options } });
+    Given {
+        deployment: serde_json::from_value(deployment).unwrap(),
+        chunks: contents.into_iter().map(|it| (name(&it), it)).collect(),
+        content,
+    }
 }
 
 impl World {

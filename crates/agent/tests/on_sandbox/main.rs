@@ -4,6 +4,7 @@
 
 mod additions;
 mod atomic;
+mod by_hand;
 mod copies;
 mod crashes;
 mod definitions;

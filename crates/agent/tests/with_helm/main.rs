@@ -11,6 +11,7 @@
 #[path = "../common/mod.rs"]
 mod world;
 
+mod adoption;
 mod atomic;
 mod by_flotilla;
 mod by_helm;
@@ -43,6 +44,8 @@ macro_rules! scenarios {
 }
 
 const SCENARIOS: &[Scenario] = &scenarios![
+    adoption::what_others_made_is_told_before_it_is_taken_over,
+    adoption::what_nobody_released_is_taken_over_only_on_demand,
     by_flotilla::helm_shows_what_it_would_have_written,
     by_flotilla::helm_upgrades_tests_rolls_back_and_uninstalls,
     by_flotilla::a_failed_upgrade_is_history_and_can_be_rolled_back,
