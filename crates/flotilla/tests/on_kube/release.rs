@@ -67,7 +67,7 @@ impl Release {
     async fn write(&self, clusters: &Clusters) -> Result<(), String> {
         let options = format!(
             "defaultNamespace: {}\nhelm:\n  releaseName: rel\n  chart: chart\n  disablePreProcess: true\n  \
-             valuesFiles: [values.yaml]\ncorrectDrift: {{enabled: {}}}\n",
+             valuesFiles: [values.yaml]\n  maxHistory: 20\ncorrectDrift: {{enabled: {}}}\n",
             self.namespace, self.corrects
         );
         fs::write(self.folder.join("fleet.yaml"), options).unwrap();
