@@ -17,6 +17,9 @@ use crate::release::{Release, parse};
 
 /// How long a step may take, in seconds. Webhooks that nobody answers cost much of it.
 const PATIENCE: u64 = 180;
+/// What a cluster says whose nodes are only played: their pods answer nobody, and have no devices, labels, volumes
+/// or classes that an administrator would have made. The agent itself may do everything.
+const PLAYED: &[&str] = &["is forbidden: ", "failing or missing response from"];
 /// By then an edit by hand is told, or taken back.
 const SEEN_SECS: f64 = 5.0;
 const CORRECTED_SECS: f64 = 10.0;
@@ -111,7 +114,7 @@ async fn live_and_go(
         };
         return Ok(format!("left out: {why}"));
     };
-    if !is_upgraded && !refused.is_empty() {
+    if !is_upgraded && release.values != first {
         // What was refused last is still wanted.
         release.deploy(clusters, &first, PATIENCE).await?;
     }
@@ -188,9 +191,8 @@ async fn deploy(
     match try_with_kubectl(clusters, release, &rendered).await {
         Ok(_) => {
             let pods = unscheduled(clusters, &release.namespace).await;
-            // The agent may do everything: what is forbidden to its pods, is so by the cluster. And nodes that
-            // are only played have no devices, labels or volumes of real ones.
-            if pods.is_empty() && !error.contains("is forbidden") {
+            let is_clusters = PLAYED.iter().any(|words| error.contains(words));
+            if pods.is_empty() && !is_clusters {
                 return Err(format!("{case}: {error}"));
             }
             Ok(Tried::Refused(format!("{case}: {error} {pods}")))

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -16,19 +17,25 @@ pub(crate) struct Release {
     deployed: String,
     /// Whether edits by hand are taken back.
     pub(crate) corrects: bool,
+    /// What the hub was last asked to deploy.
+    pub(crate) values: String,
 }
 
 impl Release {
     /// A bundle around a copy of the chart.
     pub(crate) fn new(clusters: &Clusters, name: &str, chart: &Path) -> Self {
         let folder = clusters.folder.path().join(format!("bundle-{name}"));
-        copy(chart, &folder.join("chart"));
+        fs::create_dir_all(&folder).unwrap();
+        if !unpack(clusters, chart, &folder) {
+            copy(chart, &folder.join("chart"));
+        }
         Self {
             name: name.to_owned(),
             namespace: format!("at-{name}"),
             folder,
             deployed: String::new(),
             corrects: false,
+            values: String::new(),
         }
     }
 
@@ -40,6 +47,7 @@ impl Release {
         seconds: u64,
     ) -> Result<(), String> {
         fs::write(self.folder.join("values.yaml"), values).unwrap();
+        values.clone_into(&mut self.values);
         self.write(clusters).await?;
         let ready = clusters.ready(&self.name, &self.deployed, seconds).await;
         // What was not deployed is what the next values replace all the same.
@@ -135,6 +143,28 @@ pub(crate) fn parse(manifest: &str) -> Vec<Value> {
 
 async fn json(clusters: &Clusters, args: &[&str]) -> Value {
     serde_json::from_str(&clusters.helm(args).await.unwrap()).unwrap()
+}
+
+/// Puts the chart there as it is published, without what its `.helmignore` names; `false` when Helm does not
+/// package it. A bundle of the bare directory lacks that file, as upstream's does: it is hidden.
+fn unpack(clusters: &Clusters, chart: &Path, folder: &Path) -> bool {
+    let packages = tempfile::tempdir().unwrap();
+    let mut helm = Command::new(clusters.bin.join("helm"));
+    helm.args(["package", "--destination"]).arg(packages.path());
+    helm.arg(chart)
+        .env_clear()
+        .env("HOME", clusters.folder.path());
+    if !helm.output().unwrap().status.success() {
+        return false;
+    }
+    let package = fs::read_dir(packages.path()).unwrap().next().unwrap();
+    let package = fs::File::open(package.unwrap().path()).unwrap();
+    let package = flate2::read::GzDecoder::new(package);
+    tar::Archive::new(package).unpack(packages.path()).unwrap();
+    let mut entries = fs::read_dir(packages.path()).unwrap().flatten();
+    let unpacked = entries.find(|entry| entry.path().is_dir()).unwrap();
+    copy(&unpacked.path(), &folder.join("chart"));
+    true
 }
 
 fn copy(from: &Path, to: &Path) {
