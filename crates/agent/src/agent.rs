@@ -20,6 +20,7 @@ use crate::release::seal;
 use crate::room;
 use crate::shared::Shared;
 use crate::sources;
+use crate::telemetry::{Run, Telemetry};
 use crate::world::{Known, Track, Wake, World};
 use crate::{DEPLOY_FIELD_MANAGER, FIELD_MANAGER, heartbeat, report};
 
@@ -62,6 +63,8 @@ pub struct Options {
     pub shared: Arc<Shared>,
     /// What is known of the contact with the hub.
     pub contact: Arc<Contact>,
+    /// What is counted for metrics.
+    pub telemetry: Arc<Telemetry>,
 }
 
 impl Options {
@@ -86,6 +89,7 @@ impl Options {
             limits: Limits::PRODUCTION,
             shared,
             contact: Arc::default(),
+            telemetry: Arc::default(),
         }
     }
 }
@@ -131,7 +135,7 @@ impl Agent {
             Budgets::default(),
         );
         options.contact.follow(vec![hub.clone(), cluster.clone()]);
-        Arc::new(Self {
+        let agent = Arc::new(Self {
             hub,
             cluster,
             shared: Arc::clone(&options.shared),
@@ -146,7 +150,9 @@ impl Agent {
             unanswered: Notify::new(),
             seal: OnceCell::new(),
             world: Mutex::default(),
-        })
+        });
+        agent.options.telemetry.follow(&agent);
+        agent
     }
 
     /// What records are sealed with; `None` when there is no key, and then no record is known to be ours.
@@ -253,7 +259,10 @@ pub async fn run_or_end(options: Options, stop: CancellationToken) -> Result<(),
 async fn work(agent: Arc<Agent>) {
     let deploys = {
         let shared = Arc::clone(&agent);
-        let work = move |name, place| Box::pin(deploy(Arc::clone(&shared), name, place));
+        let work = move |name, place| {
+            let run = Box::pin(deploy(Arc::clone(&shared), name, place));
+            timed(&shared, Run::Deployment, run)
+        };
         workqueue::run_in_places(
             "deployment",
             agent.deploys.clone(),
@@ -263,16 +272,31 @@ async fn work(agent: Arc<Agent>) {
     };
     let drifts = {
         let shared = Arc::clone(&agent);
-        let work = move |name| Box::pin(drift::run(Arc::clone(&shared), name));
+        let work = move |name| {
+            let run = Box::pin(drift::run(Arc::clone(&shared), name));
+            timed(&shared, Run::Drift, run)
+        };
         workqueue::run("drift", agent.drifts.clone(), agent.options.workers, work)
     };
     let reports = {
         let shared = Arc::clone(&agent);
-        let work = move |name| Box::pin(report::run(Arc::clone(&shared), name));
+        let work = move |name| {
+            let run = Box::pin(report::run(Arc::clone(&shared), name));
+            timed(&shared, Run::Report, run)
+        };
         workqueue::run("report", agent.reports.clone(), 1, work)
     };
     let interval = agent.options.garbage_interval;
     tokio::join!(deploys, drifts, reports, garbage::run(agent, interval));
+}
+
+fn timed<F: Future<Output = Next>>(
+    agent: &Agent,
+    run: Run,
+    work: F,
+) -> impl Future<Output = Next> + use<F> {
+    let telemetry = Arc::clone(&agent.options.telemetry);
+    async move { telemetry.timed(run, work).await }
 }
 
 /// One run for a deployment, while nobody corrects its objects.

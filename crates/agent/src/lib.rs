@@ -18,7 +18,7 @@
 //! [`local`] brings a deployment from a file to a cluster, or tells what that would do.
 //!
 //! [`service`] is the process around it: it gets the agent a credential ([`registration`]), keeps others of its
-//! kind waiting and answers probes.
+//! kind waiting and answers probes and scrapes.
 
 mod agent;
 mod apply;
@@ -42,6 +42,7 @@ pub mod service;
 mod shared;
 mod source;
 mod sources;
+mod telemetry;
 mod world;
 
 pub use agent::{Ended, Options, run, run_or_end};
@@ -50,6 +51,7 @@ pub use drift::inspect::{
     Error as InspectError, FieldDifference, ObjectDifferences, ObjectState, differences,
 };
 pub use shared::{Capacity, Shared};
+pub use telemetry::Telemetry;
 
 /// Name under which the agent owns fields of objects on the hub.
 pub const FIELD_MANAGER: &str = "fleetagent";

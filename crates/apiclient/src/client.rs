@@ -16,7 +16,7 @@ use crate::budget::Budgets;
 use crate::error::{Error, Target};
 use crate::kind::{Kind, ObjectKey, ObjectMeta};
 use crate::options::{DeleteOptions, PLAIN, Patch, Propagation, Query, Selector, WriteOptions};
-use crate::stats::Stats;
+use crate::stats::{Outcome, Stats};
 use crate::watch::Watch;
 
 /// How long any request but a watch may take. The API server itself ends requests after a minute.
@@ -442,7 +442,7 @@ impl Client {
         request: http::Request<kube::client::Body>,
     ) -> Result<Bytes, Error> {
         let transport = |source| {
-            self.shared.troubled.notify_one();
+            self.unanswered(verb);
             let at = Target::new(verb, kind, key);
             Error::Transport { at, source }
         };
@@ -456,16 +456,23 @@ impl Client {
             Ok(answer) => answer.map_err(transport)?,
             Err(elapsed) => return Err(transport(kube::Error::Service(elapsed.into()))),
         };
+        self.note(verb, status);
         if status.is_success() {
             Ok(body)
         } else {
-            self.note(status);
             Err(refusal(verb, kind, key, status, &body))
         }
     }
 
-    /// Tells of a refusal for who asks.
-    fn note(&self, status: http::StatusCode) {
+    /// Notes that there is no answer, and tells of it.
+    fn unanswered(&self, verb: &'static str) {
+        self.shared.stats.answered(verb, Outcome::Unanswered);
+        self.shared.troubled.notify_one();
+    }
+
+    /// Notes an answer, and tells of a refusal for who asks.
+    fn note(&self, verb: &'static str, status: http::StatusCode) {
+        self.shared.stats.answered(verb, Outcome::of(status));
         if matches!(status.as_u16(), 401 | 403) {
             self.shared.troubled.notify_one();
         }
@@ -496,7 +503,7 @@ impl Client {
             .headers_mut()
             .insert(http::header::ACCEPT_ENCODING, identity);
         let transport = |source| {
-            self.shared.troubled.notify_one();
+            self.unanswered("watch");
             let at = Target::new("watch", kind, &key);
             Error::Transport { at, source }
         };
@@ -506,6 +513,7 @@ impl Client {
             Err(elapsed) => return Err(transport(kube::Error::Service(elapsed.into()))),
         };
         let status = response.status();
+        self.note("watch", status);
         if status.is_success() {
             return Ok(response.into_body());
         }
@@ -515,7 +523,6 @@ impl Client {
             .await
             .map_err(transport)?
             .to_bytes();
-        self.note(status);
         Err(refusal("watch", kind, &key, status, &body))
     }
 }

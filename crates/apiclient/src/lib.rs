@@ -44,5 +44,5 @@ pub use fence::{Fence, Validity};
 pub use kind::{Kind, Metadata, Object, ObjectKey, ObjectMeta, Scope};
 pub use options::{DeleteOptions, Patch, Propagation, Selector, WriteOptions};
 pub use own::{Own, OwnError};
-pub use stats::{Call, Size, Stats};
+pub use stats::{Call, Outcome, Size, Stats};
 pub use watch::{Event, Watch};

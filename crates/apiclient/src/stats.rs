@@ -22,10 +22,52 @@ impl Call {
     }
 }
 
+/// What became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outcome {
+    /// It was granted.
+    Ok,
+    /// The object or its kind does not exist.
+    NotFound,
+    /// It does not go with what is stored (409, 410, 412).
+    Conflict,
+    /// It was refused otherwise, for what it is or for who asks.
+    Refused,
+    /// The server could not answer it now (429 and from 500 on).
+    Failed,
+    /// There was no answer.
+    Unanswered,
+}
+
+impl Outcome {
+    pub(crate) fn of(status: http::StatusCode) -> Self {
+        match status.as_u16() {
+            200..400 => Self::Ok,
+            404 => Self::NotFound,
+            409 | 410 | 412 => Self::Conflict,
+            429 | 500.. => Self::Failed,
+            _ => Self::Refused,
+        }
+    }
+
+    /// The word for labels.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::NotFound => "not_found",
+            Self::Conflict => "conflict",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+            Self::Unanswered => "unanswered",
+        }
+    }
+}
+
 /// Counters of one client and its clones. Cheap enough to be always on.
 #[derive(Debug, Default)]
 pub struct Stats {
     calls: Mutex<BTreeMap<Call, u64>>,
+    answers: Mutex<Answers>,
     /// By kind's display form.
     sizes: Mutex<BTreeMap<String, Size>>,
     /// When each running watch last did something, by a number of its own.
@@ -42,6 +84,12 @@ pub struct Size {
 }
 
 #[derive(Debug, Default)]
+struct Answers {
+    outcomes: BTreeMap<(&'static str, Outcome), u64>,
+    granted: Option<Instant>,
+}
+
+#[derive(Debug, Default)]
 struct Watches {
     last: u64,
     running: BTreeMap<u64, (String, Instant)>,
@@ -51,6 +99,14 @@ impl Stats {
     pub(crate) fn count(&self, verb: &'static str, resource: String) {
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         *calls.entry(Call { verb, resource }).or_insert(0) += 1;
+    }
+
+    pub(crate) fn answered(&self, verb: &'static str, outcome: Outcome) {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        *answers.outcomes.entry((verb, outcome)).or_insert(0) += 1;
+        if outcome == Outcome::Ok {
+            answers.granted = Some(Instant::now());
+        }
     }
 
     /// `bytes_max` is asked once for each kind.
@@ -103,6 +159,18 @@ impl Stats {
         kinds
     }
 
+    /// Requests that have ended, by verb and outcome. Watches count when they are opened.
+    pub fn outcomes(&self) -> BTreeMap<(&'static str, Outcome), u64> {
+        let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.outcomes.clone()
+    }
+
+    /// How long ago the server last granted a request; `None` before the first.
+    pub fn granted_ago(&self) -> Option<Duration> {
+        let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.granted.map(|at| at.elapsed())
+    }
+
     /// All calls so far.
     pub fn calls(&self) -> BTreeMap<Call, u64> {
         self.calls
@@ -133,6 +201,37 @@ impl Stats {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn only_what_is_granted_counts_as_contact() {
+        let (stats, minute) = (Stats::default(), Duration::from_mins(1));
+        let of = |code: u16| Outcome::of(http::StatusCode::from_u16(code).unwrap());
+        stats.answered("get", of(403));
+        stats.answered("get", Outcome::Unanswered);
+        assert_eq!(stats.granted_ago(), None);
+        stats.answered("apply", of(200));
+        tokio::time::advance(minute).await;
+        for code in [401, 404, 409, 410, 422, 429, 503] {
+            stats.answered("apply", of(code));
+        }
+        assert_eq!(stats.granted_ago(), Some(minute));
+        let counts = stats.outcomes().into_iter();
+        let counts: Vec<_> = counts
+            .map(|((verb, it), n)| (verb, it.as_str(), n))
+            .collect();
+        assert_eq!(
+            counts,
+            [
+                ("apply", "ok", 1),
+                ("apply", "not_found", 1),
+                ("apply", "conflict", 2),
+                ("apply", "refused", 2),
+                ("apply", "failed", 2),
+                ("get", "refused", 1),
+                ("get", "unanswered", 1),
+            ]
+        );
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_watch_that_does_nothing_for_too_long_is_named_until_it_moves_or_ends() {

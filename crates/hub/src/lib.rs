@@ -176,13 +176,8 @@ pub enum Error {
         source: fetch::Error,
     },
     /// An address is taken or not ours.
-    #[error("listen on {address}")]
-    Listen {
-        /// The address.
-        address: std::net::SocketAddr,
-        /// Why.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Listen(#[from] ::telemetry::Listen),
     /// Another process leads, or the API server did not answer for too long. Start again.
     #[error("leadership is lost")]
     LeadershipLost,

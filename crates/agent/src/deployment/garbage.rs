@@ -23,6 +23,7 @@ pub(crate) async fn run(agent: Arc<Agent>, interval: Duration) {
     loop {
         let pause = match records(&agent, &mut strangers).await {
             Ok(records) => {
+                agent.options.telemetry.records_found(records.len());
                 sweep(&agent, &records);
                 interval
             }

@@ -385,8 +385,11 @@ impl Looking<'_> {
                 let Some(checked) = memory.objects.get_mut(finding.at) else {
                     continue;
                 };
-                if let (State::Differs(drift), true) = (&finding.state, checked.state != finding.state)
-                {
+                let is_new = checked.state != finding.state;
+                if is_new && finding.state.is_drift() {
+                    agent.options.telemetry.drift_seen();
+                }
+                if let (State::Differs(drift), true) = (&finding.state, is_new) {
                     let object = &job.applied.inventory[finding.at].id;
                     tracing::info!(deployment = job.name, %object, patch = drift.patch, "an object was changed");
                 }

@@ -115,7 +115,8 @@ pub(super) async fn all(agent: &Arc<Agent>, job: &Job) -> Corrected {
             }
         }
     }
-    verify(agent, job, &done).await;
+    let undone = verify(agent, job, &done).await;
+    agent.options.telemetry.corrected(done.len(), undone);
     again(agent, job, is_enabled, overwrites)
 }
 
@@ -269,21 +270,28 @@ async fn replace(cluster: &Client, desired: &Desired) -> Result<(), Error> {
         .map_err(Error::Apply)
 }
 
+/// A correction was not made.
 fn refuse(agent: &Agent, job: &Job, at: usize, message: &str) {
+    agent.options.telemetry.correction_failed();
+    remember(agent, job, at, message.to_owned());
+}
+
+fn remember(agent: &Agent, job: &Job, at: usize, message: String) {
     agent.world(|world| {
         if let Some(checked) = memory_of(world, job).and_then(|memory| memory.objects.get_mut(at)) {
-            checked.not_corrected(Instant::now(), message.to_owned());
+            checked.not_corrected(Instant::now(), message);
         }
     });
 }
 
-/// Looks whether what was corrected is as it was deployed now.
-async fn verify(agent: &Arc<Agent>, job: &Job, done: &[usize]) {
+/// Looks whether what was corrected is as it was deployed now; how much is not.
+async fn verify(agent: &Arc<Agent>, job: &Job, done: &[usize]) -> usize {
     if let Err(error) = check::again(agent, job, done).await {
         let error = errors::chain(&error);
         tracing::warn!(deployment = job.name, error, "cannot verify a correction");
-        return;
+        return 0;
     }
+    let mut undone = 0;
     for at in done {
         let id = &job.applied.inventory[*at].id;
         let is_wrong = agent.world(|world| {
@@ -294,9 +302,11 @@ async fn verify(agent: &Arc<Agent>, job: &Job, done: &[usize]) {
             let message = format!(
                 "{id} does not stay as it was deployed: something changes it again at once; name the field in diff.comparePatches if that is intended"
             );
-            refuse(agent, job, *at, &message);
+            remember(agent, job, *at, message);
+            undone += 1;
         }
     }
+    undone
 }
 
 /// What an earlier version of the agent left behind goes.

@@ -74,6 +74,13 @@ pub(crate) enum State {
     Excused,
 }
 
+impl State {
+    /// Whether the object is not as it was deployed.
+    pub(crate) fn is_drift(&self) -> bool {
+        matches!(self, Self::Differs(_) | Self::Missing { .. })
+    }
+}
+
 /// How an object differs.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Drift {
@@ -212,7 +219,7 @@ impl Checked {
 
     /// Why the last correction of what is wrong now did not help.
     pub(crate) fn refusal(&self) -> Option<&str> {
-        let is_wrong = matches!(self.state, State::Differs(_) | State::Missing { .. });
+        let is_wrong = self.state.is_drift();
         let attempt = self.attempt.as_ref().filter(|_| is_wrong)?;
         attempt.message.as_deref()
     }

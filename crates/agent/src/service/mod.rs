@@ -15,11 +15,11 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use ::telemetry::listen;
 use api::config::Config;
 use api::limits::Limits;
 use apiclient::{Budgets, Client, ObjectKey};
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -30,7 +30,7 @@ use crate::registration::exchange::Own;
 use crate::registration::plan::{self, Found, Step};
 use crate::registration::secrets::{BOOTSTRAP, Credential};
 use crate::registration::{Error as RegistrationError, hub};
-use crate::{Contact, Ended, FIELD_MANAGER, Options, Shared};
+use crate::{Contact, Ended, FIELD_MANAGER, Options, Shared, Telemetry};
 
 /// How often a credential is looked at while the hub does not answer, or refuses.
 const LOOK_MIN: Duration = Duration::from_secs(5);
@@ -54,6 +54,8 @@ pub struct Settings {
     pub election: Option<Election>,
     /// Where `/healthz` and `/readyz` are.
     pub probes: Option<SocketAddr>,
+    /// Where `/metrics` is.
+    pub metrics: Option<SocketAddr>,
     /// How often and how long is waited for the hub.
     pub pace: Pace,
     /// Byte budgets.
@@ -79,13 +81,8 @@ pub struct Told {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// An address is taken or not ours.
-    #[error("listen on {address}")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// Why.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Listen(#[from] ::telemetry::Listen),
     /// Another process acts, or the own cluster did not answer for too long. Start again.
     #[error("lease {lease} is lost")]
     LeadershipLost {
@@ -97,10 +94,14 @@ pub enum Error {
     Ended(#[from] Ended),
 }
 
-/// What the process is about, for probes.
+/// What [`Stage`] is called in metrics.
+pub(crate) const STAGES: [&str; 3] = ["standby", "registering", "running"];
+
+/// What the process is about, for probes and metrics.
 #[derive(Default)]
 struct State {
     stage: Mutex<Stage>,
+    telemetry: Arc<Telemetry>,
 }
 
 #[derive(Default)]
@@ -131,6 +132,15 @@ impl State {
         }
     }
 
+    /// In the words of [`STAGES`].
+    fn stage(&self) -> &'static str {
+        match &*self.stage.lock().unwrap_or_else(PoisonError::into_inner) {
+            Stage::Standby => STAGES[0],
+            Stage::Registering(_) => STAGES[1],
+            Stage::Running(_) => STAGES[2],
+        }
+    }
+
     /// Why the work is not done.
     fn problem(&self) -> Option<String> {
         match &*self.stage.lock().unwrap_or_else(PoisonError::into_inner) {
@@ -147,10 +157,19 @@ impl State {
 /// When it can go on no more. Everything else is logged, shown by `/readyz` and tried again.
 pub async fn serve(settings: Settings, stop: CancellationToken) -> Result<(), Error> {
     let state = Arc::new(State::default());
-    let probes = match settings.probes {
-        Some(address) => Some(listen(address, &state).await?),
-        None => None,
-    };
+    let mut answering = JoinSet::new();
+    if let Some(address) = settings.probes {
+        let (listener, state) = (listen(address).await?, Arc::clone(&state));
+        answering.spawn(::telemetry::serve(listener, move |path| {
+            probes::probe(&state, path)
+        }));
+    }
+    if let Some(address) = settings.metrics {
+        let (listener, state) = (listen(address).await?, Arc::clone(&state));
+        answering.spawn(::telemetry::serve(listener, move |path| {
+            probes::metrics(&state, path)
+        }));
+    }
     let own = Client::new(
         settings.downstream.clone(),
         FIELD_MANAGER,
@@ -161,17 +180,8 @@ pub async fn serve(settings: Settings, stop: CancellationToken) -> Result<(), Er
         settings,
         state,
     };
-    let outcome = process.lead(&stop).await;
-    if let Some(probes) = probes {
-        probes.abort();
-    }
-    outcome
-}
-
-async fn listen(address: SocketAddr, state: &Arc<State>) -> Result<JoinHandle<()>, Error> {
-    let bound = TcpListener::bind(address).await;
-    let listener = bound.map_err(|source| Error::Listen { address, source })?;
-    Ok(tokio::spawn(probes::run(listener, Arc::clone(state))))
+    // What answers ends with it.
+    process.lead(&stop).await
 }
 
 struct Process {
@@ -416,6 +426,7 @@ impl Process {
         options.workers = settings.workers.unwrap_or(options.workers);
         options.limits = settings.limits;
         options.contact = Arc::clone(contact);
+        options.telemetry = Arc::clone(&self.state.telemetry);
         options
     }
 }

@@ -69,6 +69,7 @@ impl Stage {
             host: "pod-1".to_owned(),
             election: Some(election),
             probes: None,
+            metrics: None,
             pace: Pace {
                 poll: Duration::from_millis(20),
                 patience: Duration::from_secs(30),
@@ -362,10 +363,7 @@ async fn a_hub_that_moved_is_asked_when_the_bootstrap_secret_says_where_it_is() 
 async fn what_cannot_be_used_is_named_and_tried_again_until_it_can() {
     let mut stage = Stage::new().await;
     let mut settings = stage.settings();
-    let port = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let port = free_address();
     settings.probes = Some(port);
     let broken =
         json!({ "metadata": { "name": "fleet-agent" }, "stringData": { "kubeconfig": "{" } });
@@ -459,13 +457,104 @@ fn other_authority() -> String {
 }
 
 /// Code and text of `/readyz`.
+fn free_address() -> std::net::SocketAddr {
+    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    listener.local_addr().unwrap()
+}
+
 async fn ready(address: std::net::SocketAddr) -> Option<(u16, String)> {
+    ask(address, "/readyz").await
+}
+
+async fn ask(address: std::net::SocketAddr, path: &str) -> Option<(u16, String)> {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let mut stream = tokio::net::TcpStream::connect(address).await.ok()?;
-    let request = b"GET /readyz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
-    stream.write_all(request).await.ok()?;
+    let request = format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.ok()?;
     let mut text = String::new();
     stream.read_to_string(&mut text).await.ok()?;
     let code = text.split(' ').nth(1)?.parse().ok()?;
     Some((code, text))
+}
+
+/// The number of a series.
+fn series(text: &str, name: &str) -> Option<u64> {
+    let mut lines = text.lines();
+    lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
+}
+
+#[tokio::test]
+async fn metrics_tell_what_the_agent_does_and_name_nothing_of_what_it_deploys() {
+    let mut stage = Stage::new().await;
+    let mut settings = stage.settings();
+    let at = free_address();
+    settings.metrics = Some(at);
+    stage.start_with(settings);
+    let tells = async |want: &str, test: &dyn Fn(&str) -> bool| {
+        eventually(want, async || {
+            let (code, text) = ask(at, "/metrics").await?;
+            assert!(code == 200 && text.ends_with("# EOF\n"), "{code} {text}");
+            for secret in ["secret-value", "shop", "web", NAMESPACE] {
+                assert!(!text.contains(secret), "{secret}: {text}");
+            }
+            test(&text).then_some(text)
+        })
+        .await
+    };
+    let stage_is = |text: &str, is: &str| {
+        series(text, &format!("flotilla_agent_stage{{stage=\"{is}\"}}")) == Some(1)
+    };
+    tells("it waits for a bootstrap", &|text| {
+        stage_is(text, "registering")
+    })
+    .await;
+    let text = ask(at, "/metrics").await.unwrap().1;
+    assert!(!text.contains("flotilla_agent_deployments{"), "{text}");
+    for path in ["/", "/healthz", "/metrics/"] {
+        assert_eq!(ask(at, path).await.unwrap().0, 404, "{path}");
+    }
+    stage.bootstrap(&stage.admin_token(), json!({})).await;
+    stage.answer(0, &stage.world.token).await;
+    let manifest = config_map("map", "secret-value");
+    let web = bundle("web", &[("map.yaml", &manifest)]);
+    let spec = json!({ "correctDrift": { "enabled": true } });
+    stage.world.deploy(&web.with_spec(spec)).await;
+    let text = tells("a deployment is ready and recorded", &|text| {
+        let one = |name: &str| series(text, name) == Some(1);
+        one("flotilla_agent_deployments{state=\"Ready\"}")
+            && series(text, "flotilla_agent_queue_depth{queue=\"drift\"}") == Some(0)
+    })
+    .await;
+    assert!(stage_is(&text, "running"));
+    let number = |name: &str| series(&text, name);
+    assert_eq!(
+        number("flotilla_agent_deployments{state=\"ErrApplied\"}"),
+        Some(0)
+    );
+    assert_eq!(number("flotilla_agent_drift_seen_total"), Some(0));
+    assert!(number("flotilla_agent_hub_contact_age_seconds") < Some(60));
+    let applied = "flotilla_agent_requests_total{server=\"cluster\",verb=\"apply\",outcome=\"ok\"}";
+    assert!(number(applied) > Some(0), "{text}");
+    let runs = "flotilla_agent_run_seconds_count{run=\"deployment\"}";
+    assert!(number(runs) > Some(0), "{text}");
+    assert!(text.contains("flotilla_agent_release_records 0\n"));
+
+    let key = ObjectKey::new("shop", "map");
+    let maps = Kind::of::<ConfigMap>();
+    let options = DeleteOptions::default();
+    assert!(
+        stage
+            .world
+            .cluster
+            .delete(&maps, &key, &options)
+            .await
+            .unwrap()
+    );
+    tells("a correction is counted", &|text| {
+        let one = |name: &str| series(text, name) == Some(1);
+        one("flotilla_agent_drift_seen_total")
+            && one("flotilla_agent_drift_corrections_total{outcome=\"corrected\"}")
+            && series(text, "flotilla_agent_drifted_objects") == Some(0)
+    })
+    .await;
 }

@@ -20,7 +20,7 @@ pub(crate) mod target;
 pub(crate) mod template;
 pub(crate) mod version;
 
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -73,6 +73,16 @@ pub(crate) fn address(text: &str) -> Result<Listen, String> {
     match full.parse() {
         Ok(address) => Ok(Listen(Some(address))),
         Err(_) => Err("must be an address and a port, such as 127.0.0.1:8080 or :8080".to_owned()),
+    }
+}
+
+/// Where to listen: in a pod at upstream's port unless it is said, elsewhere nowhere, because several processes may
+/// run on one machine.
+pub(crate) fn bind(given: Option<Listen>, port: u16) -> Option<SocketAddr> {
+    match given {
+        Some(Listen(address)) => address,
+        None => std::env::var_os("KUBERNETES_SERVICE_HOST")
+            .map(|_| SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))),
     }
 }
 

@@ -284,6 +284,7 @@ impl Downstream {
             host: "pod".to_owned(),
             election: None,
             probes: None,
+            metrics: None,
             pace: Pace {
                 poll: Duration::from_millis(100),
                 patience: Duration::from_mins(1),

@@ -6,14 +6,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use ::telemetry::{Labels, Metric, Series};
 use api::state::State as DeploymentState;
 use api::v1alpha1::{BundleSummary, ResourceCounts};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
 use prometheus_client::metrics::MetricType;
-use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
-use prometheus_client::registry::Registry;
 
 use super::Progress;
 use crate::Ctx;
@@ -23,8 +22,6 @@ use crate::world::{Queues, State, rollup_key};
 
 /// Most deployments with series of their own: each has seven.
 const DEPLOYMENTS_MAX: usize = 20_000;
-
-type Labels = Vec<(&'static str, String)>;
 
 /// Metrics of one kind of object.
 #[derive(Debug)]
@@ -47,19 +44,11 @@ struct Row {
     numbers: Vec<i64>,
 }
 
-/// A number that is about this process.
-#[derive(Debug)]
-struct Own {
-    name: &'static str,
-    help: &'static str,
-    is_counter: bool,
-    rows: Vec<(Labels, u64)>,
-}
-
 #[derive(Debug)]
 struct Snapshot {
     families: Vec<Family>,
-    own: Vec<Own>,
+    /// About this process.
+    own: Vec<Metric>,
 }
 
 /// All metrics as of now, in the `OpenMetrics` form.
@@ -73,14 +62,10 @@ pub(super) fn text(ctx: &Ctx) -> Result<String, fmt::Error> {
             git_repos(state),
         ]
     });
-    let mut registry = Registry::default();
-    registry.register_collector(Box::new(Snapshot {
+    ::telemetry::text(Snapshot {
         families,
         own: own(ctx),
-    }));
-    let mut text = String::new();
-    prometheus_client::encoding::text::encode(&mut text, &registry)?;
-    Ok(text)
+    })
 }
 
 impl Collector for Snapshot {
@@ -89,23 +74,8 @@ impl Collector for Snapshot {
             family.encode_numbers(&mut encoder)?;
             family.encode_states(&mut encoder)?;
         }
-        for own in &self.own {
-            let kind = if own.is_counter {
-                MetricType::Counter
-            } else {
-                MetricType::Gauge
-            };
-            let mut metric = encoder.encode_descriptor(own.name, own.help, None, kind)?;
-            for (labels, value) in &own.rows {
-                let series = metric.encode_family(labels)?;
-                if own.is_counter {
-                    ConstCounter::new(*value).encode(series)?;
-                } else {
-                    ConstGauge::new(i64::try_from(*value).unwrap_or(i64::MAX)).encode(series)?;
-                }
-            }
-        }
-        Ok(())
+        let mut own = self.own.iter();
+        own.try_for_each(|metric| metric.encode(&mut encoder))
     }
 }
 
@@ -389,7 +359,7 @@ fn git_repos(state: &State) -> Family {
 }
 
 /// Objects' sizes against their limits, requests, queues and the state of this process.
-fn own(ctx: &Ctx) -> Vec<Own> {
+fn own(ctx: &Ctx) -> Vec<Metric> {
     let stats = ctx.client.stats();
     let sizes = stats.sizes();
     let by_kind = |get: fn(&apiclient::Size) -> usize| -> Vec<(Labels, u64)> {
@@ -412,11 +382,10 @@ fn own(ctx: &Ctx) -> Vec<Own> {
             "Budget of an object of a kind, in bytes.",
             by_kind(|size| size.bytes_max),
         ),
-        Own {
+        Metric {
             name: "flotilla_requests",
             help: "Requests to the API server.",
-            is_counter: true,
-            rows: requests.collect(),
+            series: Series::Counters(requests.collect()),
         },
         gauge(
             "flotilla_queue_depth",
@@ -434,7 +403,7 @@ fn own(ctx: &Ctx) -> Vec<Own> {
 }
 
 /// How far this process is, and what it is in charge of.
-fn progress(ctx: &Ctx) -> Vec<Own> {
+fn progress(ctx: &Ctx) -> Vec<Metric> {
     let Progress { synced, leads } = &ctx.progress;
     let flag = |flag: &std::sync::atomic::AtomicBool| {
         vec![(
@@ -453,11 +422,10 @@ fn progress(ctx: &Ctx) -> Vec<Own> {
             "1 unless the ConfigMap of the hub cannot be read, and what it said before applies.",
             vec![(Vec::new(), u64::from(config_is_valid(ctx)))],
         ),
-        Own {
+        Metric {
             name: "flotilla_dropped_events",
             help: "Events that were not written, because more happened than could be.",
-            is_counter: true,
-            rows: vec![(Vec::new(), ctx.events.dropped())],
+            series: Series::Counters(vec![(Vec::new(), ctx.events.dropped())]),
         },
         gauge(
             "flotilla_replicas",
@@ -477,12 +445,11 @@ fn progress(ctx: &Ctx) -> Vec<Own> {
     ]
 }
 
-fn gauge(name: &'static str, help: &'static str, rows: Vec<(Labels, u64)>) -> Own {
-    Own {
+fn gauge(name: &'static str, help: &'static str, rows: Vec<(Labels, u64)>) -> Metric {
+    Metric {
         name,
         help,
-        is_counter: false,
-        rows,
+        series: Series::Gauges(rows),
     }
 }
 

@@ -7,7 +7,6 @@
 //! kept for metrics between scrapes, so a series goes with its object.
 
 mod families;
-mod serve;
 #[cfg(test)]
 mod tests;
 
@@ -16,11 +15,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use ::telemetry::{Answer, listen, serve};
 use tokio::task::JoinSet;
 
 use crate::{Ctx, Error};
-use serve::Answer;
 
 /// A watch that has neither ended nor begun anew for this long hears nothing: it is made anew every
 /// few minutes.
@@ -50,26 +48,18 @@ pub(crate) async fn start(
 ) -> Result<(), Error> {
     if let Some(address) = endpoints.metrics {
         let (listener, ctx) = (listen(address).await?, Arc::clone(ctx));
-        tasks.spawn(serve::run(listener, move |path| metrics(&ctx, path)));
+        tasks.spawn(serve(listener, move |path| metrics(&ctx, path)));
     }
     if let Some(address) = endpoints.probes {
         let (listener, ctx) = (listen(address).await?, Arc::clone(ctx));
-        tasks.spawn(serve::run(listener, move |path| probe(&ctx, path)));
+        tasks.spawn(serve(listener, move |path| probe(&ctx, path)));
     }
     Ok(())
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
-    let bound = TcpListener::bind(address).await;
-    bound.map_err(|source| Error::Listen { address, source })
-}
-
 fn metrics(ctx: &Ctx, path: &str) -> Answer {
     match path {
-        "/metrics" => match families::text(ctx) {
-            Ok(text) => Answer::metrics(text),
-            Err(error) => Answer::failed(format!("metrics cannot be printed: {error}")),
-        },
+        "/metrics" => Answer::metrics(families::text(ctx)),
         _ => Answer::not_found(),
     }
 }
@@ -78,7 +68,7 @@ fn probe(ctx: &Ctx, path: &str) -> Answer {
     match path {
         "/healthz" => health(&ctx.client.stats().silent_watches(DEAF_AFTER)),
         "/readyz" if ctx.progress.synced.load(Ordering::Relaxed) => Answer::ok(),
-        "/readyz" => Answer::unavailable("not all objects are known yet".to_owned()),
+        "/readyz" => Answer::unavailable("not all objects are known yet"),
         _ => Answer::not_found(),
     }
 }

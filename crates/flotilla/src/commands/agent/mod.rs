@@ -1,6 +1,5 @@
 //! `agent`: deploys to one downstream cluster.
 
-use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -10,7 +9,7 @@ use anyhow::{Context as _, bail};
 use api::limits::Limits;
 use apiclient::ObjectKey;
 
-use super::{Listen, address, identity, logging};
+use super::{Listen, address, bind, identity, logging};
 use crate::commands::election::ElectionTimes;
 
 /// What agents take where nothing is given.
@@ -65,6 +64,9 @@ pub(crate) struct Args {
     /// Where `/healthz` and `/readyz` are served; `0` for nowhere. In a pod `:8081` unless it is said
     #[arg(long, value_name = "ADDRESS", value_parser = address, env = "FLEET_AGENT_PROBE_BIND_ADDRESS")]
     health_probe_bind_address: Option<Listen>,
+    /// Where `/metrics` is served; `0` for nowhere. In a pod `:8080` unless it is said
+    #[arg(long, value_name = "ADDRESS", value_parser = address, env = "FLEET_AGENT_METRICS_BIND_ADDRESS")]
+    metrics_bind_address: Option<Listen>,
     #[command(flatten)]
     pub(crate) logging: logging::LogFlags,
 }
@@ -110,15 +112,6 @@ impl Args {
         }))
     }
 
-    /// In a pod upstream's address, elsewhere none: several may run on one machine.
-    fn probes(&self) -> Option<SocketAddr> {
-        let in_pod = || std::env::var_os("KUBERNETES_SERVICE_HOST").is_some();
-        match self.health_probe_bind_address {
-            Some(Listen(address)) => address,
-            None => in_pod().then(|| SocketAddr::from((Ipv6Addr::UNSPECIFIED, 8081))),
-        }
-    }
-
     fn namespace(&self) -> anyhow::Result<String> {
         match &self.namespace {
             Some(namespace) if !namespace.is_empty() => Ok(namespace.clone()),
@@ -160,7 +153,8 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         workers: workers(),
         host: std::env::var("HOSTNAME").unwrap_or_default(),
         election,
-        probes: args.probes(),
+        probes: bind(args.health_probe_bind_address, 8081),
+        metrics: bind(args.metrics_bind_address, 8080),
         pace: Pace::default(),
         limits: Limits::PRODUCTION,
         shared: agent::Shared::new(agent::Capacity::alone()),

@@ -3,7 +3,6 @@
 mod parts;
 mod upstream;
 
-use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -15,7 +14,7 @@ use hub::telemetry::Endpoints;
 pub(crate) use parts::{Part, run as run_part};
 
 use super::election::ElectionTimes;
-use super::{Listen, address, duration, identity};
+use super::{Listen, address, bind, duration, identity};
 
 /// Run the hub's controllers
 ///
@@ -128,17 +127,11 @@ impl Args {
 }
 
 impl Args {
-    /// In a pod upstream's addresses, elsewhere none: several may run on one machine.
     fn endpoints(&self) -> Endpoints {
-        let in_pod = std::env::var_os("KUBERNETES_SERVICE_HOST").is_some();
-        let chosen = |given: Option<Listen>, port: u16| match given {
-            Some(Listen(address)) => address,
-            None => in_pod.then(|| SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))),
-        };
-        let metrics = chosen(self.metrics_bind_address, 8080);
+        let metrics = bind(self.metrics_bind_address, 8080);
         Endpoints {
             metrics: metrics.filter(|_| !self.disable_metrics),
-            probes: chosen(self.health_probe_bind_address, 8081),
+            probes: bind(self.health_probe_bind_address, 8081),
         }
     }
 }
