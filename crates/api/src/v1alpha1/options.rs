@@ -205,6 +205,11 @@ pub struct HelmOptions {
     pub crds: String,
 }
 
+impl HelmOptions {
+    /// What [`Self::crds`] may say; empty means `Create`.
+    pub const CRD_POLICIES: &[&str] = &["Skip", "Create", "CreateReplace"];
+}
+
 /// A source of values on the downstream cluster. Only one of the references is used; the ConfigMap
 /// wins.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -35,6 +35,8 @@ pub enum KeyProblem {
     Internal,
     /// Customizations cannot change this, or not to this value, unless it stands below `overrides`.
     NoEffect,
+    /// Its value is none of these words.
+    Word(&'static [&'static str]),
     /// The same key stands again on a later line, which wins.
     Repeated(u32),
     /// That many more warnings were left out.
@@ -69,6 +71,10 @@ impl fmt::Display for KeyWarning {
                     "{file}:{line}: {path} changes nothing here; it does below overrides"
                 )
             }
+            KeyProblem::Word(words) => {
+                let words = words.join(", ");
+                write!(f, "{file}:{line}: {path} must be one of {words}")
+            }
             KeyProblem::Repeated(later) => {
                 write!(
                     f,
@@ -101,6 +107,9 @@ const ONLY_SWITCHED_ON: &[&str] = &[
     "helm.waitForJobs",
     "helm.disableDNS",
 ];
+
+/// Values that leave an option as it is.
+const NOTHING: &[&str] = &["", "null", "Null", "NULL", "~"];
 
 /// Looks at the first document of a file. `also` are keys of the root that are known for another reason,
 /// `internal` those that are known but not for users.
@@ -171,6 +180,15 @@ impl Linter<'_> {
                 }
             }
             Type::FreeMap | Type::Any => self.look_free(node, path, depth),
+            Type::Word(words) => {
+                // Nothing and null are the default; a template is a word only once it is rendered.
+                let is_known = |text: &str| {
+                    NOTHING.contains(&text) || text.contains("${") || words.contains(&text)
+                };
+                if !node.text().is_none_or(is_known) {
+                    self.warn(node.line(), path.to_owned(), KeyProblem::Word(words));
+                }
+            }
             _ => {}
         }
     }
@@ -368,6 +386,26 @@ contentsId: x
     }
 
     #[test]
+    fn words_that_are_none_of_those_there_are_are_named() {
+        let text = "\
+helm:
+  crds: Replace
+targetCustomizations:
+- helm: {crds: create}
+- overrides: {helm: {crds: 1}}
+";
+        let wrong = |at: &str| format!("f:{at}.crds must be one of Skip, Create, CreateReplace");
+        assert_eq!(
+            texts(text),
+            [
+                wrong("2: helm"),
+                wrong("4: targetCustomizations[0].helm"),
+                wrong("5: targetCustomizations[1].overrides.helm"),
+            ]
+        );
+    }
+
+    #[test]
     fn options_that_targets_cannot_change_are_named() {
         let text = "\
 keepResources: true
@@ -405,6 +443,8 @@ targetCustomizations:
             "DefaultNamespace: x\nannotations: {a: b}\nfinalizers: [x]",
             "x: [unclosed",
             "helm: &a {chart: x}\n",
+            "helm: {crds: Skip}\ntargetCustomizations: [{helm: {crds: CreateReplace}}, {helm: {crds: \"\"}}]",
+            "helm: {crds: '${ .ClusterLabels.crds }'}\ntargetCustomizations: [{helm: {crds: null}}]",
             "rolloutStrategy: {partitions: [{clusterSelector: {matchLabels: {a: b}}}]}",
         ] {
             assert_eq!(texts(text), Vec::<String>::new(), "{text}");

@@ -20,6 +20,8 @@ use serde_json::{Map, Number, Value};
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Type {
     Text,
+    /// A text that is one of these or empty; anything else is no error here.
+    Word(&'static [&'static str]),
     /// A text type with a name of its own.
     NamedText(&'static str),
     Bool,
@@ -171,11 +173,15 @@ impl Reader {
         }
         match (kind, value) {
             (Type::Any, value) => Some(value.clone()),
-            (Type::Text | Type::NamedText(_) | Type::IntOrText, Value::String(_))
+            (
+                Type::Text | Type::Word(_) | Type::NamedText(_) | Type::IntOrText,
+                Value::String(_),
+            )
             | (Type::Bool, Value::Bool(_)) => Some(value.clone()),
-            (Type::Text | Type::NamedText(_), Value::Bool(_) | Value::Number(_)) if converts => {
-                Some(Value::String(scalar_text(value)))
-            }
+            (
+                Type::Text | Type::Word(_) | Type::NamedText(_),
+                Value::Bool(_) | Value::Number(_),
+            ) if converts => Some(Value::String(scalar_text(value))),
             (Type::Int(name), Value::Number(number)) => {
                 let whole = whole(number);
                 if whole.is_none() {
@@ -321,7 +327,7 @@ impl Reader {
 impl Type {
     fn go_name(self) -> String {
         match self {
-            Type::Text => "string".to_owned(),
+            Type::Text | Type::Word(_) => "string".to_owned(),
             Type::NamedText(name) | Type::Int(name) => name.to_owned(),
             Type::Bool => "bool".to_owned(),
             Type::IntOrText => "int32".to_owned(),
@@ -336,7 +342,7 @@ impl Type {
     /// What null gives inside a list or map.
     fn zero(self) -> Value {
         match self {
-            Type::Text | Type::NamedText(_) => Value::String(String::new()),
+            Type::Text | Type::Word(_) | Type::NamedText(_) => Value::String(String::new()),
             Type::Bool => Value::Bool(false),
             Type::Int(_) | Type::IntOrText => Value::from(0),
             Type::Any => Value::Null,

@@ -6,8 +6,10 @@
 //! Source: upstream `pkg/apis/fleet.cattle.io/v1alpha1`, `k8s.io/apimachinery` `meta/v1`.
 
 use super::Type::{
-    Any, Bool, FreeMap, Int, IntOrText, List, Map, NamedText, Patch, Struct as In, Text,
+    Any, Bool, FreeMap, Int, IntOrText, List, Map, NamedText, Patch, Struct as In, Text, Word,
 };
+use api::v1alpha1::HelmOptions;
+
 use super::{Struct, Type};
 
 const TEXTS: Type = List(&Text);
@@ -134,7 +136,7 @@ structs! {
         "disableDNS": Bool,
         "skipSchemaValidation": Bool,
         "disableDependencyUpdate": Bool,
-        "crds": Text,
+        "crds": Word(HelmOptions::CRD_POLICIES),
     }
     VALUES_FROM = "v1alpha1.ValuesFrom" {
         "configMapKeyRef": In(&CONFIG_MAP_KEY),
