@@ -27,7 +27,6 @@ pub(crate) mod uninstall;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::time::Instant;
 use workqueue::Next;
 
@@ -285,7 +284,7 @@ async fn tidy(agent: &Arc<Agent>, name: &str) -> Next {
 fn is_healthy(world: &World, name: &str) -> bool {
     let applied = world.tracks.get(name).and_then(|it| it.applied.as_ref());
     applied.is_some_and(|applied| {
-        let view = monitor::view(world, applied, Instant::now(), Timestamp::now());
+        let view = monitor::view(world, applied, Instant::now());
         matches!(view, View::Known(tally) if tally.non_ready.is_empty() && tally.missing.is_empty())
     })
 }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::act::Run;
@@ -51,7 +50,7 @@ impl Run<'_> {
     fn look(&self) -> Option<Tally> {
         self.agent.world(|world| {
             let applied = world.tracks.get(self.known.name())?.applied.clone()?;
-            match view(world, &applied, Instant::now(), Timestamp::now()) {
+            match view(world, &applied, Instant::now()) {
                 View::Known(tally) => Some(tally),
                 View::Settling | View::Blind { .. } => None,
             }

@@ -7,16 +7,17 @@ use api::v1alpha1::Summary;
 use apiclient::{Kind, ObjectKey};
 use diff::compare::Scaler;
 use diff::readiness::{HealthChecks, ignore_conditions, is_ready, readiness};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use tokio::time::{Duration, Instant};
 
 use crate::object::text;
 
 /// Label of objects that may be left over.
 const PRUNE: &str = "objectset.rio.cattle.io/prune";
 /// By now every rule that depends on an object's age has come to its end.
-const AGED: SignedDuration = SignedDuration::from_mins(1);
+const AGED: Duration = Duration::from_secs(60);
 
 /// The live objects of one kind.
 #[derive(Debug, Default)]
@@ -90,17 +91,24 @@ pub(crate) struct Trouble {
     pub(crate) summary: Summary,
     /// What will be said of the unchanged object from `aged_at` on, if that differs.
     pub(crate) aged: Option<Summary>,
-    pub(crate) aged_at: Timestamp,
+    /// Counted here: clocks jump, and that of the cluster shows another time.
+    pub(crate) aged_at: Instant,
 }
 
 impl LiveObject {
     /// Why the object is not ready at `now`.
-    pub(crate) fn trouble(&self, now: Timestamp) -> Option<&Summary> {
+    pub(crate) fn trouble(&self, now: Instant) -> Option<&Summary> {
         let trouble = self.trouble.as_ref()?;
         match &trouble.aged {
             Some(aged) if now >= trouble.aged_at => (!is_ready(aged)).then_some(aged),
             _ => Some(&trouble.summary),
         }
+    }
+
+    /// When there will be something else to say of the unchanged object, if that is after `now`.
+    pub(crate) fn ages_at(&self, now: Instant) -> Option<Instant> {
+        let trouble = self.trouble.as_ref()?;
+        (trouble.aged.is_some() && now < trouble.aged_at).then_some(trouble.aged_at)
     }
 }
 
@@ -161,8 +169,14 @@ pub(crate) fn is_metadata_enough(kind: &Kind) -> bool {
     )
 }
 
-/// Reduces an object.
-pub(crate) fn reduce(kind: &Kind, seen: Seen, judge: &Judge, now: Timestamp) -> LiveObject {
+/// Reduces an object that is seen `at`, when this machine's clock shows `now`.
+pub(crate) fn reduce(
+    kind: &Kind,
+    seen: Seen,
+    judge: &Judge,
+    at: Instant,
+    now: Timestamp,
+) -> LiveObject {
     let hash = seen.hash().into();
     let Seen(mut object) = seen;
     if let Some(fields) = object.as_object_mut() {
@@ -173,13 +187,12 @@ pub(crate) fn reduce(kind: &Kind, seen: Seen, judge: &Judge, now: Timestamp) -> 
     ignore_conditions(&mut object, &judge.ignored);
     let summary = judge.summary(&object, now);
     let trouble = (!is_ready(&summary)).then(|| {
-        let aged_at = now.checked_add(AGED).unwrap_or(now);
-        let aged = judge.summary(&object, aged_at);
+        let aged = judge.summary(&object, when_aged(&object, now));
         let aged = (aged != summary).then_some(aged);
         Box::new(Trouble {
             summary,
             aged,
-            aged_at,
+            aged_at: at + AGED,
         })
     });
     LiveObject {
@@ -194,6 +207,14 @@ pub(crate) fn reduce(kind: &Kind, seen: Seen, judge: &Judge, now: Timestamp) -> 
         runs: kind.group == "batch" && kind.kind == "Job" && !is_finished(&object),
         trouble,
     }
+}
+
+/// A time by which the object is of age, also where the cluster's clock is ahead of this machine's.
+fn when_aged(object: &Value, now: Timestamp) -> Timestamp {
+    let times = ["/metadata/creationTimestamp", "/metadata/deletionTimestamp"]
+        .map(|at| text(object, at).parse().unwrap_or(now));
+    let last = times.into_iter().fold(now, Timestamp::max);
+    last.checked_add(AGED).unwrap_or(last)
 }
 
 fn is_finished(job: &Value) -> bool {
@@ -218,13 +239,17 @@ mod tests {
         "2026-01-01T00:00:00Z".parse().unwrap()
     }
 
+    fn reduced(kind: &Kind, object: Value) -> LiveObject {
+        reduce(kind, seen(object), &Judge::default(), Instant::now(), now())
+    }
+
     #[test]
     fn metadata_alone_is_summarised_as_its_kind() {
         let kind = Kind::new("", "v1", "ConfigMap", "configmaps", true);
         let partial = json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",
             "metadata": {"name": "a", "uid": "u", "creationTimestamp": "2025-12-31T00:00:00Z",
                 "labels": {OBJECT_SET_HASH: "h"}, "managedFields": [{}]}});
-        let live = reduce(&kind, seen(partial), &Judge::default(), now());
+        let live = reduced(&kind, partial);
         assert_eq!(
             (live.trouble.is_none(), &*live.uid, &*live.hash),
             (true, "u", "h")
@@ -235,13 +260,25 @@ mod tests {
     #[test]
     fn what_is_not_ready_says_why_and_what_it_will_say_when_it_is_older() {
         let kind = Kind::new("", "v1", "Pod", "pods", true);
-        let pending = json!({"metadata": {"name": "a", "creationTimestamp": "2026-01-01T00:00:00Z"}, "status": {
-            "phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False",
-                "reason": "Unschedulable", "lastTransitionTime": "2026-01-01T00:00:00Z"}]}});
-        let live = reduce(&kind, seen(pending), &Judge::default(), now());
-        let later = now().checked_add(AGED).unwrap();
-        assert!(live.trouble(now()).is_some());
-        assert!(live.trouble(later).is_some());
+        // The clock of the cluster may be an hour behind, right, or ahead by a day.
+        for created in [
+            "2025-12-31T23:00:00Z",
+            "2026-01-01T00:00:00Z",
+            "2026-01-02T00:00:00Z",
+        ] {
+            let pending = json!({"metadata": {"name": "a", "creationTimestamp": created}, "status": {
+                "phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False",
+                    "reason": "Unschedulable", "lastTransitionTime": created}]}});
+            let at = Instant::now();
+            let live = reduce(&kind, seen(pending), &Judge::default(), at, now());
+            let says = |at, what: &str| live.trouble(at).unwrap().message.concat().contains(what);
+            let (young, old) = ("has not been scheduled", "could not be scheduled");
+            let first = if created < "2026" { old } else { young };
+            assert!(
+                says(at, first) && says(at + AGED, old),
+                "{created}: {live:?}"
+            );
+        }
     }
 
     #[test]
@@ -253,7 +290,7 @@ mod tests {
             json!({"metadata": 3}),
             json!({"metadata": {"labels": []}}),
         ] {
-            let live = reduce(&kind, seen(object), &Judge::default(), now());
+            let live = reduced(&kind, object);
             assert_eq!((&*live.uid, &*live.hash, live.created_at), ("", "", None));
         }
     }
@@ -261,15 +298,7 @@ mod tests {
     #[test]
     fn jobs_run_until_they_are_complete_or_failed() {
         let kind = Kind::new("batch", "v1", "Job", "jobs", true);
-        let runs = |status: Value| {
-            reduce(
-                &kind,
-                seen(json!({"metadata": {}, "status": status})),
-                &Judge::default(),
-                now(),
-            )
-            .runs
-        };
+        let runs = |status: Value| reduced(&kind, json!({"metadata": {}, "status": status})).runs;
         assert!(runs(json!({})));
         assert!(runs(
             json!({"conditions": [{"type": "Complete", "status": "False"}]})

@@ -15,6 +15,7 @@ use api::labels::OBJECT_SET_HASH;
 use apiclient::{Event, Kind, Selector, Watch};
 use jiff::Timestamp;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 pub(crate) use live::{Judge, Live, LiveObject, Seen, reduce};
 pub(crate) use tally::{Tally, Trouble, View, view};
@@ -154,7 +155,7 @@ fn applied(agent: &Agent, kind: &Arc<Kind>, seen: Seen) -> Option<String> {
     let is_cleared = owner
         .as_ref()
         .is_some_and(|name| drift::seen(agent, name, kind, &key, &seen));
-    let object = reduce(kind, seen, &judge, Timestamp::now());
+    let object = reduce(kind, seen, &judge, Instant::now(), Timestamp::now());
     let was = agent.world(|world| {
         let live = world.live.get_mut(kind)?;
         live.applied(key, object)

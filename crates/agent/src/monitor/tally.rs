@@ -32,6 +32,8 @@ pub(crate) struct Tally {
     pub(crate) trouble: Option<Trouble>,
     /// A Job of the deployment is still at work.
     pub(crate) jobs_run: bool,
+    /// When something else will have to be said without any event, for objects get older.
+    pub(crate) ages_at: Option<Instant>,
 }
 
 /// What goes wrong with drift.
@@ -64,8 +66,8 @@ pub(crate) enum View {
     },
 }
 
-/// Looks at the objects of a deployment; `at` and `now` are the same moment.
-pub(crate) fn view(world: &World, applied: &Applied, at: Instant, now: Timestamp) -> View {
+/// Looks at the objects of a deployment.
+pub(crate) fn view(world: &World, applied: &Applied, now: Instant) -> View {
     let is_unseen = |id: &Id| world.live.get(&id.kind).is_none_or(|live| !live.synced);
     let ids = applied.inventory.iter().map(|entry| &entry.id);
     let mut unseen: Vec<String> = ids
@@ -73,20 +75,20 @@ pub(crate) fn view(world: &World, applied: &Applied, at: Instant, now: Timestamp
         .map(|id| id.kind.to_string())
         .collect();
     if !unseen.is_empty() {
-        if at < applied.at + PATIENCE {
+        if now < applied.at + PATIENCE {
             return View::Settling;
         }
         unseen.dedup();
         return View::Blind { kinds: unseen };
     }
     let tally = tally(world, applied, now);
-    if tally.unconfirmed > 0 && at < applied.at + GRACE {
+    if tally.unconfirmed > 0 && now < applied.at + GRACE {
         return View::Settling;
     }
     View::Known(tally)
 }
 
-fn tally(world: &World, applied: &Applied, now: Timestamp) -> Tally {
+fn tally(world: &World, applied: &Applied, now: Instant) -> Tally {
     let mut tally = Tally::default();
     let memory = memory(world, applied);
     for (at, Entry { id, .. }) in applied.inventory.iter().enumerate() {
@@ -108,6 +110,9 @@ fn tally(world: &World, applied: &Applied, now: Timestamp) -> Tally {
             _ => tally.unchecked += 1,
         }
         tally.jobs_run |= object.runs;
+        if let Some(at) = object.ages_at(now) {
+            tally.ages_at = Some(tally.ages_at.map_or(at, |first| first.min(at)));
+        }
         if let Some(summary) = object.trouble(now) {
             tally.non_ready.push(NonReadyStatus {
                 uid: object.uid.to_string(),
@@ -231,7 +236,7 @@ mod tests {
             let seen: Seen = serde_json::from_value(object).unwrap();
             (
                 ObjectKey::new("n", *name),
-                reduce(&kind(), seen, &Judge::default(), now),
+                reduce(&kind(), seen, &Judge::default(), Instant::now(), now),
             )
         };
         let live = Live {
@@ -254,9 +259,8 @@ mod tests {
         ];
         let applied = applied(&["a", "b", "c", "d"]);
         let world = world(true, &objects);
-        let now = Timestamp::UNIX_EPOCH;
-        assert_eq!(view(&world, &applied, applied.at, now), View::Settling);
-        let View::Known(tally) = view(&world, &applied, applied.at + GRACE, now) else {
+        assert_eq!(view(&world, &applied, applied.at), View::Settling);
+        let View::Known(tally) = view(&world, &applied, applied.at + GRACE) else {
             panic!("everything has been seen");
         };
         let names =
@@ -270,15 +274,11 @@ mod tests {
     #[test]
     fn nothing_is_said_before_a_watch_has_seen_everything() {
         let applied = applied(&["a", "b"]);
-        let now = Timestamp::UNIX_EPOCH;
         for world in [world(false, &[("a", "h", "Bound")]), World::default()] {
-            assert_eq!(
-                view(&world, &applied, applied.at + GRACE, now),
-                View::Settling
-            );
+            assert_eq!(view(&world, &applied, applied.at + GRACE), View::Settling);
             let kinds = vec!["persistentvolumeclaims".to_owned()];
             assert_eq!(
-                view(&world, &applied, applied.at + PATIENCE, now),
+                view(&world, &applied, applied.at + PATIENCE),
                 View::Blind { kinds }
             );
         }

@@ -39,16 +39,18 @@ pub(crate) async fn run(agent: Arc<Agent>, name: String) -> Next {
         };
         let applied = track.applied.as_deref();
         let at = Instant::now();
-        let view = match applied.map(|applied| (applied, view(world, applied, at, now))) {
+        let view = match applied.map(|applied| (applied, view(world, applied, at))) {
             // Whether it is ready is not said before it is known whether it is modified.
             Some((applied, View::Known(tally))) if tally.is_early(applied, at) => View::Settling,
             Some((_, view)) => view,
             None => View::Settling,
         };
-        // What cannot be seen yet is looked for again; events report everything else.
+        // What cannot be seen yet, or is different once it is older, is looked at again; events report
+        // everything else.
         let again = match &view {
             View::Settling if applied.is_some() => Some(SETTLE),
             View::Blind { .. } => Some(BLIND_POLL),
+            View::Known(tally) => tally.ages_at.map(|then| then.duration_since(at)),
             _ => None,
         };
         let inputs = status::Inputs {

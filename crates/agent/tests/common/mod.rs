@@ -121,20 +121,30 @@ pub(crate) fn given(bundle: &Bundle) -> Given {
 impl World {
     /// API servers without an agent.
     pub(crate) async fn new() -> Self {
+        Self::new_at(sandbox::Options::default().clock).await
+    }
+
+    /// API servers without an agent, whose clock is this one.
+    pub(crate) async fn new_at(clock: sandbox::Clock) -> Self {
+        let rule = |image: &str, outcome, delay| Rule {
+            image_contains: Some(image.to_owned()),
+            outcome,
+            delay,
+            ..Rule::default()
+        };
         let simulation = SimulationSettings {
             delay_min: Duration::from_millis(20),
             delay_max: Duration::from_millis(50),
-            rules: [("broken", Outcome::Fail), ("hanging", Outcome::Never)]
-                .map(|(image, outcome)| Rule {
-                    image_contains: Some(image.to_owned()),
-                    outcome,
-                    ..Rule::default()
-                })
-                .to_vec(),
+            rules: vec![
+                rule("broken", Outcome::Fail, None),
+                rule("hanging", Outcome::Never, None),
+                rule("unscheduled", Outcome::Never, Some(Duration::from_hours(8))),
+            ],
             ..SimulationSettings::default()
         };
         let options = sandbox::Options {
             simulation,
+            clock,
             ..sandbox::Options::default()
         };
         let sandbox = Sandbox::start(options).await.unwrap();

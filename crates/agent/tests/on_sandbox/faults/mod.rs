@@ -3,6 +3,7 @@
 //!
 //! Hours pass in moments here: the clock of the tests is tokio's, which goes on when nobody has anything to do.
 
+mod clock;
 mod hub;
 mod input;
 mod refusals;
