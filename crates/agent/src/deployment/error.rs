@@ -7,10 +7,16 @@ use crate::shared::Panicked;
 use crate::source::{self, values};
 use crate::{apply, identity, kinds, render};
 
-/// What the API server says about an object of a namespace that is going away.
-const BEING_TERMINATED: &str = "because it is being terminated";
-/// What it says when a quota is used up.
-const QUOTA: &str = "exceeded quota";
+/// What the API server says when it forbids something now, and not for ever, whatever the code.
+const FOR_NOW: [&str; 4] = [
+    // An object of a namespace that is going away.
+    "because it is being terminated",
+    // A quota is used up.
+    "exceeded quota",
+    // Policies and webhooks are objects that come and go.
+    "denied request: ",
+    "denied the request",
+];
 
 /// A deployment failed.
 #[derive(Debug, thiserror::Error)]
@@ -106,8 +112,7 @@ impl Error {
         if is_permanent(text) {
             return Class::Permanent;
         }
-        // The server forbids it now, and not for ever.
-        if text.contains(BEING_TERMINATED) || text.contains(QUOTA) {
+        if FOR_NOW.iter().any(|words| text.contains(words)) {
             return Class::Transient;
         }
         let of_request = |class: apiclient::Class| match class {

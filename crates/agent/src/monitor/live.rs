@@ -17,7 +17,7 @@ use crate::object::text;
 /// Label of objects that may be left over.
 const PRUNE: &str = "objectset.rio.cattle.io/prune";
 /// By now every rule that depends on an object's age has come to its end.
-const AGED: Duration = Duration::from_secs(60);
+const AGED: Duration = Duration::from_mins(1);
 
 /// The live objects of one kind.
 #[derive(Debug, Default)]

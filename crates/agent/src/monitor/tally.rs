@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use api::v1alpha1::{BundleDeploymentResource, ModifiedStatus, NonReadyStatus};
-use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use tokio::time::Instant;
 
@@ -190,6 +189,7 @@ fn named(id: &Id) -> ModifiedStatus {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
     use std::collections::BTreeMap;
     use std::sync::Arc;
 

@@ -51,7 +51,7 @@ pub(crate) async fn run(agent: Arc<Agent>, name: String) -> Next {
             View::Settling if applied.is_some() => Some(SETTLE),
             View::Blind { .. } => Some(BLIND_POLL),
             View::Known(tally) => tally.ages_at.map(|then| then.duration_since(at)),
-            _ => None,
+            View::Settling => None,
         };
         let inputs = status::Inputs {
             spec: &known.object.spec,

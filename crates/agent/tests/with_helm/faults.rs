@@ -2,11 +2,13 @@
 
 use std::rc::Rc;
 
-use apiclient::{Kind, ObjectKey, WriteOptions};
+use apiclient::{Kind, ObjectKey, Patch, WriteOptions};
 use serde_json::{Value, json};
 
 use crate::setting::Setting;
-use crate::world::{Bundle, bundle, config_map, config_maps, create, deployment, eventually};
+use crate::world::{
+    Bundle, bundle, config_map, config_maps, create, deployment, eventually, namespaces,
+};
 
 fn admission(kind: &'static str, plural: &'static str) -> Kind {
     Kind::new("admissionregistration.k8s.io", "v1", kind, plural, false)
@@ -80,7 +82,55 @@ pub(crate) async fn what_a_policy_refuses_is_named_and_what_it_allows_is_deploye
     let id = setting.world.deploy(&of("refused", "2")).await;
     setting.world.ready("refused", &id).await;
     assert_eq!(setting.data("refused", "a").await.unwrap()["key"], "2");
+
+    // Policies are objects too: what one refuses is tried again.
+    let id = setting.world.deploy(&of("refused", "1")).await;
+    setting.world.error("refused").await;
+    let options = apiclient::DeleteOptions::default();
+    cluster.delete(&bindings, &key, &options).await.unwrap();
+    setting.world.ready("refused", &id).await;
+    assert_eq!(setting.data("refused", "a").await.unwrap()["key"], "1");
     setting.world.remove("refused").await;
+}
+
+pub(crate) async fn a_namespace_that_is_going_is_waited_for_and_made_again(setting: Rc<Setting>) {
+    let cluster = &setting.world.cluster;
+    setting.namespace("going").await;
+    let (held, key) = (ObjectKey::new("going", "held"), ObjectKey::new("", "going"));
+    let finalizers = json!(["example.com/held"]);
+    let object = json!({ "metadata": { "name": "held", "finalizers": finalizers } });
+    create(cluster, &config_maps(), &held, &object).await;
+    let options = apiclient::DeleteOptions::default();
+    cluster.delete(&namespaces(), &key, &options).await.unwrap();
+
+    let id = setting.world.deploy(&of("going", "1")).await;
+    let error = setting.world.error("going").await;
+    assert!(
+        error.contains("going") && error.contains("is being terminated"),
+        "{error}"
+    );
+    let other = bundle("goes-on", &[("a.yaml", &config_map("goes-on", "1"))])
+        .with_options(json!({ "defaultNamespace": "goes-on" }));
+    let other = setting.world.deploy(&other).await;
+    setting.world.ready("goes-on", &other).await;
+
+    let patch = json!({ "metadata": { "finalizers": null } });
+    let _: apiclient::ObjectMeta = cluster
+        .patch(
+            &config_maps(),
+            &held,
+            None,
+            Patch::Merge(&patch),
+            0,
+            WriteOptions::default(),
+        )
+        .await
+        .unwrap();
+    setting.world.ready("going", &id).await;
+    assert_eq!(setting.data("going", "a").await.unwrap()["key"], "1");
+    for name in ["going", "goes-on"] {
+        setting.world.remove(name).await;
+    }
 }
 
 pub(crate) async fn what_a_policy_changes_is_no_drift_and_not_fought(setting: Rc<Setting>) {

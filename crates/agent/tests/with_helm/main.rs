@@ -65,6 +65,7 @@ const SCENARIOS: &[Scenario] = &scenarios![
     records::records_that_cannot_be_read_are_named,
     faults::what_a_policy_refuses_is_named_and_what_it_allows_is_deployed,
     faults::what_a_policy_changes_is_no_drift_and_not_fought,
+    faults::a_namespace_that_is_going_is_waited_for_and_made_again,
     faults::a_quota_is_named_and_waited_for,
     faults::a_field_that_a_kind_does_not_have_is_named,
     charts::releases_of_given_charts_are_as_those_of_helm,
