@@ -23,7 +23,7 @@ use helm::{UNINSTALL_ORDER, kind_rank};
 use serde::Deserialize;
 
 use takeover::Owned;
-pub(crate) use takeover::is_deployer;
+pub(crate) use takeover::{fields_of_deployers, is_deployer};
 
 use crate::object::{Desired, Entry, Id, RESOURCE_POLICY};
 use crate::render::{RELEASE_NAME, RELEASE_NAMESPACE};

@@ -100,6 +100,23 @@ pub(super) fn patch(applied: &Owned) -> Option<Value> {
     ]))
 }
 
+/// What those who deploy releases own of an object by having applied it: sets of fields.
+pub(crate) fn fields_of_deployers(object: &Value) -> Vec<&Map<String, Value>> {
+    let entries = object.pointer("/metadata/managedFields");
+    let entries = entries.and_then(Value::as_array).into_iter().flatten();
+    let text = |entry: &Value, member: &str, wanted: &[&str]| {
+        let found = entry.get(member).and_then(Value::as_str);
+        wanted.contains(&found.unwrap_or_default())
+    };
+    let ours = entries.filter(|entry| {
+        text(entry, "manager", &DEPLOYERS)
+            && text(entry, "operation", &["Apply"])
+            && text(entry, "subresource", &[""])
+    });
+    ours.filter_map(|entry| entry.get("fieldsV1")?.as_object())
+        .collect()
+}
+
 fn parsed(entry: &Entry) -> Map<String, Value> {
     let fields = entry.fields.as_deref().map_or("{}", RawValue::get);
     serde_json::from_str(fields).unwrap_or_default()

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use api::labels::OBJECT_SET_HASH;
 use apiclient::{Class, Kind, Patch, Selector, WriteOptions};
 use diff::compare::{
-    self, Comparison, Difference, How, Identity, Rules, Scaler, compare, is_scaled_from_outside,
-    patch_text,
+    self, Comparison, Difference, How, Identity, Rules, Scaler, compare, patch_text,
 };
 use futures::{StreamExt as _, stream};
 use serde_json::Value;
 
+use super::excepted::{beyond_doubt, leave_scaled};
 use super::memory::{Drift, State};
 use super::packed::Packed;
 use super::{Job, memory_of};
@@ -351,11 +351,7 @@ impl Looking<'_> {
             let differences = match predicted {
                 // Somebody wrote it since it was read, and the watch has that looked at; what they wrote is no drift yet.
                 Ok(predicted) if version(&predicted) != version(&live) => continue,
-                Ok(predicted) => {
-                    let mut exact = compare(&predicted, &live, &self.rules, How::Exact).differences;
-                    leave_scaled(&mut exact, &live, &self.scalers);
-                    exact
-                }
+                Ok(predicted) => beyond_doubt(&predicted, &live, &self.rules, &self.scalers),
                 Err(error) if matches!(error.class(), Class::Transient | Class::NotFound) => {
                     self.fail(id.to_string(), &error);
                     continue;
@@ -459,19 +455,6 @@ pub(super) fn glance(
         leave_scaled(&mut found.differences, live, scalers);
     }
     found.differences.is_empty() && !found.doubts
-}
-
-/// Takes replicas out that an autoscaler decides about.
-pub(super) fn leave_scaled(differences: &mut Vec<Difference>, live: &Value, scalers: &[Scaler]) {
-    let is_replicas = |it: &Difference| it.path.is(&["spec", "replicas"]);
-    if !differences.iter().any(is_replicas) {
-        return;
-    }
-    let by_ours = scalers.iter().any(|scaler| scaler.accounts_for(live));
-    // One of ours that does not account for them has been overruled.
-    if by_ours || (scalers.is_empty() && is_scaled_from_outside(live)) {
-        differences.retain(|it| !is_replicas(it));
-    }
 }
 
 /// The live autoscalers of a deployment.

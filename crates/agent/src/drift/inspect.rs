@@ -11,7 +11,8 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::check::{added, leave_scaled};
+use super::check::added;
+use super::excepted::{beyond_doubt, leave_scaled};
 use crate::kinds::{Kinds, Served};
 use crate::object::{Entry, Id, annotation, text};
 use crate::release::{parse_release_id, store};
@@ -231,8 +232,7 @@ async fn one(
         .await;
     let mut differences = found.differences;
     if let Ok(predicted) = predicted {
-        differences = compare(&predicted, &live, rules, How::Exact).differences;
-        leave_scaled(&mut differences, &live, scalers);
+        differences = beyond_doubt(&predicted, &live, rules, scalers);
     }
     differences.extend(added);
     if differences.is_empty() {

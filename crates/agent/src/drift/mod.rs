@@ -18,6 +18,7 @@
 
 mod check;
 mod correct;
+mod excepted;
 pub(crate) mod inspect;
 mod memory;
 mod packed;

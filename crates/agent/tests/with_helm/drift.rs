@@ -7,7 +7,7 @@ use apiclient::{Kind, ObjectKey, ObjectMeta, Patch, WriteOptions};
 use serde_json::{Value, json};
 
 use crate::setting::Setting;
-use crate::world::{Bundle, bundle, config_maps, eventually, secrets};
+use crate::world::{Bundle, bundle, config_maps, deployment, eventually, secrets};
 
 const CORRECTED: Duration = Duration::from_secs(10);
 
@@ -139,6 +139,63 @@ pub(crate) async fn what_was_deployed_is_not_modified_until_somebody_does(settin
     assert_eq!(modified(&setting, &id).await, []);
     assert_eq!(setting.history("drift", "drift").await.len(), 1);
     setting.world.remove("drift").await;
+}
+
+/// The server takes the object away with its last member, though it is still applied, empty.
+pub(crate) async fn what_an_upgrade_empties_is_not_modified_and_what_somebody_removes_is(
+    setting: Rc<Setting>,
+) {
+    let deployments = Kind::new("apps", "v1", "Deployment", "deployments", true);
+    let of = |security: &str| {
+        let web = deployment("web").replace(
+            "      - name: main\n",
+            &format!("      - name: main\n        securityContext: {security}\n"),
+        );
+        bundle("emptied", &[("a.yaml", &web)])
+            .with_options(json!({ "defaultNamespace": "emptied" }))
+    };
+    let container = async || {
+        let web = setting.world.object(&deployments, "emptied", "web").await;
+        web.unwrap()["spec"]["template"]["spec"]["containers"][0].clone()
+    };
+    let is_compared = async |id: &str, modified: usize| {
+        setting
+            .world
+            .until("emptied", "has been compared", |it| {
+                it.status.applied_deployment_id == id
+                    && api::conditions::is_true(&it.status.conditions, "Monitored")
+                    && it.status.modified_status.len() == modified
+                    && it.status.resource_counts.desired_ready > 0
+            })
+            .await
+    };
+    let id = setting.world.deploy(&of("{}")).await;
+    is_compared(&id, 0).await;
+    assert_eq!(container().await["securityContext"], json!({}));
+    let key = ObjectKey::new("emptied", "web");
+    let patch =
+        json!([{ "op": "remove", "path": "/spec/template/spec/containers/0/securityContext" }]);
+    let _: ObjectMeta = setting
+        .world
+        .cluster
+        .patch(
+            &deployments,
+            &key,
+            None,
+            Patch::Json(&patch),
+            0,
+            WriteOptions::default(),
+        )
+        .await
+        .unwrap();
+    is_compared(&id, 1).await;
+
+    let id = setting.world.deploy(&of("{ runAsUser: 1 }")).await;
+    is_compared(&id, 0).await;
+    let id = setting.world.deploy(&of("{}")).await;
+    is_compared(&id, 0).await;
+    assert_eq!(container().await.get("securityContext"), None);
+    setting.world.remove("emptied").await;
 }
 
 async fn live(setting: &Setting) -> Value {

@@ -58,6 +58,7 @@ const SCENARIOS: &[Scenario] = &scenarios![
     by_helm::flotilla_takes_over_what_upstreams_agent_applied,
     by_helm::labels_and_the_first_deployment_live_on,
     by_helm::an_uninstalled_release_is_installed_again,
+    drift::what_an_upgrade_empties_is_not_modified_and_what_somebody_removes_is,
     drift::what_was_deployed_is_not_modified_until_somebody_does,
     records::an_interrupted_upgrade_of_helm_is_gone_over,
     records::odd_names_are_records_too,
