@@ -155,17 +155,20 @@ impl Clusters {
             "--cluster-name=north".to_owned(),
             format!("--deployment-namespace={}", self.namespace),
         ];
-        self.agent = Some(if let Some(program) = &self.agent_program {
-            self.spawn("agent", program, &args)
+        // It gets along with a disk that is full, or may not be written: whoever writes a file here is killed.
+        let mut all = vec!["-c".to_owned(), r#"ulimit -f 0; exec "$0" "$@""#.to_owned()];
+        if let Some(program) = &self.agent_program {
+            all.push(program.display().to_string());
         } else {
-            let all = [&["agent".to_owned()][..], &args].concat();
-            self.spawn("agent", &self.program, &all)
-        });
+            all.extend([self.program.display().to_string(), "agent".to_owned()]);
+        }
+        all.extend(args);
+        self.agent = Some(self.spawn("agent", Path::new("sh"), &all));
     }
 
     fn spawn(&self, name: &str, program: &Path, args: &[String]) -> Process {
         let mut log = fs::File::options();
-        let log = log.create(true).append(true).open(self.log(name)).unwrap();
+        let mut log = log.create(true).append(true).open(self.log(name)).unwrap();
         let mut command = Command::new(program);
         command.args(args).env_clear();
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
@@ -173,7 +176,10 @@ impl Clusters {
         let passed_on = |name: &str| name == "RUST_LOG" || name.starts_with("MIMALLOC_");
         command.envs(std::env::vars().filter(|(name, _)| passed_on(name)));
         command.stdin(Stdio::null()).stdout(Stdio::null());
-        Process(command.stderr(log).spawn().unwrap())
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut said = child.stderr.take().unwrap();
+        std::thread::spawn(move || std::io::copy(&mut said, &mut log));
+        Process(child)
     }
 
     /// What a program says goes there.
