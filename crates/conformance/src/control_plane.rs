@@ -6,7 +6,6 @@
 //! plays kubelets, and workloads become ready by what `data/kwok.yaml` says.
 
 use std::io::Write;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -17,6 +16,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::api::Api;
+use crate::ports;
 use crate::suite::{Server, Target};
 
 /// How long the server may take until it is ready.
@@ -99,18 +99,6 @@ fn prepare<T>(what: &'static str, result: std::io::Result<T>) -> Result<T, Error
     result.map_err(|source| Error::Prepare { what, source })
 }
 
-/// Ports nobody listens on. Another process may take one before it is used; starting fails then.
-fn free_ports<const N: usize>() -> std::io::Result<[u16; N]> {
-    let mut ports = [0; N];
-    let mut held = Vec::new();
-    for port in &mut ports {
-        let listener = TcpListener::bind(("127.0.0.1", 0))?;
-        *port = listener.local_addr()?.port();
-        held.push(listener);
-    }
-    Ok(ports)
-}
-
 impl ControlPlane {
     /// Starts the programs below `bin` and waits until the API server is ready.
     ///
@@ -127,7 +115,7 @@ impl ControlPlane {
     pub async fn start_with(bin: &Path, options: &Options) -> Result<Self, Error> {
         let folder = prepare("a folder", tempfile::tempdir())?;
         let dir = folder.path();
-        let [etcd, peer, secure, controllers, scheduler, kwok] = prepare("ports", free_ports())?;
+        let [etcd, peer, secure, controllers, scheduler, kwok] = prepare("ports", ports::free())?;
         let certificate = write_files(dir, secure)?;
         let mut processes = Processes(Vec::new());
         let etcd_url = format!("http://127.0.0.1:{etcd}");

@@ -20,6 +20,7 @@
 mod api;
 mod cases;
 pub mod control_plane;
+pub mod ports;
 mod script;
 mod suite;
 

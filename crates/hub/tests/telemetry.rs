@@ -33,7 +33,7 @@ fn series<'a>(text: &'a str, name: &str, labels: &[&str]) -> Option<&'a str> {
 async fn metrics_and_probes_tell_how_the_hub_is() {
     let mut hub = Hub::start().await;
     hub.stop_controllers().await;
-    let (metrics, probes) = (free_address().await, free_address().await);
+    let (metrics, probes) = (free_address(), free_address());
     hub.endpoints = hub::telemetry::Endpoints {
         metrics: Some(metrics),
         probes: Some(probes),
@@ -98,7 +98,7 @@ async fn metrics_and_probes_tell_how_the_hub_is() {
 async fn other_requests_are_refused_and_a_taken_address_stops_the_start() {
     let mut hub = Hub::start().await;
     hub.stop_controllers().await;
-    let address = free_address().await;
+    let address = free_address();
     hub.endpoints.metrics = Some(address);
     hub.start_controllers();
     eventually("metrics are served", || ask(address, "GET", "/metrics")).await;

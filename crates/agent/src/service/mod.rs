@@ -165,10 +165,19 @@ pub async fn serve(settings: Settings, stop: CancellationToken) -> Result<(), Er
         }));
     }
     if let Some(address) = settings.metrics {
-        let (listener, state) = (listen(address).await?, Arc::clone(&state));
-        answering.spawn(::telemetry::serve(listener, move |path| {
-            probes::metrics(&state, path)
-        }));
+        match listen(address).await {
+            Ok(listener) => {
+                let state = Arc::clone(&state);
+                answering.spawn(::telemetry::serve(listener, move |path| {
+                    probes::metrics(&state, path)
+                }));
+            }
+            // On the network of a node others are before us. Nothing that is deployed has to suffer from it.
+            Err(error) => {
+                let error = errors::chain(&error);
+                tracing::warn!(error, "metrics are not served");
+            }
+        }
     }
     let own = Client::new(
         settings.downstream.clone(),

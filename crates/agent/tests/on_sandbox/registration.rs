@@ -365,6 +365,9 @@ async fn what_cannot_be_used_is_named_and_tried_again_until_it_can() {
     let mut settings = stage.settings();
     let port = free_address();
     settings.probes = Some(port);
+    // Metrics cannot be served: that holds nothing up.
+    let taken = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    settings.metrics = Some(taken.local_addr().unwrap());
     let broken =
         json!({ "metadata": { "name": "fleet-agent" }, "stringData": { "kubeconfig": "{" } });
     let key = ObjectKey::new(AGENT, "fleet-agent");
@@ -458,8 +461,8 @@ fn other_authority() -> String {
 
 /// Code and text of `/readyz`.
 fn free_address() -> std::net::SocketAddr {
-    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap()
+    let [port] = conformance::ports::free().unwrap();
+    (Ipv4Addr::LOCALHOST, port).into()
 }
 
 async fn ready(address: std::net::SocketAddr) -> Option<(u16, String)> {

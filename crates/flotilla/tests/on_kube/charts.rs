@@ -19,7 +19,11 @@ use crate::release::{Release, parse};
 const PATIENCE: u64 = 180;
 /// What a cluster says whose nodes are only played: their pods answer nobody, and have no devices, labels, volumes
 /// or classes that an administrator would have made. The agent itself may do everything.
-const PLAYED: &[&str] = &["is forbidden: ", "failing or missing response from"];
+const PLAYED: &[&str] = &[
+    "is forbidden: ",
+    "failing or missing response from",
+    "have no addresses with port name",
+];
 /// By then an edit by hand is told, or taken back.
 const SEEN_SECS: f64 = 5.0;
 const CORRECTED_SECS: f64 = 10.0;

@@ -337,10 +337,11 @@ impl Clusters {
                 let conditions = status.conditions.iter().filter(|it| it.status == "False");
                 let texts = conditions.map(|it| format!("{}: {}", it.type_, it.message));
                 let now = texts.collect::<Vec<_>>().join("; ");
-                let is_stuck = now == seen && now.contains("Deployed: ");
+                let is_failed = now.contains("Deployed: ") || now.contains("not installed");
+                let is_stuck = now == seen && is_failed;
                 same = if is_stuck { same + 1 } else { 0 };
                 seen = now;
-                if is_applied && seen.contains("not installed") || same > STUCK {
+                if same > STUCK {
                     break;
                 }
             }

@@ -21,7 +21,6 @@ use apiclient::{
 use sandbox::Sandbox;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -389,9 +388,9 @@ impl Hub {
 }
 
 /// An address that was free a moment ago.
-pub(crate) async fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    listener.local_addr().unwrap()
+pub(crate) fn free_address() -> SocketAddr {
+    let [port] = conformance::ports::free().unwrap();
+    (Ipv4Addr::LOCALHOST, port).into()
 }
 
 /// Waits until `check` finds something.
