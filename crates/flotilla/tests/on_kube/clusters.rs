@@ -225,6 +225,15 @@ impl Clusters {
             .await
     }
 
+    /// Deletes what the text of YAML documents says, and waits until it is gone.
+    pub(crate) async fn remove_applied(&self, side: &Side, text: &str) {
+        let args = ["delete", "--wait", "-f", "-"].map(OsString::from);
+        let kubectl = self.bin.join("kubectl");
+        self.run(kubectl, args.to_vec(), side.kubeconfig(), text, None)
+            .await
+            .unwrap();
+    }
+
     /// Runs kubectl with all rights.
     pub(crate) async fn kubectl(&self, side: &Side, args: &[&str]) -> Printed {
         let args = args.iter().map(OsString::from).collect();

@@ -13,6 +13,7 @@
     reason = "tests fail by panicking, and say how far they are"
 )]
 
+mod asking;
 mod charts;
 mod clusters;
 mod edits;
@@ -42,6 +43,7 @@ async fn charts_live_and_leave_nothing_behind() {
         ..Options::default()
     };
     let clusters = Clusters::start(&bin, program, None, nodes).await;
+    asking::an_agent_is_installed_by_kubectl(&clusters).await;
     everything::live(&clusters).await;
     if let Some(folder) = std::env::var_os("CHARTS").filter(|folder| !folder.is_empty()) {
         let folder = Path::new(&folder);
