@@ -210,16 +210,21 @@ async fn deploy(
     }
 }
 
-/// What the scheduler says of pods that it has no place for.
+/// What the scheduler says of pods that it has no place for, or that are left to another one.
 async fn unscheduled(clusters: &Clusters, namespace: &str) -> String {
-    let path = "-o=jsonpath={range .items[*].status.conditions[?(@.reason=='Unschedulable')]}\n{.message}{end}";
-    let pods = ["get", "pods", "-n", namespace, path];
-    let said = clusters.kubectl(&clusters.downstream, &pods).await;
-    let said: BTreeSet<String> = said
-        .unwrap_or_default()
-        .lines()
-        .map(str::to_owned)
-        .collect();
+    let pods = ["get", "pods", "-n", namespace, "-o=json"];
+    let pods = clusters.kubectl(&clusters.downstream, &pods).await;
+    let pods: Value = serde_json::from_str(&pods.unwrap_or_default()).unwrap_or_default();
+    let pods = pods["items"].as_array().cloned().unwrap_or_default();
+    let waits = pods.iter().filter(|pod| pod["spec"]["nodeName"].is_null());
+    let says = |pod: &Value| {
+        let conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
+        let mut said = conditions.filter(|it| it["reason"] == "Unschedulable");
+        let said = said.next().and_then(|it| it["message"].as_str());
+        let scheduler = || format!("left to {}", pod["spec"]["schedulerName"]);
+        said.map_or_else(scheduler, str::to_owned)
+    };
+    let said: BTreeSet<String> = waits.map(says).collect();
     said.into_iter().collect::<Vec<_>>().join(" ")
 }
 

@@ -2,7 +2,7 @@
 
 use api::conditions::{self, IMPORTED};
 use api::v1alpha1::{BundleDeployment, Cluster};
-use apiclient::{DeleteOptions, Kind, ObjectKey, ObjectMeta, Patch, WriteOptions};
+use apiclient::{DeleteOptions, Kind, ObjectKey, ObjectMeta, Patch, Selector, WriteOptions};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8s_openapi::api::rbac::v1::ClusterRole;
@@ -65,6 +65,59 @@ async fn shop_uid(downstream: &Downstream) -> Option<String> {
     let (maps, key) = (Kind::of::<ConfigMap>(), ObjectKey::new("shop", "deployed"));
     let map: Option<ConfigMap> = downstream.client.get(&maps, &key).await.unwrap();
     map.unwrap().metadata.uid
+}
+
+/// The names of the records of what is deployed.
+async fn releases(downstream: &Downstream) -> Vec<String> {
+    let selector = Selector {
+        labels: Some("owner=helm".to_owned()),
+        ..Selector::namespace("shop")
+    };
+    let mut names = Vec::new();
+    let each = |secret: ObjectMeta| names.push(secret.metadata.name);
+    let kind = Kind::of::<Secret>();
+    downstream
+        .client
+        .list(&kind, &selector, each)
+        .await
+        .unwrap();
+    names
+}
+
+/// Has the agent moved, and plays what its pods do.
+async fn move_agent(stage: &Stage, south: &mut Downstream, wanted: Value, there: &str) {
+    let left = std::mem::replace(&mut south.namespace, there.to_owned());
+    let body = json!({ "spec": { "agentNamespace": wanted } });
+    change(stage, "south", body).await;
+    let moved = eventually("the agent is elsewhere", async || {
+        deployment(south, there).await
+    })
+    .await;
+    south.stop();
+    let role = ObjectKey::new("", format!("{left}-fleet-agent-role"));
+    eventually("nothing of it is left where it was", async || {
+        let roles = Kind::of::<ClusterRole>();
+        let role: Option<Value> = south.client.get(&roles, &role).await.unwrap();
+        (deployment(south, &left).await.is_none() && role.is_none()).then_some(())
+    })
+    .await;
+    let env = moved
+        .spec
+        .unwrap()
+        .template
+        .spec
+        .unwrap()
+        .containers
+        .remove(0)
+        .env;
+    let scope = env.unwrap().into_iter().find(|it| it.name == "AGENT_SCOPE");
+    south.scope = scope.and_then(|it| it.value).unwrap_or_default();
+    south.start();
+    eventually("it says so", async || {
+        let agent = cluster(stage, "south").await.status.agent;
+        (agent.namespace == there && agent.last_seen.is_some()).then_some(())
+    })
+    .await;
 }
 
 async fn deployment(downstream: &Downstream, namespace: &str) -> Option<Deployment> {
@@ -175,41 +228,20 @@ pub(crate) async fn a_cluster_that_a_kubeconfig_reaches_gets_an_agent_which_then
     south.start();
     stage.heard(&client_id).await;
 
-    // It moves, and takes what is deployed along.
+    // It moves there and back, and takes what is deployed along.
     stage.deploy("shop").await;
     south.deployed().await;
-    let kept = shop_uid(&south).await;
-    change(
-        &stage,
-        "south",
-        json!({ "spec": { "agentNamespace": "elsewhere" } }),
-    )
-    .await;
-    eventually("the agent is elsewhere", async || {
-        deployment(&south, "elsewhere").await
-    })
-    .await;
-    south.stop();
-    let role = ObjectKey::new("", format!("{AGENT}-fleet-agent-role"));
-    eventually("nothing of it is left where it was", async || {
-        let roles = Kind::of::<ClusterRole>();
-        let role: Option<Value> = south.client.get(&roles, &role).await.unwrap();
-        (deployment(&south, AGENT).await.is_none() && role.is_none()).then_some(())
-    })
-    .await;
-    "elsewhere".clone_into(&mut south.namespace);
-    "elsewhere".clone_into(&mut south.scope);
-    south.start();
-    eventually("it says so", async || {
-        let agent = cluster(&stage, "south").await.status.agent;
-        (agent.namespace == "elsewhere" && agent.last_seen.is_some()).then_some(())
-    })
-    .await;
-    ready(&south, "registry.example/agent:2", "elsewhere").await;
-    assert!(deployment(&south, AGENT).await.is_none());
+    let kept = (shop_uid(&south).await, releases(&south).await);
+    for (wanted, there) in [(json!("elsewhere"), "elsewhere"), (Value::Null, AGENT)] {
+        move_agent(&stage, &mut south, wanted, there).await;
+        ready(&south, "registry.example/agent:2", there).await;
+        let left = if there == AGENT { "elsewhere" } else { AGENT };
+        assert!(deployment(&south, left).await.is_none());
+        assert_eq!((shop_uid(&south).await, releases(&south).await), kept);
+    }
     let bundles = Kind::of::<api::v1alpha1::Bundle>();
     let manifest =
-        "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: deployed\ndata: {by: elsewhere}\n";
+        "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: deployed\ndata: {by: another}\n";
     let body = json!({ "spec": { "resources": [{ "name": "map.yaml", "content": manifest }] } });
     let (key, patch) = (
         ObjectKey::new(stage.workspace.clone(), "shop"),
@@ -221,14 +253,15 @@ pub(crate) async fn a_cluster_that_a_kubeconfig_reaches_gets_an_agent_which_then
         .patch(&bundles, &key, None, patch, 0, options)
         .await;
     patched.unwrap();
-    eventually("the new agent deploys", async || {
+    eventually("the agent deploys", async || {
         let maps = Kind::of::<ConfigMap>();
         let key = ObjectKey::new("shop", "deployed");
         let map: ConfigMap = south.client.get(&maps, &key).await.unwrap()?;
-        (map.data?.get("by")? == "elsewhere").then_some(())
+        (map.data?.get("by")? == "another").then_some(())
     })
     .await;
-    assert_eq!(shop_uid(&south).await, kept);
+    assert_eq!(shop_uid(&south).await, kept.0);
+    assert_eq!(releases(&south).await.len(), kept.1.len() + 1);
     let key = ObjectKey::new(stage.workspace.clone(), "south");
     stage
         .hub

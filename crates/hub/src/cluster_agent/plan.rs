@@ -85,9 +85,7 @@ pub(crate) fn moves_from(observed: &Observed) -> Option<&str> {
     let is_elsewhere = !before.is_empty() && before != observed.namespace();
     let is_imported =
         observed.status.agent_migrated && !observed.spec.kube_config_secret.is_empty();
-    // Without a wish it may be anywhere.
-    let is_asked_for = !is_deployed(observed);
-    (is_elsewhere && is_imported && is_asked_for).then_some(before)
+    (is_elsewhere && is_imported).then_some(before)
 }
 
 /// Whether something about the agent is different.
@@ -186,8 +184,11 @@ pub(crate) fn option_changes(observed: &Observed) -> Option<Value> {
 /// Whether the agent was deployed as it should be.
 pub(crate) fn is_deployed(observed: &Observed) -> bool {
     let (spec, status) = (&observed.spec, &observed.status);
-    let is_there =
-        spec.agent_namespace.is_empty() || spec.agent_namespace == status.agent.namespace;
+    let is_there = match status.agent.namespace.as_str() {
+        // It has not reported yet, and was not asked to be anywhere.
+        "" => spec.agent_namespace.is_empty(),
+        known => known == observed.namespace(),
+    };
     status.agent_migrated
         && status.cattle_namespace_migrated
         && status.agent_namespace_migrated

@@ -59,9 +59,14 @@ fn an_agent_is_deployed_again_when_what_it_was_told_is_not_so_any_more() {
             "{name}"
         );
     }
-    // Without a wish it may be anywhere.
-    let anywhere = json!({ "redeployAgentGeneration": 3 });
-    assert!(is_deployed(&observed(anywhere, deployed(), config)));
+    // Without a wish it belongs where agents are.
+    let usual = json!({ "redeployAgentGeneration": 3 });
+    assert!(!is_deployed(&observed(usual.clone(), deployed(), config)));
+    for namespace in ["", "cattle-fleet-system"] {
+        let mut status = deployed();
+        status["agent"]["namespace"] = namespace.into();
+        assert!(is_deployed(&observed(usual.clone(), status, config)));
+    }
     assert!(!has_moved(&observed(json!({}), deployed(), config)));
     assert!(has_moved(&observed(
         json!({}),
@@ -83,12 +88,13 @@ fn an_agent_moves_only_where_it_is_wanted_elsewhere() {
         moves_from(&observed).map(str::to_owned)
     };
     assert_eq!(of("new", "old", "s", true).as_deref(), Some("old"));
+    assert_eq!(of("", "old", "s", true).as_deref(), Some("old"));
     for (wish, at, secret, is_imported) in [
         ("new", "new", "s", true),
         ("new", "", "s", true),
         ("new", "old", "", true),
         ("new", "old", "s", false),
-        ("", "old", "s", true),
+        ("", "cattle-fleet-system", "s", true),
     ] {
         assert_eq!(
             of(wish, at, secret, is_imported),
