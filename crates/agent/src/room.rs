@@ -55,9 +55,13 @@ pub(crate) async fn enter() {
     }
 }
 
-/// Lets others work as long as `wait` lasts, and then waits for a place.
+/// Lets others work as long as `wait` lasts, and then waits for a place. When too many wait already, their objects
+/// take the memory of those who would work: who comes now keeps its place.
 pub(crate) async fn left_for<T>(wait: impl Future<Output = T>) -> T {
     let Some(room) = current() else {
+        return wait.await;
+    };
+    let Some(_aside) = room.shared.wait_aside() else {
         return wait.await;
     };
     let had_memory = room.set_memory(None).is_some();
@@ -68,4 +72,60 @@ pub(crate) async fn left_for<T>(wait: impl Future<Output = T>) -> T {
         room.set_memory(permit);
     }
     waited
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use tokio::time::{Instant, sleep};
+    use workqueue::{Next, Queue, run_in_places};
+
+    use super::*;
+    use crate::shared::Capacity;
+
+    const RUNS: usize = 10;
+
+    /// How many runs were under way together, and how long all of them took, when each waits for a minute.
+    async fn waiting(waits_max: usize) -> (usize, Duration) {
+        let shared = Shared::new(Capacity {
+            deployments_max: 1,
+            waits_max,
+            ..Capacity::default()
+        });
+        let queue = Queue::default();
+        for key in 0..RUNS {
+            queue.add(key);
+        }
+        let (begin, all) = (Instant::now(), queue.clone());
+        let [now, most, ended] = [(); 3].map(|()| Arc::new(AtomicUsize::new(0)));
+        let seen = Arc::clone(&most);
+        run_in_places("test", queue, 1, move |_, place| {
+            let (shared, all) = (Arc::clone(&shared), all.clone());
+            let [now, most, ended] = [&now, &most, &ended].map(Arc::clone);
+            let work = async move {
+                most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                enter().await;
+                left_for(sleep(Duration::from_mins(1))).await;
+                now.fetch_sub(1, Ordering::SeqCst);
+                if ended.fetch_add(1, Ordering::SeqCst) + 1 == RUNS {
+                    all.close();
+                }
+                Next::Done
+            };
+            occupied(place, shared, work)
+        })
+        .await;
+        (seen.load(Ordering::SeqCst), begin.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn as_many_wait_beside_those_that_work_as_there_is_memory_for() {
+        assert_eq!(waiting(RUNS).await, (RUNS, Duration::from_mins(1)));
+        let (most, took) = waiting(2).await;
+        assert_eq!(most, 3);
+        assert!(took <= Duration::from_mins(5), "{took:?}");
+        assert_eq!(waiting(0).await, (1, Duration::from_mins(10)));
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use crate::source::Built;
 
@@ -19,16 +19,20 @@ pub struct Capacity {
     /// Deployments that hold their rendered objects in memory at a time, without those that wait for hooks or
     /// readiness.
     pub deployments_max: usize,
+    /// Deployments that leave their place to others while they wait for hooks or readiness. They have their objects in
+    /// memory too; past this number who waits keeps its place.
+    pub waits_max: usize,
 }
 
 impl Default for Capacity {
-    /// 64 MiB of files; a render for each core; 64 deployments.
+    /// 64 MiB of files; a render for each core; 64 deployments, and 1,024 that wait.
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(2, NonZero::get);
         Self {
             charts_bytes_max: 64 << 20,
             renders_max: cores,
             deployments_max: 64,
+            waits_max: 1024,
         }
     }
 }
@@ -41,6 +45,7 @@ impl Capacity {
             charts_bytes_max: 256 << 10,
             renders_max: 1,
             deployments_max: 4,
+            waits_max: 100,
         }
     }
 }
@@ -50,6 +55,7 @@ impl Capacity {
 pub struct Shared {
     cpu: Semaphore,
     deployments: Arc<Semaphore>,
+    waits: Semaphore,
     charts_bytes_max: usize,
     charts: Mutex<Charts>,
 }
@@ -79,6 +85,7 @@ impl Shared {
         Arc::new(Self {
             cpu: Semaphore::new(capacity.renders_max.max(1)),
             deployments: Arc::new(Semaphore::new(capacity.deployments_max.max(1))),
+            waits: Semaphore::new(capacity.waits_max),
             charts_bytes_max: capacity.charts_bytes_max,
             charts: Mutex::default(),
         })
@@ -100,6 +107,11 @@ impl Shared {
     /// Waits until another deployment may hold its objects in memory.
     pub(crate) async fn deployment(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.deployments).acquire_owned().await.ok()
+    }
+
+    /// The right to wait beside those that work; `None` when too many do.
+    pub(crate) fn wait_aside(&self) -> Option<SemaphorePermit<'_>> {
+        self.waits.try_acquire().ok()
     }
 
     /// The chart of `key`, built once however many agents ask for it at the same time. A failure is

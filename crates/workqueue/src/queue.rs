@@ -215,6 +215,24 @@ impl<K: Ord + Clone> Queue<K> {
     /// Waits for the next key. The caller must call [`Queue::done`] with it afterwards.
     /// `None` once the queue is closed; keys still waiting are then not handed out.
     pub async fn next(&self) -> Option<K> {
+        self.when_ready(|state| {
+            let key = state.take()?;
+            if !state.ready.is_empty() || !state.due.is_empty() {
+                self.inner.wake.notify_one();
+            }
+            Some(key)
+        })
+        .await
+    }
+
+    /// Waits until there is a key for [`Queue::next`], or the queue is closed. For a single worker: another may be
+    /// faster.
+    pub(crate) async fn wait(&self) {
+        self.when_ready(|state| (!state.ready.is_empty()).then_some(()))
+            .await;
+    }
+
+    async fn when_ready<T>(&self, found: impl Fn(&mut State<K>) -> Option<T>) -> Option<T> {
         loop {
             let until = {
                 let mut state = self.state();
@@ -224,11 +242,8 @@ impl<K: Ord + Clone> Queue<K> {
                     return None;
                 }
                 state.promote_due(Instant::now());
-                if let Some(key) = state.take() {
-                    if !state.ready.is_empty() || !state.due.is_empty() {
-                        self.inner.wake.notify_one();
-                    }
-                    return Some(key);
+                if let Some(found) = found(&mut state) {
+                    return Some(found);
                 }
                 state.due.first().map(|(at, _)| *at)
             };

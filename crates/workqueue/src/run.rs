@@ -75,6 +75,8 @@ where
     let places = Arc::new(Semaphore::new(places.max(1)));
     let mut runs = JoinSet::new();
     loop {
+        // A place is only taken for what is there: the last one may be that of a run that comes back.
+        queue.wait().await;
         let permit = Arc::clone(&places).acquire_owned().await.ok();
         let Some(key) = queue.next().await else { break };
         // Those that have ended are not kept.
@@ -191,6 +193,27 @@ mod tests {
             "{:?}",
             start.elapsed()
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_only_place_is_that_of_a_run_that_comes_back() {
+        let queue = Queue::default();
+        queue.add(0);
+        let all = queue.clone();
+        let work = move |_, place: Place| {
+            let all = all.clone();
+            async move {
+                place
+                    .left_for(tokio::time::sleep(Duration::from_mins(1)))
+                    .await;
+                all.close();
+                Next::Done
+            }
+        };
+        let ran = run_in_places("test", queue, 1, work);
+        tokio::time::timeout(Duration::from_mins(2), ran)
+            .await
+            .unwrap();
     }
 
     #[tokio::test(start_paused = true)]
